@@ -1,0 +1,104 @@
+import type { Position } from './errors.ts';
+
+/** What kind of content bytes are; `binary` is whatever no detector knows. */
+export type Modality = 'text' | 'code' | 'image' | 'audio' | 'video' | 'pdf' | 'archive' | 'binary';
+
+/** Values that travel with a document: the typed columns of a table, or facts a source knows. */
+export type MetaValue = null | boolean | number | bigint | string | Uint8Array | Date | readonly MetaValue[] | { readonly [key: string]: MetaValue };
+export type Meta = { readonly [key: string]: MetaValue };
+
+export interface SourceRef {
+  readonly split: string;
+  /** File path relative to the source's root with `/`, or `archive.tar!/member`. */
+  readonly uri: string;
+  readonly position: Position;
+}
+
+/** One record of a source: the unit that is kept, rejected, deduplicated and listed in the output. */
+export interface Document<M extends Meta = Meta> {
+  readonly id: string;
+  readonly source: SourceRef;
+  /** The record's own bytes. Stages may keep views of it but never write to it. */
+  readonly bytes: Uint8Array;
+  /** Set where the source knows better than detection by content. */
+  readonly modality?: Modality | undefined;
+  readonly meta: M;
+}
+
+/** What is left of a document once its bytes have been cut into segments. */
+export interface DocumentHead<M extends Meta = Meta> {
+  readonly id: string;
+  readonly source: SourceRef;
+  readonly byteLength: number;
+  readonly meta: M;
+}
+
+/** How a segment's bytes relate to its document's: the same bytes at a range, or derived from that range. */
+export interface Origin {
+  readonly start: number;
+  readonly end: number;
+  /** The derivation, such as `utf-16le -> utf-8`; absent where the bytes are the document's own. */
+  readonly derived?: string;
+}
+
+/** A typed piece of a document that the model sees without interruption. */
+export interface Segment<M extends Meta = Meta> {
+  readonly document: DocumentHead<M>;
+  /** Position among the segments of its document, from 0. */
+  readonly index: number;
+  /** True on the last segment of its document. */
+  readonly last: boolean;
+  readonly bytes: Uint8Array;
+  readonly label: string;
+  readonly modality: Modality;
+  readonly mediaType: string;
+  readonly origin: Origin;
+  readonly meta: Meta;
+}
+
+/**
+ * What the entropy model says about a run of bytes of one segment (byte view: `entropies[i]` is the uncertainty about
+ * byte i given all bytes before it, `norms[i]` the L2 norm of the state at byte i).
+ * A long segment arrives as several of these, in order; a short one as exactly one.
+ */
+export interface Encoded<M extends Meta = Meta> {
+  readonly segment: Segment<M>;
+  /** Offset of the first byte within `segment.bytes`. */
+  readonly offset: number;
+  /** View of `segment.bytes`. */
+  readonly bytes: Uint8Array;
+  /** True on the last run of its segment. */
+  readonly last: boolean;
+  /** f32[T], nats. */
+  readonly entropies: Float32Array;
+  /** f32[T]. */
+  readonly norms: Float32Array;
+  /** f32[T * dim] row by row: the residual stream before the final norm. Absent when not asked for. */
+  readonly preNorm?: Float32Array | undefined;
+  readonly dim: number;
+}
+
+/** Whole patches of one segment, in order; together those of a segment cover its bytes exactly once. */
+export interface Patches<M extends Meta = Meta> {
+  readonly segment: Segment<M>;
+  /** Offset of the first patch's first byte within `segment.bytes`. */
+  readonly offset: number;
+  /** The bytes these patches hold, in order. */
+  readonly bytes: Uint8Array;
+  /** True on the last value of its segment. */
+  readonly last: boolean;
+  /** i32[P] byte lengths; they sum to `bytes.length`. */
+  readonly lengths: Int32Array;
+  /** f32[P * dim]: mean of the pre-norm states of the patch's bytes. */
+  readonly embeddings: Float32Array;
+  readonly dim: number;
+  /** f32[P]: aggregated norm. */
+  readonly prominence: Float32Array;
+  /** f32[P]: mean entropy in nats. */
+  readonly entropy: Float32Array;
+  /** f32[P]: prominence^2 / (entropy + 1e-6). */
+  readonly coherence: Float32Array;
+  /** Per-byte signals of the same bytes. */
+  readonly entropies: Float32Array;
+  readonly norms: Float32Array;
+}

@@ -1,0 +1,33 @@
+import type { RecordError } from '../errors.ts';
+
+/** What a stage may ask of the run that it works in. */
+export interface RunContext {
+  /** Puts a record that failed into the split's reject file. */
+  reject(stage: string, error: RecordError, payload?: Uint8Array): void;
+}
+
+const slot: { context: RunContext | undefined } = ((globalThis as Record<symbol, unknown>)[
+  Symbol.for('sluice.run.v1')
+] ??= { context: undefined }) as { context: RunContext | undefined };
+
+/** The run that subscribes the flow right now, if any. Read it inside a subscribe function, keep the result. */
+export function currentRun(): RunContext | undefined {
+  return slot.context;
+}
+
+/** Runs `subscribe` so that stages subscribed meanwhile belong to `context`. */
+export function withRun<T>(context: RunContext, subscribe: () => T): T {
+  const outer = slot.context;
+  slot.context = context;
+  try {
+    return subscribe();
+  } finally {
+    slot.context = outer;
+  }
+}
+
+/** Hands a failed record to the run, or throws it where the operator runs in a flow of somebody else's. */
+export function rejectOrThrow(run: RunContext | undefined, stage: string, error: RecordError, payload?: Uint8Array): void {
+  if (run === undefined) throw error;
+  run.reject(stage, error, payload);
+}

@@ -1,0 +1,68 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type Transferable as Moveable, Piscina, transferableSymbol, valueSymbol } from 'piscina';
+
+export interface PoolOptions {
+  /** Threads. Default: one per core. */
+  readonly threads?: number | undefined;
+  /** Megabytes of JavaScript heap a thread may use before it is ended. Default: no limit of its own. */
+  readonly heapMb?: number | undefined;
+}
+
+/**
+ * A bounded set of worker threads. Crossing a thread boundary costs more than most records are worth, so hand over
+ * batches, and move buffers instead of copying them.
+ */
+export class Pool {
+  readonly threads: number;
+  readonly #piscina: Piscina;
+
+  constructor(options: PoolOptions = {}) {
+    this.threads = options.threads ?? availableParallelism();
+    this.#piscina = new Piscina({
+      minThreads: 0,
+      maxThreads: this.threads,
+      idleTimeout: 2000,
+      ...(options.heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMb } }),
+    });
+  }
+
+  /** Runs the default export of a worker module on one task. Buffers in `move` change hands. */
+  run<R>(module: string, task: unknown, move: readonly ArrayBuffer[] = [], signal?: AbortSignal): Promise<R> {
+    return this.#piscina.run(task, {
+      filename: module,
+      transferList: [...move],
+      ...(signal === undefined ? {} : { signal }),
+    }) as Promise<R>;
+  }
+
+  async close(): Promise<void> {
+    await this.#piscina.destroy();
+  }
+}
+
+/** The path of a worker module beside the caller, in the caller's own form: `.ts` from a checkout, `.js` when built. */
+export function workerModule(importMetaUrl: string, name: string): string {
+  const extension = importMetaUrl.endsWith('.ts') ? '.ts' : '.js';
+  return fileURLToPath(new URL(`${name}${extension}`, importMetaUrl));
+}
+
+/** What a worker returns when buffers of its result shall be moved instead of copied. */
+export function moving(value: unknown, buffers: readonly ArrayBuffer[]): Moveable {
+  return {
+    get [transferableSymbol]() {
+      return buffers;
+    },
+    get [valueSymbol]() {
+      return value;
+    },
+  } as unknown as Moveable;
+}
+
+let shared: Pool | undefined;
+
+/** The pool that operators and sinks use when nobody gives them one; its idle threads end by themselves. */
+export function sharedPool(): Pool {
+  shared ??= new Pool();
+  return shared;
+}
