@@ -1,3 +1,4 @@
+import { carriedSlot } from './carry.ts';
 import type { Inlet, Limit } from './inlet.ts';
 
 /** What a stage says of itself when it is subscribed. */
@@ -12,7 +13,10 @@ export interface StageInfo {
   readonly weight?: number | undefined;
   /** The least bytes its room works with: one largest value. */
   readonly least?: number | undefined;
+  /** What decides its output, as JSON: part of the run's digest. */
   readonly options?: unknown;
+  /** Further facts that decide its output but take work to know, such as the hash of a model's weights. */
+  readonly identify?: (() => Promise<unknown>) | undefined;
 }
 
 export interface Stage {
@@ -29,10 +33,7 @@ export interface FlowMonitor {
   stage(info: StageInfo): Stage;
 }
 
-/** One slot per realm, shared by every copy of the package that is loaded. */
-const slot: { monitor: FlowMonitor | undefined } = ((globalThis as Record<symbol, unknown>)[
-  Symbol.for('sluice.monitor.v1')
-] ??= { monitor: undefined }) as { monitor: FlowMonitor | undefined };
+const slot: { monitor: FlowMonitor | undefined } = carriedSlot('sluice.monitor.v1', { monitor: undefined });
 
 /** The monitor of the flow that is being subscribed right now, if any. Read it inside a subscribe function only. */
 export function currentMonitor(): FlowMonitor | undefined {

@@ -1,4 +1,5 @@
 import type { RecordError } from '../errors.ts';
+import { carriedSlot } from '../flow/carry.ts';
 
 /** What a stage may ask of the run that it works in. */
 export interface RunContext {
@@ -6,9 +7,7 @@ export interface RunContext {
   reject(stage: string, error: RecordError, payload?: Uint8Array): void;
 }
 
-const slot: { context: RunContext | undefined } = ((globalThis as Record<symbol, unknown>)[
-  Symbol.for('sluice.run.v1')
-] ??= { context: undefined }) as { context: RunContext | undefined };
+const slot: { context: RunContext | undefined } = carriedSlot('sluice.run.v1', { context: undefined });
 
 /** The run that subscribes the flow right now, if any. Read it inside a subscribe function, keep the result. */
 export function currentRun(): RunContext | undefined {

@@ -60,9 +60,18 @@ export function moving(value: unknown, buffers: readonly ArrayBuffer[]): Moveabl
 }
 
 let shared: Pool | undefined;
+let threads: number | undefined;
 
 /** The pool that operators and sinks use when nobody gives them one; its idle threads end by themselves. */
 export function sharedPool(): Pool {
-  shared ??= new Pool();
+  shared ??= new Pool({ threads });
   return shared;
+}
+
+/** Sets how many threads the shared pool has from now on. Tasks in hand finish in the old one. */
+export function setThreads(count: number): void {
+  if (count === threads) return;
+  threads = count;
+  void shared?.close();
+  shared = undefined;
 }

@@ -24,6 +24,8 @@ export interface PlanContext {
 export interface Source<T> {
   readonly kind: string;
   readonly options: JsonValue;
+  /** Bytes that reading one split holds at most, for the memory bound. */
+  readonly holds?: number;
   /** Lists the splits in a stable order. Throws SourceError where nothing can be read at all. */
   splits(context: PlanContext): AsyncIterable<Omit<Split, 'id'>>;
   /**

@@ -1,0 +1,33 @@
+import { definePipeline } from 'sluice';
+import { embed, patch, pretokenize } from 'sluice/operators';
+import { hypergraph, safetensors, signals } from 'sluice/sinks';
+import { files } from 'sluice/sources';
+import { z } from 'zod';
+
+const parameters = z.object({
+  input: z.string().describe('file, folder or pattern: text, JSONL, Parquet, tar, anything'),
+  textColumn: z.string().default('text').describe('column of JSONL and Parquet rows that holds the document'),
+  idColumn: z.string().optional().describe('column that names a document'),
+  charset: z.enum(['keep', 'utf-8']).default('keep').describe('keep the bytes of legacy text, or transcode it'),
+  model: z.string().optional().describe('model folder; the embedded one otherwise'),
+  threshold: z.union([z.literal('auto'), z.coerce.number()]).default('auto').describe('nats above which a patch begins, or auto'),
+  monotonicity: z.boolean().default(false).describe('compare the rise of the entropy with the threshold'),
+  thresholdAdd: z.number().optional().describe('also ask for a rise by this many nats'),
+  maxPatchLength: z.int().positive().optional().describe('cut longer patches'),
+  signals: z.boolean().default(false).describe('also write entropy and norm of every byte'),
+});
+
+export default definePipeline('ingest', parameters, (p) =>
+  definePipeline('ingest', files(p.input, { text: p.textColumn, id: p.idColumn }))
+    .pipe(
+      pretokenize({ charset: p.charset }),
+      embed({ model: p.model }),
+      patch({
+        threshold: p.threshold,
+        monotonicity: p.monotonicity,
+        thresholdAdd: p.thresholdAdd,
+        maxPatchLength: p.maxPatchLength,
+      }),
+    )
+    .to(safetensors('shards'), hypergraph('shards'), ...(p.signals ? [signals('shards')] : [])),
+);

@@ -1,0 +1,81 @@
+import { Command } from 'commander';
+import type { Pipeline } from '../../run/definition.ts';
+import { parseBytes } from '../../run/memory.ts';
+import { listSplits, makeRecipe, stagesOf } from '../../run/plan.ts';
+import { planMemory } from '../../run/run.ts';
+import { bytes, count } from '../format.ts';
+import { loadPipeline } from '../loadPipeline.ts';
+import { addParameters, buildPipeline } from '../parameters.ts';
+import { jsonLine } from '../progress/reporters.ts';
+import { positiveInteger } from '../values.ts';
+
+interface PlanFlags {
+  readonly limit?: number;
+  readonly workers?: number;
+  readonly memory?: string;
+  readonly splitBytes?: string;
+  readonly json?: boolean;
+}
+
+function withPlanFlags(command: Command): Command {
+  return command
+    .option('--limit <n>', 'documents to read at most', positiveInteger)
+    .option('--workers <n>', 'worker threads (default: one per core)', positiveInteger)
+    .option('--memory <size>', 'divide this much memory over the stages')
+    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
+    .option('--json', 'one JSON object on stdout');
+}
+
+export function planCommand(): Command {
+  return withPlanFlags(new Command('plan'))
+    .argument('<pipeline>', 'path of a pipeline file, or the name of one in pipelines/')
+    .description('show stages, rooms, memory bound and splits of a pipeline, and run nothing')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (name: string, _flags: PlanFlags, command: Command) => {
+      const loaded = await loadPipeline(name);
+      const full = withPlanFlags(new Command(`sluice plan ${name}`)).argument('[pipeline]');
+      addParameters(full, loaded.definition);
+      full.exitOverride().parse(command.parent?.args.slice(1) ?? [], { from: 'user' });
+      const flags = full.opts<PlanFlags & Record<string, unknown>>();
+      await show(buildPipeline(loaded.definition, flags), loaded.sha256, flags);
+    });
+}
+
+async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): Promise<void> {
+  const splitBytes = flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes);
+  const recipe = await makeRecipe(pipeline, { definition, limit: flags.limit, splitBytes });
+  const { splits, rejects } = await listSplits(pipeline, recipe.split_bytes);
+  const memory = planMemory(
+    pipeline,
+    { workers: flags.workers, memory: flags.memory === undefined ? undefined : parseBytes(flags.memory) },
+    splits.length,
+  );
+  const stages = stagesOf(pipeline).map((stage, i) => ({ name: stage.name, kind: stage.kind, room: memory.rooms[i]?.room, holds: stage.holds ?? 0 }));
+  const total = splits.reduce((sum, split) => sum + split.bytes, 0);
+  if (flags.json) {
+    jsonLine({ ...recipe, rooms: stages.reverse(), memory, splits, left_out: rejects.count });
+    return;
+  }
+  const out = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  out(`pipeline ${pipeline.name}`);
+  out(`source   ${pipeline.source.kind} ${JSON.stringify(pipeline.source.options)}`);
+  for (const { name, room, holds } of stages.reverse()) {
+    const size = room?.bytes === undefined ? '' : ` of at most ${bytes(room.bytes)}`;
+    out(`stage    ${name.padEnd(14)} room ${room?.items ?? 'any'} values${size}${holds > 0 ? `, holds ${bytes(holds)}` : ''}`);
+  }
+  for (const sink of pipeline.sinks) out(`sink     ${sink.kind.padEnd(14)} holds ${bytes(sink.holds)}`);
+  for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
+  out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${memory.splitsInFlight} splits in flight`);
+  out(`splits   ${count(splits.length)}, ${bytes(total)} of input`);
+  for (const split of splits.slice(0, 20)) out(`  ${split.id}  ${bytes(split.bytes).padStart(8)}  ${describeSpec(split.spec)}`);
+  if (splits.length > 20) out(`  ... and ${count(splits.length - 20)} more`);
+  if (rejects.count > 0) out(`left out ${count(rejects.count)} inputs:\n${rejects.text().trimEnd()}`);
+}
+
+function describeSpec(spec: unknown): string {
+  const text = JSON.stringify(spec);
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+}

@@ -1,0 +1,194 @@
+import { Command, Option } from 'commander';
+import { SluiceError } from '../../errors.ts';
+import type { Pipeline } from '../../run/definition.ts';
+import { exitCode } from '../../run/exitCodes.ts';
+import { parseBytes } from '../../run/memory.ts';
+import { PLAN_REJECTS } from '../../run/plan.ts';
+import { run, type RunEvent, type RunSummary, workersOf } from '../../run/run.ts';
+import { explainStall, watchForStall } from '../../run/stall.ts';
+import { bytes, count, duration } from '../format.ts';
+import { buildPipeline, addParameters } from '../parameters.ts';
+import { loadPipeline } from '../loadPipeline.ts';
+import { Counter } from '../progress/counter.ts';
+import { jsonLine, progressModes, type ProgressMode, type Reporter, reporterFor } from '../progress/reporters.ts';
+import { renderError } from '../renderError.ts';
+import { positiveInteger } from '../values.ts';
+
+export interface RunFlags {
+  readonly output?: string;
+  readonly limit?: number;
+  readonly workers?: number;
+  readonly memory?: string;
+  readonly splitBytes?: string;
+  readonly fresh?: boolean;
+  readonly progress?: ProgressMode;
+  readonly stallSeconds?: number;
+}
+
+/** A run is stopped by a second signal, and by a first one that it does not answer in this time. */
+const PATIENCE_MS = 10_000;
+
+export function withRunFlags(command: Command): Command {
+  return command
+    .option('--output <dir>', 'folder for everything that is written (default: out/<pipeline>)')
+    .option('--limit <n>', 'stop after this many documents', positiveInteger)
+    .option('--workers <n>', 'worker threads and splits in flight; the output never depends on it (default: one per core)', positiveInteger)
+    .option('--memory <size>', 'stay under this much memory, such as 2GB')
+    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
+    .option('--resume', 'go on with what is in the output folder; this is the default')
+    .option('--fresh', 'throw away what an earlier run has put into the output folder')
+    .option('--stall-seconds <n>', 'explain what every stage waits for after this long without progress', positiveInteger)
+    .addOption(new Option('--progress <mode>', 'how to show progress').choices(progressModes).default('auto'));
+}
+
+export function runCommand(): Command {
+  return withRunFlags(new Command('run'))
+    .argument('<pipeline>', 'path of a pipeline file, or the name of one in pipelines/')
+    .description('run a pipeline, or resume it')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (name: string, _flags: RunFlags, command: Command) => {
+      const loaded = await loadPipeline(name);
+      const full = withRunFlags(new Command(`sluice run ${name}`)).description(`run pipeline '${loaded.definition.name}', or resume it`);
+      addParameters(full, loaded.definition);
+      full.exitOverride().showSuggestionAfterError();
+      const args = command.parent?.args.slice(1) ?? [];
+      full.argument('[pipeline]').parse(args, { from: 'user' });
+      const flags = full.opts<RunFlags & Record<string, unknown>>();
+      process.exitCode = await execute(buildPipeline(loaded.definition, flags), loaded.sha256, flags);
+    });
+}
+
+/** Runs a built pipeline with progress, signals and a summary. @returns the exit code */
+async function execute(pipeline: Pipeline, definition: string, flags: RunFlags): Promise<number> {
+  const output = flags.output ?? `out/${pipeline.name}`;
+  const reporter = reporterFor(flags.progress ?? 'auto');
+  const counter = new Counter();
+  const stop = interruptible(reporter);
+  const timer = reporter.every === 0 ? undefined : setInterval(() => reporter.show(counter.snapshot()), reporter.every).unref();
+  const quiet = watchProgress(counter, reporter, (flags.stallSeconds ?? 600) * 1000);
+  const unwatch = watchForStall(
+    () => counter.running.values(),
+    (error) => {
+      reporter.clear();
+      renderError(error);
+      process.exit(exitCode.stalled);
+    },
+  );
+  try {
+    const summary = await run(pipeline, {
+      output,
+      definition,
+      limit: flags.limit,
+      workers: flags.workers,
+      fresh: flags.fresh,
+      memory: flags.memory === undefined ? undefined : parseBytes(flags.memory),
+      splitBytes: flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes),
+      signal: stop.signal,
+      onEvent: (event) => onEvent(event, counter, reporter, flags),
+    });
+    reporter.clear();
+    finish(summary, counter, flags);
+    return summary.rejects > 0 ? exitCode.rejects : exitCode.ok;
+  } catch (error) {
+    reporter.clear();
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write(`interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`);
+    return exitCode.interrupted;
+  } finally {
+    clearInterval(timer);
+    clearInterval(quiet);
+    unwatch();
+    stop.dispose();
+  }
+}
+
+function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: RunFlags): void {
+  if (event.type === 'planned') {
+    const { plan, memory } = event;
+    counter.see(event);
+    reporter.note(
+      `${plan.pipeline}: ${plan.splits.length} splits, ${bytes(plan.splits.reduce((sum, split) => sum + split.bytes, 0))} of input, ` +
+        `${workersOf(flags)} workers, memory bound ${bytes(memory.bound)}` +
+        (event.committed > 0 ? `; resuming, ${event.committed} splits are committed` : '') +
+        (plan.left_out > 0 ? `; ${plan.left_out} inputs left out, see ${PLAN_REJECTS}` : ''),
+    );
+    if (flags.progress === 'json') {
+      const { digest, splits, left_out } = plan;
+      jsonLine({ event: 'planned', pipeline: plan.pipeline, digest, splits: splits.length, left_out, committed: event.committed, memory_bound: memory.bound });
+    }
+    return;
+  }
+  counter.see(event);
+  if (event.type === 'committed' && flags.progress === 'json') {
+    jsonLine({ event: 'committed', split: event.record.split, ...event.record.counts, rejects: event.record.rejects });
+  }
+}
+
+function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
+  const { counts, rejects, output } = summary;
+  const last = counter.snapshot();
+  const documents = counts['documents'] ?? 0;
+  const total = counts['bytes'] ?? 0;
+  const patches = counts['patches'] ?? 0;
+  const facts = {
+    documents,
+    documents_read: counts['documents_read'] ?? 0,
+    rejects,
+    bytes: total,
+    patches,
+    mean_patch_bytes: patches === 0 ? null : total / patches,
+    mean_entropy_nats: total === 0 ? null : (counts['entropy'] ?? 0) / total,
+    seconds: summary.seconds,
+    bytes_per_second: last.bytes / summary.seconds,
+    splits: summary.splits,
+    splits_run_now: summary.ran,
+    output,
+  };
+  if (flags.progress === 'json') return jsonLine({ event: 'summary', ...facts });
+  const lines = [
+    `output         ${output}`,
+    `documents      ${count(documents)}`,
+    `bytes          ${count(total)}`,
+    `patches        ${count(patches)}`,
+    ...(facts.mean_patch_bytes === null ? [] : [`mean patch     ${facts.mean_patch_bytes.toFixed(2)} bytes`]),
+    ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
+    summary.ran === 0
+      ? 'nothing to do   every split was committed before'
+      : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toFixed(3)} MB/s`,
+    ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
+    `check it with  sluice verify ${output}`,
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** The first SIGINT or SIGTERM ends the run cleanly, the second at once. */
+function interruptible(reporter: Reporter): { signal: AbortSignal; dispose: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(exitCode.interrupted);
+    reporter.clear();
+    process.stderr.write('stopping; the splits in hand are dropped and will be done again\n');
+    controller.abort(new SluiceError('interrupted', { code: 'INTERRUPTED' }));
+    setTimeout(() => process.exit(exitCode.interrupted), PATIENCE_MS).unref();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    },
+  };
+}
+
+/** Tells what every stage waits for when nothing has moved for a while. */
+function watchProgress(counter: Counter, reporter: Reporter, patience: number): NodeJS.Timeout {
+  let before = '';
+  return setInterval(() => {
+    const state = [...counter.running.values()].map((one) => `${one.tally.bytesRead}/${one.tally.bytes}`).join();
+    if (state === before && counter.running.size > 0) {
+      reporter.note(`no progress for ${duration(patience / 1000)}:\n${explainStall(counter.running.values())}`);
+    }
+    before = state;
+  }, patience).unref();
+}

@@ -1,0 +1,97 @@
+import type { RunEvent } from '../../run/run.ts';
+import type { SplitRun } from '../../run/splitRun.ts';
+
+/** A moment of a run; every count is of documents or bytes that this run has dealt with, earlier runs apart. */
+export interface Snapshot {
+  readonly seconds: number;
+  readonly splits: { readonly total: number; readonly committed: number; readonly earlier: number; readonly running: number };
+  /** Input bytes planned, and those of splits committed now and earlier plus what running splits have read. */
+  readonly input_bytes: { readonly total: number; readonly done: number };
+  readonly documents_read: number;
+  readonly documents: number;
+  readonly bytes: number;
+  readonly patches: number;
+  readonly rejects: number;
+  readonly bytes_per_second: number;
+  readonly eta_seconds: number | null;
+  readonly stages: readonly {
+    readonly split: string;
+    readonly stage: string;
+    readonly items: number;
+    readonly room_items: number | null;
+    readonly bytes: number;
+    readonly room_bytes: number | null;
+  }[];
+}
+
+/** Adds up the events of a run. */
+export class Counter {
+  readonly running = new Map<string, SplitRun>();
+  readonly #begun = performance.now();
+  readonly #done = { documents_read: 0, documents: 0, bytes: 0, patches: 0, rejects: 0 };
+  #sizes = new Map<string, number>();
+  #total = 0;
+  #earlierBytes = 0;
+  #committedBytes = 0;
+  #splits = { total: 0, committed: 0, earlier: 0 };
+
+  see(event: RunEvent, committedEarlier: ReadonlySet<string> = new Set()): void {
+    if (event.type === 'planned') {
+      this.#sizes = new Map(event.plan.splits.map((split) => [split.id, split.bytes]));
+      for (const [id, size] of this.#sizes) {
+        this.#total += size;
+        if (committedEarlier.has(id)) this.#earlierBytes += size;
+      }
+      this.#splits = { total: event.plan.splits.length, committed: 0, earlier: event.committed };
+      this.#done.rejects = event.plan.left_out;
+    } else if (event.type === 'started') {
+      this.running.set(event.split.split.id, event.split);
+    } else {
+      const { record } = event;
+      this.running.delete(record.split);
+      this.#splits.committed++;
+      this.#committedBytes += this.#sizes.get(record.split) ?? 0;
+      this.#done.rejects += record.rejects;
+      for (const name of ['documents_read', 'documents', 'bytes', 'patches'] as const) {
+        this.#done[name] += record.counts[name] ?? 0;
+      }
+    }
+  }
+
+  snapshot(): Snapshot {
+    const seconds = (performance.now() - this.#begun) / 1000;
+    const sum = { ...this.#done };
+    let read = 0;
+    for (const { tally, rejects, split } of this.running.values()) {
+      sum.documents_read += tally.documentsRead;
+      sum.documents += tally.documents;
+      sum.bytes += tally.bytes;
+      sum.patches += tally.patches;
+      sum.rejects += rejects.count;
+      read += Math.min(split.bytes, tally.bytesRead);
+    }
+    const now = this.#committedBytes + read;
+    const done = this.#earlierBytes + now;
+    const rate = seconds > 0 ? sum.bytes / seconds : 0;
+    return {
+      seconds: round(seconds),
+      splits: { ...this.#splits, running: this.running.size },
+      input_bytes: { total: this.#total, done },
+      ...sum,
+      bytes_per_second: round(rate),
+      eta_seconds: now > 0 ? round(((this.#total - done) * seconds) / now) : null,
+      stages: [...this.running.values()].flatMap((one) =>
+        [...one.stages].reverse().map(({ name, inlet, room }) => ({
+          split: one.split.id,
+          stage: name,
+          items: inlet?.items ?? 0,
+          room_items: room.items ?? null,
+          bytes: inlet?.bytes ?? 0,
+          room_bytes: room.bytes ?? null,
+        })),
+      ),
+    };
+  }
+}
+
+const round = (value: number): number => Math.round(value * 1000) / 1000;

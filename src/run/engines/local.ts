@@ -1,0 +1,62 @@
+import type { CommitRecord } from '../commitRecord.ts';
+import type { Pipeline } from '../definition.ts';
+import type { OutputFolder } from '../durable.ts';
+import type { MemoryPlan } from '../memory.ts';
+import type { Plan } from '../plan.ts';
+import type { RunEvent } from '../run.ts';
+import { SplitRun } from '../splitRun.ts';
+
+export interface LocalJob {
+  readonly pipeline: Pipeline;
+  readonly plan: Plan;
+  readonly folder: OutputFolder;
+  readonly memory: MemoryPlan;
+  /** Commits so far, by split; new ones are added. */
+  readonly commits: Map<string, CommitRecord>;
+  readonly signal: AbortSignal;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+}
+
+/**
+ * Runs the splits that are not committed yet in this process, in the order of the plan, several at a time.
+ * Under a document limit they run one after the other: how many documents a split may read depends on those before it.
+ * @returns how many splits ran
+ */
+export async function runSplits(job: LocalJob): Promise<number> {
+  const { plan, commits, memory, signal } = job;
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  let left = plan.limit ?? Number.POSITIVE_INFINITY;
+  let next = 0;
+  let ran = 0;
+
+  const work = async (): Promise<void> => {
+    while (next < plan.splits.length && left > 0) {
+      const split = plan.splits[next++];
+      if (split === undefined) return;
+      let record = commits.get(split.id);
+      if (record === undefined) {
+        either.throwIfAborted();
+        const limit = plan.limit === null ? undefined : left;
+        const one = new SplitRun({ pipeline: job.pipeline, split, folder: job.folder, memory, limit, signal: either });
+        job.onEvent?.({ type: 'started', split: one });
+        record = await one.run();
+        commits.set(split.id, record);
+        ran++;
+        job.onEvent?.({ type: 'committed', record });
+      }
+      left -= record.counts['documents_read'] ?? 0;
+    }
+  };
+
+  const atOnce = plan.limit === null ? memory.splitsInFlight : 1;
+  const workers = Array.from({ length: atOnce }, () =>
+    work().catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  await Promise.allSettled(workers);
+  either.throwIfAborted();
+  return ran;
+}

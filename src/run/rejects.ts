@@ -1,0 +1,98 @@
+import { RecordError, SluiceError } from '../errors.ts';
+import type { RunContext } from './context.ts';
+
+/** One line of a reject file. */
+export interface RejectLine {
+  readonly stage: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly uri?: string | undefined;
+  readonly position?: RecordError['position'];
+  /** The record itself where it is small, as text if it is UTF-8, else as base64. */
+  readonly payload?: string;
+  readonly payload_base64?: string;
+}
+
+/** A record's bytes are kept in the reject line up to this size; beyond it the position must do. */
+const PAYLOAD_LIMIT = 4096;
+/** Reject lines of one split are held in memory to be put in order; this many bytes end the run instead. */
+export const REJECT_BYTES = 32 << 20;
+
+/** More records failed than the run allows. */
+export class RejectLimitError extends SluiceError {
+  override name = 'RejectLimitError';
+}
+
+/**
+ * Collects the rejects of one split. Stages work at their own pace, so lines come in any order; they are written in the
+ * order of the source, which makes the file a function of the input.
+ */
+export class Rejects implements RunContext {
+  #lines: { ordinal: number; stage: string; text: string }[] = [];
+  #bytes = 0;
+  readonly #failFast: boolean;
+
+  constructor(failFast = false) {
+    this.#failFast = failFast;
+  }
+
+  get count(): number {
+    return this.#lines.length;
+  }
+
+  reject(stage: string, error: RecordError, payload?: Uint8Array): void {
+    if (this.#failFast) {
+      throw new RejectLimitError(`${stage}: ${error.message}`, {
+        code: error.code,
+        path: error.path,
+        position: error.position,
+        hint: error.hint,
+        cause: error,
+      });
+    }
+    const line: RejectLine = {
+      stage,
+      code: error.code,
+      message: error.message,
+      hint: error.hint,
+      uri: error.path,
+      position: error.position,
+      ...payloadOf(payload),
+    };
+    const text = `${JSON.stringify(line)}\n`;
+    this.#bytes += text.length;
+    if (this.#bytes > REJECT_BYTES) {
+      throw new RejectLimitError(`one split rejects more than ${REJECT_BYTES >> 20} MiB of records`, {
+        code: 'TOO_MANY_REJECTS',
+        path: error.path,
+        position: error.position,
+        hint: `the last one: ${error.message}`,
+      });
+    }
+    this.#lines.push({ ordinal: error.position?.ordinal ?? -1, stage, text });
+  }
+
+  /** All lines in the order of the source; stages of one record, and equal positions, in the order of their text. */
+  text(): string {
+    const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+    this.#lines.sort((a, b) => a.ordinal - b.ordinal || compare(a.stage, b.stage) || compare(a.text, b.text));
+    return this.#lines.map((line) => line.text).join('');
+  }
+}
+
+function payloadOf(payload: Uint8Array | undefined): Pick<RejectLine, 'payload' | 'payload_base64'> {
+  if (payload === undefined || payload.length > PAYLOAD_LIMIT) return {};
+  try {
+    return { payload: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload) };
+  } catch {
+    return { payload_base64: Buffer.from(payload).toString('base64') };
+  }
+}
+
+/** An error that belongs to one record, whatever threw it. */
+export function asRecordError(error: unknown, code: string, where: Pick<RecordError, 'path' | 'position'>): RecordError {
+  if (error instanceof RecordError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new RecordError(message, { code, path: where.path, position: where.position, cause: error });
+}

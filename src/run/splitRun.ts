@@ -1,0 +1,202 @@
+import { take, tap } from 'rxjs';
+import type { Inlet, Limit } from '../flow/index.ts';
+import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
+import type { Artefact, SinkContext, SinkWriter } from '../sinks/sink.ts';
+import type { Split } from '../sources/source.ts';
+import { type CommitRecord, commitPath } from './commitRecord.ts';
+import { withRun } from './context.ts';
+import { flowOf, type Pipeline } from './definition.ts';
+import { asDiskError, type OutputFolder } from './durable.ts';
+import type { MemoryPlan } from './memory.ts';
+import { RejectLimitError, Rejects } from './rejects.ts';
+import { isPatches, writeStage } from './writeStage.ts';
+
+/** A stage of a split in hand, for progress and for explaining a stall. */
+export interface LiveStage {
+  readonly name: string;
+  readonly room: Limit;
+  inlet?: Inlet;
+}
+
+/** What a split in hand has done so far. */
+export interface SplitTally {
+  documentsRead: number;
+  bytesRead: number;
+  documents: number;
+  segments: number;
+  bytes: number;
+  patches: number;
+  /** Sum over all bytes, in nats. */
+  entropy: number;
+}
+
+export interface SplitJob {
+  readonly pipeline: Pipeline;
+  readonly split: Split;
+  readonly folder: OutputFolder;
+  readonly memory: Pick<MemoryPlan, 'rooms'>;
+  /** Documents to read at most. */
+  readonly limit?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** From this many documents on the reject rate is looked at. */
+const RATE_FROM = 100;
+const DEFAULT_REJECT_RATE = 0.5;
+
+/**
+ * One split from its source to its commit: reads, runs the flow, writes every sink, and publishes `commits/<split>.json`,
+ * the only commit point. Nothing it does depends on time or on other splits.
+ */
+export class SplitRun {
+  readonly split: Split;
+  readonly rejects: Rejects;
+  readonly stages: LiveStage[] = [];
+  readonly tally: SplitTally = { documentsRead: 0, bytesRead: 0, documents: 0, segments: 0, bytes: 0, patches: 0, entropy: 0 };
+  readonly #job: SplitJob;
+  readonly #artefacts: Artefact[] = [];
+
+  constructor(job: SplitJob) {
+    this.#job = job;
+    this.split = job.split;
+    this.rejects = new Rejects(job.pipeline.options.onError === 'fail');
+  }
+
+  async run(): Promise<CommitRecord> {
+    const { pipeline, split, folder } = this.#job;
+    const context: SinkContext = { split, file: (path) => this.#file(path) };
+    const writers: SinkWriter<unknown>[] = [];
+    try {
+      for (const sink of pipeline.sinks) writers.push(await sink.open(context));
+      await this.#flow(writers);
+      const counts: Record<string, number> = { ...this.#counts() };
+      for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
+      return await disk(folder, () => this.#commit(counts));
+    } catch (error) {
+      await Promise.allSettled(writers.map(async (writer) => writer.abort?.()));
+      throw error;
+    }
+  }
+
+  async #flow(writers: readonly SinkWriter<unknown>[]): Promise<void> {
+    const { pipeline, split, folder, limit, signal } = this.#job;
+    signal.throwIfAborted();
+    const write = async (value: unknown): Promise<void> => {
+      await disk(folder, () => Promise.all(writers.map(async (writer) => writer.write(value))));
+      this.#countOut(value);
+    };
+    const source = pipeline.source.read(split).pipe(
+      limit === undefined ? tap() : take(limit),
+      tap((value) => this.#countIn(value)),
+    );
+    const flow = flowOf(pipeline, source).pipe(writeStage(write));
+    await new Promise<void>((resolve, reject) => {
+      const stop = (): void => {
+        subscription.unsubscribe();
+        reject(signal.reason);
+      };
+      const subscription = withRun(this.#context(), () =>
+        monitored(this.#monitor(), () => flow.subscribe({ error: reject, complete: resolve })),
+      );
+      signal.addEventListener('abort', stop, { once: true });
+      subscription.add(() => signal.removeEventListener('abort', stop));
+    });
+    signal.throwIfAborted();
+  }
+
+  #context() {
+    const { maxRejectRate = DEFAULT_REJECT_RATE } = this.#job.pipeline.options;
+    return {
+      reject: (...args: Parameters<Rejects['reject']>): void => {
+        this.rejects.reject(...args);
+        const seen = Math.max(this.tally.documentsRead, this.rejects.count);
+        if (seen >= RATE_FROM && this.rejects.count > maxRejectRate * seen) {
+          throw new RejectLimitError(`${this.rejects.count} of ${seen} documents of split ${this.split.id} were rejected`, {
+            code: 'REJECT_RATE',
+            path: args[1].path,
+            position: args[1].position,
+            hint: `maxRejectRate is ${maxRejectRate}; the last reason: ${args[1].message}`,
+            cause: args[1],
+          });
+        }
+      },
+    };
+  }
+
+  #monitor(): FlowMonitor {
+    const { rooms } = this.#job.memory;
+    return {
+      strict: true,
+      stage: (info: StageInfo) => {
+        const granted = rooms[this.stages.length];
+        const room = granted?.stage === info.name ? granted.room : info.room;
+        const live: LiveStage = { name: info.name, room };
+        this.stages.push(live);
+        return {
+          room,
+          watch: (inlet: Inlet) => {
+            live.inlet = inlet;
+          },
+        };
+      },
+    };
+  }
+
+  async #file(path: string) {
+    const file = await this.#job.folder.file(path);
+    return {
+      temporary: file.temporary,
+      write: (chunk: Uint8Array) => file.write(chunk),
+      publish: async (info: Artefact['info']) => {
+        const artefact = await file.publish(info);
+        this.#artefacts.push(artefact);
+        return artefact;
+      },
+    };
+  }
+
+  async #commit(counts: Record<string, number>): Promise<CommitRecord> {
+    const { split, folder } = this.#job;
+    if (this.rejects.count > 0) {
+      const info = { format: 'sluice_rejects_v1', rejects: this.rejects.count };
+      this.#artefacts.push(await folder.publish(`rejects/${split.id}.jsonl`, this.rejects.text(), info));
+    }
+    const artefacts = this.#artefacts.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const record: CommitRecord = { split: split.id, artefacts, counts, rejects: this.rejects.count };
+    await folder.publish(commitPath(split.id), `${JSON.stringify(record, undefined, 1)}\n`);
+    return record;
+  }
+
+  #counts(): Record<string, number> {
+    const t = this.tally;
+    const base = { documents_read: t.documentsRead, bytes_read: t.bytesRead };
+    if (t.patches === 0) return base;
+    return { ...base, documents: t.documents, segments: t.segments, bytes: t.bytes, patches: t.patches, entropy: t.entropy };
+  }
+
+  #countIn(value: unknown): void {
+    this.tally.documentsRead++;
+    this.tally.bytesRead += (value as { bytes?: Uint8Array }).bytes?.length ?? 0;
+  }
+
+  #countOut(value: unknown): void {
+    const { tally } = this;
+    if (!isPatches(value)) return;
+    tally.bytes += value.bytes.length;
+    tally.patches += value.lengths.length;
+    let entropy = 0;
+    for (const nats of value.entropies) entropy += nats;
+    tally.entropy += entropy;
+    if (!value.last) return;
+    tally.segments++;
+    if (value.segment.last) tally.documents++;
+  }
+}
+
+async function disk<T>(folder: OutputFolder, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDiskError(error, folder.root);
+  }
+}
