@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ModelError, SluiceError } from '../errors.ts';
+import { readSafetensorsHeader, type TensorEntry } from '../formats/safetensors/read.ts';
+import type { ModelConfig } from './config.ts';
+
+export type WeightDtype = 'F32' | 'BF16' | 'F16';
+
+/** One tensor of the model: where its values lie in the weights file. */
+export interface Weight extends TensorEntry {
+  readonly dtype: WeightDtype;
+}
+
+export interface Weights {
+  /** The safetensors file. */
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, Weight>;
+  /** Bytes of all tensors as float32. */
+  readonly floatBytes: number;
+}
+
+/** Names and shapes of every tensor of the released layout; linear weights are `[out, in]`. */
+export function expectedShapes(config: ModelConfig): Map<string, readonly number[]> {
+  const { dim, ffnHidden, vocabSize } = config;
+  const queryDim = config.heads * config.headDim;
+  const keyDim = config.kvHeads * config.headDim;
+  const shapes = new Map<string, readonly number[]>([['tok_embeddings.weight', [vocabSize, dim]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const name = `layers.${layer}`;
+    shapes.set(`${name}.attention_norm.weight`, [dim]);
+    shapes.set(`${name}.attention.wq.weight`, [queryDim, dim]);
+    shapes.set(`${name}.attention.wk.weight`, [keyDim, dim]);
+    shapes.set(`${name}.attention.wv.weight`, [keyDim, dim]);
+    shapes.set(`${name}.attention.wo.weight`, [dim, queryDim]);
+    shapes.set(`${name}.ffn_norm.weight`, [dim]);
+    shapes.set(`${name}.feed_forward.w1.weight`, [ffnHidden, dim]);
+    shapes.set(`${name}.feed_forward.w3.weight`, [ffnHidden, dim]);
+    shapes.set(`${name}.feed_forward.w2.weight`, [dim, ffnHidden]);
+  }
+  shapes.set('norm.weight', [dim]);
+  shapes.set('output.weight', [vocabSize, dim]);
+  return shapes;
+}
+
+/**
+ * Checks `model.safetensors` of a model folder against the configuration: every tensor present with its exact shape as
+ * F32, BF16 or F16, and none besides. The values stay on disk.
+ * Throws ModelError naming file, tensor, expected and found shape.
+ */
+export async function readWeights(dir: string, config: ModelConfig): Promise<Weights> {
+  const path = join(dir, 'model.safetensors');
+  const found = await readHeader(dir, path);
+  const tensors = new Map<string, Weight>();
+  let floatBytes = 0;
+  for (const [name, shape] of expectedShapes(config)) {
+    const entry = found.get(name);
+    if (entry === undefined) {
+      throw new ModelError(`${path} has no tensor ${name}; expected shape [${shape.join(', ')}].`, {
+        code: 'MODEL_TENSOR_MISSING',
+        path,
+        hint: `It holds ${found.size} tensors${nearest(found)}. config.json asks for ${config.layers} layers of width ${config.dim}.`,
+      });
+    }
+    if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
+      throw new ModelError(
+        `Tensor ${name} in ${path} has the shape [${entry.shape.join(', ')}]; expected [${shape.join(', ')}].`,
+        { code: 'MODEL_TENSOR_SHAPE', path, hint: 'config.json and model.safetensors do not belong together.' },
+      );
+    }
+    tensors.set(name, { ...entry, dtype: weightDtype(entry, path) });
+    floatBytes += shape.reduce((a, b) => a * b, 4);
+  }
+  const unknown = [...found.keys()].filter((name) => !tensors.has(name));
+  if (unknown.length > 0) {
+    throw new ModelError(`${path} holds tensors that the configuration does not explain: ${unknown.slice(0, 5).join(', ')}.`, {
+      code: 'MODEL_TENSOR_UNKNOWN',
+      path,
+      hint: `${unknown.length} in all. Does config.json give too few layers (${config.layers})?`,
+    });
+  }
+  return { path, tensors, floatBytes };
+}
+
+async function readHeader(dir: string, path: string): Promise<ReadonlyMap<string, TensorEntry>> {
+  try {
+    return (await readSafetensorsHeader(path)).tensors;
+  } catch (cause) {
+    if (!(cause instanceof SluiceError)) throw cause;
+    throw new ModelError(`${path}: ${cause.message}`, {
+      code: cause.code === 'SAFETENSORS_UNREADABLE' ? 'MODEL_MISSING' : 'MODEL_FILE',
+      path,
+      cause,
+      hint: existsSync(join(dir, 'consolidated.pth'))
+        ? 'consolidated.pth is the older layout: use the folder of facebook/blt-entropy with model.safetensors.'
+        : cause.hint,
+    });
+  }
+}
+
+function weightDtype(entry: TensorEntry, path: string): WeightDtype {
+  const { dtype } = entry;
+  if (dtype === 'F32' || dtype === 'BF16' || dtype === 'F16') return dtype;
+  throw new ModelError(`Tensor ${entry.name} in ${path} is ${dtype}; expected F32, BF16 or F16.`, {
+    code: 'MODEL_TENSOR_DTYPE',
+    path,
+  });
+}
+
+function nearest(found: ReadonlyMap<string, TensorEntry>): string {
+  const names = [...found.keys()].slice(0, 3);
+  return names.length === 0 ? '' : `, such as ${names.join(', ')}`;
+}
