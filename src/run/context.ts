@@ -26,7 +26,12 @@ export function withRun<T>(context: RunContext, subscribe: () => T): T {
 }
 
 /** Hands a failed record to the run, or throws it where the operator runs in a flow of somebody else's. */
-export function rejectOrThrow(run: RunContext | undefined, stage: string, error: RecordError, payload?: Uint8Array): void {
+export function rejectOrThrow(
+  run: RunContext | undefined,
+  stage: string,
+  error: RecordError,
+  payload?: Uint8Array,
+): void {
   if (run === undefined) throw error;
   run.reject(stage, error, payload);
 }

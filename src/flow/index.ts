@@ -1,0 +1,13 @@
+export { type BatchOptions, batch } from './batch.ts';
+export { capture, carriedSlot } from './carry.ts';
+export { consume, type DrainOptions, drain } from './drain.ts';
+export { type FlatMapOptions, flatMap } from './flatMap.ts';
+export { currentGate, Gate, type Holdable } from './gate.ts';
+export { FlowControlError, Inlet } from './inlet.ts';
+export { type IterateOptions, iterate } from './iterate.ts';
+export type { Limit } from './limit.ts';
+export { type MapAsyncOptions, mapAsync } from './mapAsync.ts';
+export { currentMonitor, enterStage, type FlowMonitor, monitored, type Stage, type StageInfo } from './monitor.ts';
+export { type Chunks, type PullOptions, pull } from './pull.ts';
+export type { StageOptions } from './stage.ts';
+export { type Step, transduce } from './transduce.ts';
