@@ -30,6 +30,8 @@ export interface DocumentHead<M extends Meta = Meta> {
   readonly id: string;
   readonly source: SourceRef;
   readonly byteLength: number;
+  /** SHA-256 of the document's bytes, lower-case hex, where the stage that cut it has taken it. */
+  readonly sha256?: string | undefined;
   readonly meta: M;
 }
 

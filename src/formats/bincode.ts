@@ -9,14 +9,23 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * Fields follow each other without names or tags, so the reader has to know what comes.
  */
 export class BincodeWriter {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
+  readonly #block: number;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #start = 0;
   #length = 0;
 
-  /** What was written since the last call; a copy. */
+  /** @param block bytes to allocate at a time; many small values share one allocation */
+  constructor(block = 256) {
+    this.#block = block;
+    this.#bytes = new Uint8Array(block);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** What was written since the last call; the bytes are not used again. */
   take(): Uint8Array {
-    const out = this.#bytes.slice(0, this.#length);
-    this.#length = 0;
+    const out = this.#bytes.subarray(this.#start, this.#length);
+    this.#start = this.#length;
     return out;
   }
 
@@ -26,50 +35,69 @@ export class BincodeWriter {
     if (value < 251) return this.byte(value);
     if (value <= 0xffff) {
       this.byte(251);
-      this.#view.setUint16(this.#grow(2), value, true);
+      const at = this.#grow(2);
+      this.#view.setUint16(at, value, true);
     } else if (value <= 0xffff_ffff) {
       this.byte(252);
-      this.#view.setUint32(this.#grow(4), value, true);
+      const at = this.#grow(4);
+      this.#view.setUint32(at, value, true);
     } else {
       this.byte(253);
-      this.#view.setBigUint64(this.#grow(8), BigInt(value), true);
+      const at = this.#grow(8);
+      this.#view.setBigUint64(at, BigInt(value), true);
     }
     return this;
   }
 
   byte(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
     return this;
   }
 
   f32(value: number): this {
-    this.#view.setFloat32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setFloat32(at, value, true);
     return this;
   }
 
   f64(value: number): this {
-    this.#view.setFloat64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value, true);
     return this;
   }
 
   string(value: string): this {
+    // At most three bytes of UTF-8 for a UTF-16 unit: the length of a short string surely takes one byte.
+    if (value.length <= 80) {
+      const start = this.#grow(1 + value.length * 3);
+      const { written } = utf8.encodeInto(value, this.#bytes.subarray(start + 1, this.#length));
+      this.#bytes[start] = written;
+      this.#length = start + 1 + written;
+      return this;
+    }
     const bytes = utf8.encode(value);
     this.uint(bytes.length);
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    // In two steps: growing may replace the block.
+    const start = this.#grow(bytes.length);
+    this.#bytes.set(bytes, start);
     return this;
   }
 
   /** Makes room and returns where it begins. */
   #grow(size: number): number {
     const start = this.#length;
-    this.#length += size;
-    if (this.#length > this.#bytes.length) {
-      const wider = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
-      wider.set(this.#bytes);
-      this.#bytes = wider;
-      this.#view = new DataView(wider.buffer);
+    if (start + size <= this.#bytes.length) {
+      this.#length += size;
+      return start;
     }
-    return start;
+    const begun = this.#bytes.subarray(this.#start, start);
+    this.#bytes = new Uint8Array(Math.max(this.#block, (begun.length + size) * 2));
+    this.#bytes.set(begun);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#start = 0;
+    this.#length = begun.length + size;
+    return begun.length;
   }
 }
 

@@ -21,17 +21,17 @@ function swap(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /** Reads f32 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
-export function float32From(bytes: Uint8Array): Float32Array {
+export function float32From(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   return new Float32Array(aligned(bytes, 4));
 }
 
 /** Reads i32 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
-export function int32From(bytes: Uint8Array): Int32Array {
+export function int32From(bytes: Uint8Array): Int32Array<ArrayBuffer> {
   return new Int32Array(aligned(bytes, 4));
 }
 
 /** Reads i64 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
-export function int64From(bytes: Uint8Array): BigInt64Array {
+export function int64From(bytes: Uint8Array): BigInt64Array<ArrayBuffer> {
   return new BigInt64Array(aligned(bytes, 8));
 }
 

@@ -1,0 +1,6 @@
+export { type HypergraphOptions, hypergraph } from './hypergraph.ts';
+export { type SafetensorsOptions, safetensors } from './safetensors.ts';
+export type { CutOptions } from './shardCut.ts';
+export type { Layout } from './shardName.ts';
+export { signals } from './signals.ts';
+export type { Artefact, ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
