@@ -1,0 +1,150 @@
+import { PipelineError } from '../errors.ts';
+import type { JsonValue } from '../json.ts';
+import type { Document, MetaValue } from '../records.ts';
+import { didYouMean } from './suggest.ts';
+
+/** What a value of each kind is in JavaScript. */
+interface Scalars {
+  string: string;
+  /** -2^31 .. 2^31-1. */
+  int32: number;
+  /** -2^63 .. 2^63-1 (unsigned columns up to 2^64-1), always exact. */
+  int64: bigint;
+  double: number;
+  bool: boolean;
+  /** In JSON: base64. */
+  binary: Uint8Array;
+  /** Milliseconds; in JSON RFC 3339 text. Finer units are cut: ask for `int64` to keep them. */
+  timestamp: Date;
+}
+
+export type ScalarKind = keyof Scalars;
+
+/** Kinds of columns: a scalar, `list<scalar>`, and either with `?` where null (or absence, in JSON) is allowed. */
+export type Kinds = {
+  readonly [K in ScalarKind]: Scalars[K];
+} & {
+  readonly [K in ScalarKind as `${K}?`]: Scalars[K] | null;
+} & {
+  readonly [K in ScalarKind as `list<${K}>`]: readonly Scalars[K][];
+} & {
+  readonly [K in ScalarKind as `list<${K}>?`]: readonly Scalars[K][] | null;
+};
+
+export type Kind = keyof Kinds;
+
+/** Names and kinds of the columns to read, such as `{ id: 'string', score: 'double?' }`. */
+export type Columns = { readonly [name: string]: Kind };
+
+/** The row type that a declaration of columns gives. */
+export type Row<C extends Columns> = { readonly [K in keyof C]: Kinds[C[K]] };
+
+/** A row of a table as a document: the text column is its bytes, the other columns are its `meta`. */
+export type RowDocument<C extends Columns, T extends string> = Document<{
+  readonly [K in Exclude<keyof C, T>]: Kinds[C[K]];
+}>;
+
+export interface TableOptions<C extends Columns, T extends string> {
+  /**
+   * Columns to read besides the text, with their kinds; a record that does not fit is rejected.
+   * Default: the text column alone.
+   */
+  readonly columns?: C | undefined;
+  /** The column whose UTF-8 bytes (or bytes, if it is binary) become the document. Default: `text`. */
+  readonly text?: T | undefined;
+  /** The declared column that names documents. Default: `id` if declared, else documents are `<uri>#<row or byte>`. */
+  readonly id?: Extract<keyof C, string> | undefined;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly kind: ScalarKind;
+  readonly list: boolean;
+  readonly nullable: boolean;
+}
+
+/** A checked declaration. `columns` leaves the text column out. */
+export interface Table {
+  readonly text: Column;
+  /** True where nobody declared the text column: a table file may then hold it as string or binary. */
+  readonly anyText: boolean;
+  readonly id: string | undefined;
+  readonly columns: readonly Column[];
+}
+
+const SCALARS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'binary', 'timestamp'];
+
+function parseKind(name: string, kind: string): Column {
+  const nullable = kind.endsWith('?');
+  const base = nullable ? kind.slice(0, -1) : kind;
+  const inner = /^list<(.*)>$/.exec(base)?.[1];
+  const scalar = SCALARS.find((candidate) => candidate === (inner ?? base));
+  if (scalar === undefined) {
+    throw new PipelineError(`column '${name}' has the unknown kind '${kind}'`, {
+      code: 'UNKNOWN_KIND',
+      hint: didYouMean(inner ?? base, SCALARS),
+    });
+  }
+  return { name, kind: scalar, list: inner !== undefined, nullable };
+}
+
+/**
+ * Checks a declaration of columns.
+ *
+ * @throws PipelineError `UNKNOWN_KIND`, `UNKNOWN_COLUMN` (text or id names no declared column), `TEXT_KIND`.
+ */
+export function parseTable<C extends Columns, T extends string>(options: TableOptions<C, T>): Table {
+  const declared = new Map<string, Column>();
+  for (const [name, kind] of Object.entries(options.columns ?? {})) declared.set(name, parseKind(name, kind));
+  // Assigning to this name would change a row's prototype instead of adding a member.
+  if (declared.has('__proto__')) {
+    throw new PipelineError("a column cannot be called '__proto__'", { code: 'UNKNOWN_COLUMN' });
+  }
+  const names = [...declared.keys()];
+  const textName: string = options.text ?? 'text';
+  const text = declared.get(textName);
+  if (text === undefined && options.text !== undefined && names.length !== 0) {
+    throw new PipelineError(`the text column '${textName}' is not among the columns`, {
+      code: 'UNKNOWN_COLUMN',
+      hint: didYouMean(textName, names),
+    });
+  }
+  if (text !== undefined && (text.list || (text.kind !== 'string' && text.kind !== 'binary'))) {
+    throw new PipelineError(`the text column '${textName}' must be 'string' or 'binary'`, { code: 'TEXT_KIND' });
+  }
+  const id = options.id ?? (declared.has('id') ? 'id' : undefined);
+  if (id !== undefined && !declared.has(id)) {
+    throw new PipelineError(`the id column '${id}' is not among the columns`, {
+      code: 'UNKNOWN_COLUMN',
+      hint: names.length === 0 ? `Declare it: columns: { ${id}: 'string' }.` : didYouMean(id, names),
+    });
+  }
+  return {
+    text: text ?? { name: textName, kind: 'string', list: false, nullable: false },
+    anyText: text === undefined,
+    id,
+    columns: [...declared.values()].filter((column) => column.name !== textName),
+  };
+}
+
+/** Kind as it is written in a declaration. */
+export function kindName(column: Pick<Column, 'kind' | 'list' | 'nullable'>): string {
+  return (column.list ? `list<${column.kind}>` : column.kind) + (column.nullable ? '?' : '');
+}
+
+/** The part of a source's options that says what its table is. */
+export function tableJson(table: Table): { readonly [key: string]: JsonValue } {
+  return {
+    text: table.text.name,
+    textKind: table.anyText ? 'any' : kindName(table.text),
+    id: table.id ?? null,
+    columns: Object.fromEntries(table.columns.map((column) => [column.name, kindName(column)])),
+  };
+}
+
+/** Name of a document: the value of its id column, or where it lies. */
+export function documentId(value: MetaValue | undefined, uri: string, place: number): string {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
+    ? `${value}`
+    : `${uri}#${place}`;
+}

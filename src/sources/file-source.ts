@@ -1,0 +1,207 @@
+import { join } from 'node:path';
+import { defer, type Observable } from 'rxjs';
+import { RecordError, SourceError } from '../errors.ts';
+import { pull } from '../flow/index.ts';
+import type { JsonValue } from '../json.ts';
+import { currentRun, rejectOrThrow } from '../run/context.ts';
+import { Failure } from './failure.ts';
+import { type Inputs, type ListOptions, list, listJson } from './list.ts';
+import { type OpenFile, openPlanned } from './open-file.ts';
+import type { PlanContext, Source, Split } from './source.ts';
+import type { FoundFile } from './walk.ts';
+
+/** Which part of a file to read, in numbers that mean something to its format alone. */
+export type Range = { readonly [name: string]: number };
+
+/** A part of a file that is planned as one. */
+export interface Piece {
+  readonly bytes: number;
+  readonly range: Range;
+}
+
+/** What a format may ask while it reads a split. */
+export interface Reading {
+  readonly split: string;
+  readonly signal: AbortSignal;
+  /** The number of the next record of the split: every record takes one, rejected or not. */
+  ordinal(): number;
+  reject(error: RecordError, payload?: Uint8Array): void;
+}
+
+/** One kind of file: how it is cut into pieces, and how a piece is read. */
+export interface Format<T> {
+  readonly name: string;
+  /** Pieces in order; together they are the file. A file that is of no use is rejected and gives none. */
+  pieces(file: FoundFile, context: PlanContext): AsyncIterable<Piece> | Iterable<Piece>;
+  /** Bytes in memory while a piece is read: its largest record or row group, and buffers. */
+  holds(range: Range): number;
+  /** Chunks of records in order, each small against a split. */
+  read(file: OpenFile, range: Range, reading: Reading): AsyncIterable<readonly T[]>;
+}
+
+interface Slice {
+  readonly format: string;
+  readonly uri: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly range: Range;
+}
+
+/** Slices in a split at most, so that a plan's lines stay readable however small the files are. */
+const MAX_SLICES = 4096;
+
+/** Payloads of rejected records up to this size are kept beside the reason. */
+const MAX_PAYLOAD = 64 << 10;
+
+export interface FileSourceOptions<T> {
+  readonly kind: string;
+  readonly inputs: Inputs;
+  readonly list: ListOptions;
+  readonly options: { readonly [key: string]: JsonValue };
+  /** Formats that files may have, by name; the first that wants a file of a folder gets it. */
+  readonly formats: readonly Format<T>[];
+  /** The format of a file, by its path; undefined leaves it out unless it was named itself. */
+  formatOf(uri: string): Format<T> | undefined;
+  /** The format of a file that was named itself or matched by `include` and that `formatOf` does not know. */
+  readonly otherwise: Format<T>;
+}
+
+/** A source of files: lists them, cuts and groups them into splits, and reads splits as gated flows. */
+export function fileSource<T>(source: FileSourceOptions<T>): Source<T> {
+  return {
+    kind: source.kind,
+    options: { ...listJson(source.inputs, source.list), ...source.options },
+    splits: (context) => splits(source, context),
+    read: (split) => read(source, split),
+  };
+}
+
+async function* splits<T>(source: FileSourceOptions<T>, context: PlanContext): AsyncGenerator<Omit<Split, 'id'>> {
+  let rejected: RecordError | undefined;
+  const noting: PlanContext = {
+    splitBytes: context.splitBytes,
+    signal: context.signal,
+    reject(error) {
+      rejected ??= error;
+      context.reject(error);
+    },
+  };
+  const { root, files } = await list(source.inputs, source.list, noting, (uri) => source.formatOf(uri) !== undefined);
+  let slices: Slice[] = [];
+  let bytes = 0;
+  let planned = 0;
+  const close = (): Omit<Split, 'id'> => {
+    const spec = { root, slices: slices.map((slice) => ({ ...slice, range: { ...slice.range } })) };
+    const split = { bytes, spec };
+    slices = [];
+    bytes = 0;
+    planned++;
+    return split;
+  };
+  for await (const file of files) {
+    const format = source.formatOf(file.uri) ?? source.otherwise;
+    for await (const piece of format.pieces(file, noting)) {
+      if (slices.length > 0 && (bytes + piece.bytes > context.splitBytes || slices.length >= MAX_SLICES)) yield close();
+      slices.push({ format: format.name, uri: file.uri, size: file.size, mtimeMs: file.mtimeMs, range: piece.range });
+      bytes += piece.bytes;
+    }
+  }
+  if (slices.length > 0) yield close();
+  if (planned > 0) return;
+  const inputs = typeof source.inputs === 'string' ? source.inputs : source.inputs.join(', ');
+  if (rejected !== undefined) {
+    throw new SourceError(`${source.kind}: none of the files of '${inputs}' can be read`, {
+      code: 'NO_USABLE_FILE',
+      path: inputs,
+      hint: `The first: ${rejected.message}${rejected.hint === undefined ? '' : ` ${rejected.hint}`}`,
+      cause: rejected,
+    });
+  }
+  throw new SourceError(`${source.kind}: no file matches '${inputs}'`, {
+    code: 'NO_FILES',
+    path: inputs,
+    hint: 'Check the folder, include and exclude; names that begin with a dot need hidden.',
+  });
+}
+
+/** A flow that is pulled chunk by chunk, rejects to the run that subscribed it, and owns no thread. */
+export function gated<T>(
+  kind: string,
+  split: Split,
+  holds: number,
+  chunks: (reading: Reading) => AsyncIterable<readonly T[]>,
+): Observable<T> {
+  return defer(() => {
+    const run = currentRun();
+    let ordinal = 0;
+    return pull(
+      (signal) =>
+        chunks({
+          split: split.id,
+          signal,
+          ordinal: () => ordinal++,
+          reject(error, payload) {
+            rejectOrThrow(
+              run,
+              kind,
+              error,
+              payload !== undefined && payload.length <= MAX_PAYLOAD ? payload : undefined,
+            );
+          },
+        }),
+      { name: kind, holds },
+    );
+  });
+}
+
+interface FilesSpec {
+  readonly root: string;
+  readonly slices: readonly Slice[];
+}
+
+function read<T>(source: FileSourceOptions<T>, split: Split): Observable<T> {
+  // What `splits` above wrote; the plan's digest vouches for it.
+  const { root, slices } = split.spec as unknown as FilesSpec;
+  const work = slices.map((slice) => {
+    const format = source.formats.find((candidate) => candidate.name === slice.format);
+    if (format === undefined) {
+      throw new SourceError(
+        `split ${split.id} needs the format '${slice.format}', which ${source.kind} does not read`,
+        {
+          code: 'FOREIGN_SPLIT',
+        },
+      );
+    }
+    return { format, range: slice.range, file: { ...slice, path: join(root, slice.uri) } };
+  });
+  const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
+  return gated(source.kind, split, holds, (reading) => readWork(work, reading));
+}
+
+interface Work<T> {
+  readonly format: Format<T>;
+  readonly range: Range;
+  readonly file: FoundFile;
+}
+
+async function* readWork<T>(work: readonly Work<T>[], reading: Reading): AsyncGenerator<readonly T[]> {
+  for (const { format, range, file } of work) {
+    let open: OpenFile;
+    try {
+      open = await openPlanned(file);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      const { message, code, path, hint, cause } = error;
+      reading.reject(new RecordError(message, { code, path, hint, cause, position: { ordinal: reading.ordinal() } }));
+      continue;
+    }
+    try {
+      yield* format.read(open, range, reading);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      reading.reject(error.at(file.uri, { ordinal: reading.ordinal() }));
+    } finally {
+      await open.handle.close();
+    }
+  }
+}

@@ -1,0 +1,10 @@
+export type { Columns, Kind, Kinds, Row, RowDocument, TableOptions } from './columns.ts';
+export { type FilesOptions, files } from './files.ts';
+export { type FolderOptions, folder, glob } from './folder.ts';
+export { type JsonlOptions, jsonl } from './jsonl.ts';
+export type { Inputs, ListOptions } from './list.ts';
+export { type ParquetOptions, parquet } from './parquet.ts';
+export type { FileMeta } from './plain.ts';
+export type { PlanContext, Source, Split } from './source.ts';
+export { type StdinOptions, stdin } from './stdin.ts';
+export { type TarOptions, tar } from './tar.ts';

@@ -1,0 +1,159 @@
+import type { MetaValue } from '../records.ts';
+import { type Column, kindName, type Table } from './columns.ts';
+import { Failure } from './failure.ts';
+import { didYouMean } from './suggest.ts';
+
+export interface JsonRow {
+  readonly text: Uint8Array;
+  readonly meta: { readonly [name: string]: MetaValue };
+}
+
+/** Thrown where a number has more digits than a double holds: only the source text knows its value. */
+const INEXACT = new Error('inexact');
+
+const encoder = new TextEncoder();
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?$/;
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function wrong(column: Column, value: unknown): Failure {
+  return new Failure(
+    'WRONG_TYPE',
+    `column '${column.name}' is declared ${kindName(column)} but the value is ${describe(value)}`,
+  );
+}
+
+function int64(column: Column, value: unknown): bigint {
+  let exact: bigint;
+  if (typeof value === 'bigint') exact = value;
+  else if (typeof value === 'number' && Number.isInteger(value)) {
+    if (!Number.isSafeInteger(value)) throw INEXACT;
+    exact = BigInt(value);
+  } else if (typeof value === 'string' && /^-?\d{1,19}$/.test(value)) exact = BigInt(value);
+  else throw wrong(column, value);
+  if (BigInt.asIntN(64, exact) !== exact) {
+    throw new Failure('OUT_OF_RANGE', `column '${column.name}': ${exact} is outside int64`);
+  }
+  return exact;
+}
+
+function text(column: Column, value: unknown): string {
+  if (typeof value !== 'string') throw wrong(column, value);
+  if (!value.isWellFormed()) {
+    throw new Failure('LONE_SURROGATE', `column '${column.name}' holds half of a UTF-16 pair, which UTF-8 cannot hold`);
+  }
+  return value;
+}
+
+function scalar(column: Column, value: unknown): MetaValue {
+  switch (column.kind) {
+    case 'string':
+      return text(column, value);
+    case 'bool':
+      if (typeof value === 'boolean') return value;
+      break;
+    case 'double':
+      if (typeof value === 'number') return value;
+      if (typeof value === 'bigint') return Number(value);
+      break;
+    case 'int32':
+      if (typeof value === 'number' && (value | 0) === value) return value;
+      if (typeof value === 'number' || typeof value === 'bigint') {
+        throw new Failure('OUT_OF_RANGE', `column '${column.name}': ${value} is not an int32`);
+      }
+      break;
+    case 'int64':
+      return int64(column, value);
+    case 'binary':
+      if (typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value)) {
+        return new Uint8Array(Buffer.from(value, 'base64'));
+      }
+      if (typeof value === 'string') {
+        throw new Failure('WRONG_TYPE', `column '${column.name}' is declared binary but the value is not base64`);
+      }
+      break;
+    case 'timestamp': {
+      const time = typeof value === 'string' && RFC3339.test(value) ? Date.parse(value) : Number.NaN;
+      if (!Number.isNaN(time)) return new Date(time);
+      if (typeof value === 'string') {
+        throw new Failure(
+          'WRONG_TYPE',
+          `column '${column.name}' is declared timestamp but '${value.slice(0, 40)}' is no RFC 3339 time`,
+        );
+      }
+      break;
+    }
+  }
+  throw wrong(column, value);
+}
+
+function member(column: Column, record: object): MetaValue {
+  // A member may be called `constructor`: what an object inherits is not part of the record.
+  const value: unknown = Object.hasOwn(record, column.name) ? Reflect.get(record, column.name) : undefined;
+  if (value === undefined) {
+    if (column.nullable) return null;
+    throw new Failure(
+      'MISSING_COLUMN',
+      `there is no column '${column.name}'`,
+      didYouMean(column.name, Object.keys(record)),
+    );
+  }
+  if (value === null) {
+    if (column.nullable) return null;
+    throw new Failure(
+      'NULL_VALUE',
+      `column '${column.name}' is null`,
+      `Declare it '${kindName({ ...column, nullable: true })}' to allow that.`,
+    );
+  }
+  if (!column.list) return scalar(column, value);
+  if (!Array.isArray(value)) throw wrong(column, value);
+  return value.map((element) => scalar(column, element));
+}
+
+function convert(table: Table, record: unknown): JsonRow {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+    throw new Failure('NOT_AN_OBJECT', `the line holds ${describe(record)}, not an object`);
+  }
+  const value = member({ ...table.text, nullable: false }, record);
+  const meta: Record<string, MetaValue> = {};
+  for (const column of table.columns) meta[column.name] = member(column, record);
+  return { text: value instanceof Uint8Array ? value : encoder.encode(`${value}`), meta };
+}
+
+/** Keeps integers beyond 2^53 as bigint, by the digits in the source text. */
+function exactly(_key: string, value: unknown, context: { source?: string }): unknown {
+  const inexact = typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source ?? '');
+  return inexact ? BigInt(context.source ?? '') : value;
+}
+
+/**
+ * Reads one line of JSON as a row.
+ *
+ * @throws Failure `INVALID_JSON`, `NOT_AN_OBJECT`, `MISSING_COLUMN`, `NULL_VALUE`, `WRONG_TYPE`, `OUT_OF_RANGE`,
+ * `LONE_SURROGATE`.
+ */
+export function jsonRow(table: Table, line: string): JsonRow {
+  let record: unknown;
+  try {
+    record = JSON.parse(line);
+  } catch (error) {
+    throw new Failure('INVALID_JSON', `the line is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  try {
+    return convert(table, record);
+  } catch (error) {
+    if (error !== INEXACT) throw error;
+  }
+  try {
+    // TypeScript's library does not know the third argument of a reviver (ECMA-262, JSON.parse source text access).
+    return convert(table, JSON.parse(line, exactly as (key: string, value: unknown) => unknown));
+  } catch (error) {
+    if (error !== INEXACT) throw error;
+    throw new Failure('OUT_OF_RANGE', 'an int64 column holds a number beyond 2^53 that is not written as an integer');
+  }
+}

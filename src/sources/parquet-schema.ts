@@ -1,0 +1,176 @@
+import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
+import { type Column, kindName, type ScalarKind, type Table } from './columns.ts';
+import { Failure } from './failure.ts';
+import { didYouMean } from './suggest.ts';
+
+/** How the stored values of a column become values of its kind; all of it exact. */
+export type Conversion =
+  | 'same'
+  | 'text'
+  | 'bigint'
+  | 'uint32'
+  | 'uint64'
+  | 'decimal'
+  | 'days'
+  | 'milliseconds'
+  | 'microseconds'
+  | 'nanoseconds';
+
+export interface PhysicalColumn extends Column {
+  readonly conversion: Conversion;
+  /** Digits behind the point of a decimal. */
+  readonly scale: number;
+}
+
+const CODECS = new Set(['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD']);
+
+interface Leaf {
+  readonly element: SchemaElement;
+  readonly list: boolean;
+}
+
+const isList = ({ converted_type: converted, logical_type: logical }: SchemaElement): boolean =>
+  converted === 'LIST' || logical?.type === 'LIST';
+
+/**
+ * The one stored column below a top-level column: itself, or the element of a list (a repeated column, or a LIST group
+ * with two or three levels). Undefined for structs, maps and lists of them.
+ */
+function leafOf(tree: SchemaTree): Leaf | undefined {
+  const [middle, ...others] = tree.children;
+  if (middle === undefined) return { element: tree.element, list: tree.element.repetition_type === 'REPEATED' };
+  if (others.length > 0 || !isList(tree.element) || middle.element.repetition_type !== 'REPEATED') return undefined;
+  const [inner, ...more] = middle.children;
+  if (inner === undefined) return { element: middle.element, list: true };
+  if (more.length > 0 || inner.children.length > 0 || inner.element.repetition_type === 'REPEATED') return undefined;
+  return { element: inner.element, list: true };
+}
+
+function storedAs({ element, list }: Leaf): string {
+  const { type, converted_type: converted, logical_type: logical } = element;
+  const name = logical?.type ?? converted ?? type ?? 'nothing';
+  return (list ? `list of ${name}` : `${name}`).toLowerCase();
+}
+
+function timeUnit({ converted_type: converted, logical_type: logical, type }: SchemaElement): Conversion | undefined {
+  if (type === 'INT96') return 'nanoseconds';
+  if (converted === 'DATE' || logical?.type === 'DATE') return 'days';
+  if (logical?.type === 'TIMESTAMP') {
+    return logical.unit === 'MILLIS' ? 'milliseconds' : logical.unit === 'MICROS' ? 'microseconds' : 'nanoseconds';
+  }
+  if (converted === 'TIMESTAMP_MILLIS') return 'milliseconds';
+  return converted === 'TIMESTAMP_MICROS' ? 'microseconds' : undefined;
+}
+
+/** The exact way from what is stored to a kind; undefined where there is none. */
+function conversionTo(kind: ScalarKind, element: SchemaElement): Conversion | undefined {
+  const { type, converted_type: converted, logical_type: logical } = element;
+  const decimal = converted === 'DECIMAL' || logical?.type === 'DECIMAL';
+  const unsigned = converted?.startsWith('UINT_') || (logical?.type === 'INTEGER' && !logical.isSigned);
+  const bytes = type === 'BYTE_ARRAY' || type === 'FIXED_LEN_BYTE_ARRAY';
+  switch (kind) {
+    case 'string':
+      if (decimal) return 'decimal';
+      return type === 'BYTE_ARRAY' ? 'text' : undefined;
+    case 'binary':
+      return bytes ? 'same' : undefined;
+    case 'bool':
+      return type === 'BOOLEAN' ? 'same' : undefined;
+    case 'double':
+      if (decimal) return undefined;
+      if (type === 'INT32') return unsigned ? 'uint32' : 'same';
+      return type === 'DOUBLE' || type === 'FLOAT' ? 'same' : undefined;
+    case 'int32':
+      return type === 'INT32' && !decimal && !unsigned ? 'same' : undefined;
+    case 'int64':
+      if (decimal) return undefined;
+      if (type === 'INT96') return 'bigint';
+      if (type === 'INT64') return unsigned ? 'uint64' : 'bigint';
+      return type === 'INT32' && !unsigned ? 'bigint' : undefined;
+    case 'timestamp':
+      return timeUnit(element);
+  }
+}
+
+const ALL_KINDS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'timestamp', 'binary'];
+
+function physical(column: Column, any: boolean, trees: readonly SchemaTree[], file: string): PhysicalColumn {
+  const tree = trees.find((candidate) => candidate.element.name === column.name);
+  if (tree === undefined) {
+    const names = trees.map((candidate) => candidate.element.name);
+    throw new Failure('MISSING_COLUMN', `'${file}' has no column '${column.name}'`, didYouMean(column.name, names));
+  }
+  const leaf = leafOf(tree);
+  if (leaf === undefined) {
+    throw new Failure(
+      'WRONG_TYPE',
+      `column '${column.name}' of '${file}' is a struct, a map or a list of lists`,
+      'Only scalars and lists of scalars can be read.',
+    );
+  }
+  const kind = any && leaf.element.type === 'FIXED_LEN_BYTE_ARRAY' ? 'binary' : column.kind;
+  const conversion = leaf.list === column.list ? conversionTo(kind, leaf.element) : undefined;
+  if (conversion === undefined) {
+    const fitting = ALL_KINDS.filter((candidate) => conversionTo(candidate, leaf.element) !== undefined);
+    const names = fitting.map((candidate) => `'${kindName({ kind: candidate, list: leaf.list, nullable: false })}'`);
+    throw new Failure(
+      'WRONG_TYPE',
+      `column '${column.name}' of '${file}' is declared ${kindName(column)} but holds ${storedAs(leaf)}`,
+      names.length === 0 ? undefined : `It can be read as ${names.join(' or ')}.`,
+    );
+  }
+  return { ...column, kind, conversion, scale: leaf.element.scale ?? 0 };
+}
+
+/**
+ * Matches a table against a file's schema.
+ *
+ * @throws Failure `MISSING_COLUMN`, `WRONG_TYPE`.
+ */
+export function physicalTable(
+  table: Table,
+  metadata: FileMetaData,
+  file: string,
+): { text: PhysicalColumn; columns: PhysicalColumn[] } {
+  const trees = parquetSchema(metadata).children;
+  const text = physical({ ...table.text, nullable: false }, table.anyText, trees, file);
+  return { text, columns: table.columns.map((column) => physical(column, false, trees, file)) };
+}
+
+/**
+ * Uncompressed bytes of some columns in a row group.
+ *
+ * @throws Failure `UNKNOWN_CODEC`, `ENCRYPTED`, `TRUNCATED`.
+ */
+export function columnBytes(metadata: FileMetaData, group: number, columns: ReadonlySet<string>, size: number): number {
+  let bytes = 0;
+  for (const chunk of metadata.row_groups[group]?.columns ?? []) {
+    const { meta_data: meta } = chunk;
+    if (meta === undefined || chunk.crypto_metadata !== undefined) {
+      throw new Failure('ENCRYPTED', 'its columns are encrypted', 'Decrypt the file first.');
+    }
+    if (!columns.has(meta.path_in_schema[0] ?? '')) continue;
+    if (!CODECS.has(meta.codec)) {
+      throw new Failure('UNKNOWN_CODEC', `it is compressed with ${meta.codec}`, `Known are ${[...CODECS].join(', ')}.`);
+    }
+    const start = meta.dictionary_page_offset ?? meta.data_page_offset;
+    if (start < 0n || meta.total_compressed_size < 0n || start + meta.total_compressed_size > BigInt(size)) {
+      throw new Failure('TRUNCATED', 'a column lies beyond its end', 'Copy the file again.');
+    }
+    bytes += Number(meta.total_uncompressed_size);
+  }
+  return bytes;
+}
+
+/**
+ * Takes the meaning off every stored column, so that values come out as they are stored: the reader's own conversions
+ * make floats of decimals, text of untyped bytes, and cut timestamps. Lists keep theirs, for they shape the rows.
+ */
+export function withoutLogicalTypes(metadata: FileMetaData): FileMetaData {
+  const schema = metadata.schema.map((element) => {
+    if (element.type === undefined) return element;
+    const { converted_type: _converted, logical_type: _logical, ...stored } = element;
+    return stored;
+  });
+  return { ...metadata, schema };
+}

@@ -1,0 +1,231 @@
+import { isUtf8 } from 'node:buffer';
+import { open } from 'node:fs/promises';
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { type AsyncBuffer, type Compressors, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet';
+import type { MetaValue } from '../records.ts';
+import { moving } from '../run/pool.ts';
+import { kindName } from './columns.ts';
+import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
+
+/** One row group to decode. */
+export interface RowGroupTask {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly rowStart: number;
+  readonly rowEnd: number;
+  readonly text: PhysicalColumn;
+  readonly columns: readonly PhysicalColumn[];
+}
+
+export interface BadRow {
+  /** Within the chunk. */
+  readonly row: number;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** Some rows: their texts one behind the other, and every other column's values. */
+export interface RowChunk {
+  readonly rows: number;
+  readonly text: Uint8Array<ArrayBuffer>;
+  /** u32[rows + 1]: where in `text` each row's begins. */
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly values: readonly (readonly MetaValue[])[];
+  readonly bad: readonly BadRow[];
+}
+
+const CHUNK_ROWS = 1024;
+const CHUNK_BYTES = 1 << 20;
+
+const compressors: Compressors = {
+  GZIP: (input, length) => gunzipSync(input, { maxOutputLength: Math.max(1, length) }),
+  BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
+  ZSTD: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
+};
+
+const instants = {
+  timestampFromNanoseconds: (nanoseconds: bigint): bigint => nanoseconds,
+};
+
+/** Footers that are asked for again with every row group of a file. */
+const footers = new Map<string, Promise<FileMetaData>>();
+const FOOTERS = 8;
+
+function footer(task: RowGroupTask, file: AsyncBuffer): Promise<FileMetaData> {
+  const key = `${task.path}\0${task.size}\0${task.mtimeMs}`;
+  let metadata = footers.get(key);
+  if (metadata === undefined) {
+    metadata = parquetMetadataAsync(file, { geoparquet: false }).then(withoutLogicalTypes);
+    metadata.catch(() => footers.delete(key));
+    footers.set(key, metadata);
+    for (const old of [...footers.keys()].slice(0, -FOOTERS)) footers.delete(old);
+  }
+  return metadata;
+}
+
+class Unfit extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+  constructor(code: string, message: string, hint?: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The digits of an unscaled decimal with its point: 1230 and scale 2 are `12.30`. */
+function decimalText(value: unknown, scale: number): string {
+  let unscaled = 0n;
+  if (value instanceof Uint8Array) {
+    for (const byte of value) unscaled = (unscaled << 8n) | BigInt(byte);
+    unscaled = BigInt.asIntN(value.length * 8, unscaled);
+  } else unscaled = BigInt(value as number | bigint);
+  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
+  const text = scale > 0 ? `${digits.slice(0, -scale)}.${digits.slice(-scale)}` : digits;
+  return unscaled < 0n ? `-${text}` : text;
+}
+
+function scalar(column: PhysicalColumn, value: unknown): MetaValue {
+  // The schema was checked at plan time: every stored type that reaches a conversion is the one it is for.
+  switch (column.conversion) {
+    case 'same':
+      // A view would carry its whole page over the thread boundary.
+      return value instanceof Uint8Array ? value.slice() : (value as MetaValue);
+    case 'text': {
+      const bytes = value as Uint8Array;
+      if (!isUtf8(bytes)) throw new Unfit('INVALID_UTF8', `column '${column.name}' is not valid UTF-8`);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    }
+    case 'bigint':
+      return BigInt(value as number | bigint);
+    case 'uint32':
+      return (value as number) >>> 0;
+    case 'uint64':
+      return BigInt.asUintN(64, value as bigint);
+    case 'decimal':
+      return decimalText(value, column.scale);
+    case 'days':
+      return new Date((value as number) * 86_400_000);
+    case 'milliseconds':
+      return new Date(Number(value as bigint));
+    case 'microseconds':
+      return new Date(Number((value as bigint) / 1000n));
+    case 'nanoseconds':
+      return new Date(Number((value as bigint) / 1_000_000n));
+  }
+}
+
+function convert(column: PhysicalColumn, value: unknown): MetaValue {
+  if (value === undefined || value === null) {
+    if (column.nullable) return null;
+    const nullable = kindName({ ...column, nullable: true });
+    throw new Unfit('NULL_VALUE', `column '${column.name}' is null`, `Declare it '${nullable}' to allow that.`);
+  }
+  if (!column.list) return scalar(column, value);
+  return Array.from(value as ArrayLike<unknown>, (element) => {
+    if (element === undefined || element === null) {
+      throw new Unfit('NULL_VALUE', `column '${column.name}' holds a list with a null in it`);
+    }
+    return scalar(column, element);
+  });
+}
+
+function textBytes(column: PhysicalColumn, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (value === undefined || value === null) throw new Unfit('NULL_VALUE', `column '${column.name}' is null`);
+  return Buffer.from(`${convert(column, value)}`);
+}
+
+type Values = ArrayLike<unknown>;
+
+/** Packs rows [start, end): copies the texts together, so that one buffer moves and no page stays alive for a row. */
+function pack(task: RowGroupTask, texts: Values, columns: readonly Values[], start: number, end: number): RowChunk {
+  const rows = end - start;
+  const pieces: Uint8Array[] = [];
+  const offsets = new Uint32Array(rows + 1);
+  const values: MetaValue[][] = columns.map(() => []);
+  const bad: BadRow[] = [];
+  let length = 0;
+  for (let row = 0; row < rows; row++) {
+    offsets[row] = length;
+    try {
+      const piece = textBytes(task.text, texts[start + row]);
+      const cells = task.columns.map((column, index) => convert(column, columns[index]?.[start + row]));
+      for (const [index, cell] of cells.entries()) values[index]?.push(cell);
+      pieces.push(piece);
+      length += piece.length;
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      bad.push({ row, code: error.code, message: error.message, hint: error.hint });
+      for (const column of values) column.push(null);
+    }
+  }
+  offsets[rows] = length;
+  const text = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    text.set(piece, at);
+    at += piece.length;
+  }
+  return { rows, text, offsets, values, bad };
+}
+
+/** Decodes the needed columns of one row group and hands them over in chunks of bounded size. */
+export default async function decodeRowGroup(task: RowGroupTask): Promise<unknown> {
+  const handle = await open(task.path);
+  try {
+    const file: AsyncBuffer = {
+      byteLength: task.size,
+      async slice(start, end = task.size) {
+        const bytes = new Uint8Array(Math.max(0, end - start));
+        let filled = 0;
+        while (filled < bytes.length) {
+          const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
+          if (bytesRead === 0) throw new Error('the file ends too early');
+          filled += bytesRead;
+        }
+        return bytes.buffer;
+      },
+    };
+    const metadata = await footer(task, file);
+    const names = [task.text.name, ...task.columns.map((column) => column.name)];
+    const scan = await parquetScan({
+      file,
+      metadata,
+      columns: names,
+      rowStart: task.rowStart,
+      rowEnd: task.rowEnd,
+      compressors,
+      utf8: false,
+      parsers: instants,
+      geoparquet: false,
+    });
+    const total = task.rowEnd - task.rowStart;
+    const column = async (name: string): Promise<Values> => {
+      const values = await scan.readColumn({ column: name, rowStart: task.rowStart, rowEnd: task.rowEnd });
+      if (values.length !== total) throw new Error(`column '${name}' has ${values.length} of ${total} rows`);
+      return values;
+    };
+    const texts = await column(task.text.name);
+    const columns: Values[] = [];
+    for (const { name } of task.columns) columns.push(await column(name));
+    const chunks: RowChunk[] = [];
+    for (let start = 0; start < total; ) {
+      let end = start;
+      for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes < CHUNK_BYTES; end++) {
+        const value = texts[end];
+        bytes += value instanceof Uint8Array ? value.length : 0;
+      }
+      chunks.push(pack(task, texts, columns, start, end));
+      start = end;
+    }
+    return moving(
+      chunks,
+      chunks.flatMap((chunk) => [chunk.text.buffer, chunk.offsets.buffer]),
+    );
+  } finally {
+    await handle.close();
+  }
+}
