@@ -66,7 +66,9 @@ export function parseConfig(value: unknown, path?: string): ModelConfig {
   const headDim = givenHeadDim ?? dim / (givenHeads ?? read.fail('n_heads', 'a number, or head_dim'));
   const heads = givenHeads ?? dim / headDim;
   if (!Number.isInteger(heads) || !Number.isInteger(headDim) || headDim % 2 !== 0) {
-    throw read.unsupported(`dim ${dim} with n_heads ${givenHeads} and head_dim ${givenHeadDim} gives no even head size`);
+    throw read.unsupported(
+      `dim ${dim} with n_heads ${givenHeads} and head_dim ${givenHeadDim} gives no even head size`,
+    );
   }
   const kvHeads = read.optionalSize('n_kv_heads') ?? heads;
   if (heads % kvHeads !== 0) throw read.unsupported(`n_heads ${heads} is no multiple of n_kv_heads ${kvHeads}`);
@@ -99,7 +101,8 @@ function refuseOtherKinds(read: Reader): void {
   if (bias !== 'local_block_causal') {
     throw read.unsupported(`attn_bias_type is ${JSON.stringify(bias ?? null)}; only "local_block_causal" is known`);
   }
-  if (read.value('weight_tying') === true) throw read.unsupported('weight_tying is true; the output weights must be their own');
+  if (read.value('weight_tying') === true)
+    throw read.unsupported('weight_tying is true; the output weights must be their own');
   if (read.value('rope_use_fp32_in_outer_product') === true) {
     throw read.unsupported('rope_use_fp32_in_outer_product is true');
   }
@@ -146,7 +149,10 @@ class Reader {
   }
 
   unsupported(why: string): ModelError {
-    return new ModelError(`This kind of model is not supported: ${why}.`, { code: 'MODEL_UNSUPPORTED', path: this.#path });
+    return new ModelError(`This kind of model is not supported: ${why}.`, {
+      code: 'MODEL_UNSUPPORTED',
+      path: this.#path,
+    });
   }
 }
 

@@ -41,6 +41,26 @@ export class RopeTable {
     return { cos: this.#cos.subarray(...range), sin: this.#sin.subarray(...range) };
   }
 
+  /**
+   * Turns rotated keys back by `positions`, in place: each array is f32[any, headDim]. Attention depends on the
+   * distance of positions only, so queries counted from the new origin see the same keys.
+   */
+  turnBack(keys: Iterable<Float32Array>, positions: number): void {
+    const turns = Array.from(this.#frequencies, (frequency) => positions * frequency);
+    const cos = turns.map(Math.cos);
+    const sin = turns.map(Math.sin);
+    for (const rows of keys) {
+      for (let at = 0, pair = 0; at < rows.length; at += 2, pair = (pair + 1) % this.#pairs) {
+        const even = rows[at] ?? 0;
+        const odd = rows[at + 1] ?? 0;
+        const c = cos[pair] ?? 1;
+        const s = sin[pair] ?? 0;
+        rows[at] = even * c + odd * s;
+        rows[at + 1] = odd * c - even * s;
+      }
+    }
+  }
+
   #fill(cos: Float32Array, sin: Float32Array, start: number, end: number): void {
     let at = 0;
     for (let position = start; position < end; position++) {

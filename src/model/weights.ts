@@ -72,11 +72,14 @@ export async function readWeights(dir: string, config: ModelConfig): Promise<Wei
   }
   const unknown = [...found.keys()].filter((name) => !tensors.has(name));
   if (unknown.length > 0) {
-    throw new ModelError(`${path} holds tensors that the configuration does not explain: ${unknown.slice(0, 5).join(', ')}.`, {
-      code: 'MODEL_TENSOR_UNKNOWN',
-      path,
-      hint: `${unknown.length} in all. Does config.json give too few layers (${config.layers})?`,
-    });
+    throw new ModelError(
+      `${path} holds tensors that the configuration does not explain: ${unknown.slice(0, 5).join(', ')}.`,
+      {
+        code: 'MODEL_TENSOR_UNKNOWN',
+        path,
+        hint: `${unknown.length} in all. Does config.json give too few layers (${config.layers})?`,
+      },
+    );
   }
   return { path, tensors, floatBytes };
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Transferable as Moveable, Piscina, transferableSymbol, valueSymbol } from 'piscina';
+import { Piscina, transferableSymbol, valueSymbol } from 'piscina';
 
 export interface PoolOptions {
   /** Threads. Default: one per core. */
@@ -48,15 +48,15 @@ export function workerModule(importMetaUrl: string, name: string): string {
 }
 
 /** What a worker returns when buffers of its result shall be moved instead of copied. */
-export function moving(value: unknown, buffers: readonly ArrayBuffer[]): Moveable {
-  return {
+export function moving(value: unknown, buffers: readonly ArrayBuffer[]): unknown {
+  return Piscina.move({
     get [transferableSymbol]() {
       return buffers;
     },
     get [valueSymbol]() {
       return value;
     },
-  } as unknown as Moveable;
+  });
 }
 
 let shared: Pool | undefined;

@@ -24,7 +24,12 @@ export class OnnxBuilder {
   #values = 0;
 
   /** Adds a standard operator with one output; returns the output's name. */
-  op(type: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, output = this.#fresh()): string {
+  op(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+    output = this.#fresh(),
+  ): string {
     this.node(type, '', inputs, [output], attributes);
     return output;
   }

@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../config.ts';
 import type { Weight } from '../weights.ts';
-import { OnnxBuilder, ONNX_TYPE } from './builder.ts';
+import { ONNX_TYPE, OnnxBuilder } from './builder.ts';
 
 /**
  * Names of the graph's inputs and outputs. T tokens are computed, P earlier positions are carried in, in B blocks of Q
@@ -47,7 +47,11 @@ export interface GraphOptions {
  * document: token rows are never padded except inside attention, keys of earlier pieces come in through `past`, and
  * entropies and norms leave the graph as one number per token.
  */
-export function entropyGraph(config: ModelConfig, tensors: ReadonlyMap<string, Weight>, options: GraphOptions): Uint8Array {
+export function entropyGraph(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, Weight>,
+  options: GraphOptions,
+): Uint8Array {
   return new EntropyGraph(config, tensors, options.location).build();
 }
 
@@ -114,7 +118,10 @@ class EntropyGraph {
     const name = `layers.${layer}.attention`;
     const group = heads / kvHeads;
     const queries = this.#byHead(this.#rotate(this.#linear(x, `${name}.wq.weight`), heads), heads);
-    const keys = this.#withPast(this.#byHead(this.#rotate(this.#linear(x, `${name}.wk.weight`), kvHeads), kvHeads), 2 * layer);
+    const keys = this.#withPast(
+      this.#byHead(this.#rotate(this.#linear(x, `${name}.wk.weight`), kvHeads), kvHeads),
+      2 * layer,
+    );
     const values = this.#withPast(this.#byHead(this.#linear(x, `${name}.wv.weight`), kvHeads), 2 * layer + 1);
     // [G, group, B, Q, d] against [G, 1, B, K, d]: the heads of a group share keys without copies of them
     const grouped = g.op('Reshape', [queries, g.ints(kvHeads, group, -1, headDim)]);
@@ -134,7 +141,9 @@ class EntropyGraph {
   #feedForward(x: string, layer: string): string {
     const g = this.#g;
     // QuickGelu with alpha 1 is x * sigmoid(x)
-    const gate = g.microsoft('QuickGelu', [this.#linear(x, `${layer}.feed_forward.w1.weight`)], { alpha: { float: 1 } });
+    const gate = g.microsoft('QuickGelu', [this.#linear(x, `${layer}.feed_forward.w1.weight`)], {
+      alpha: { float: 1 },
+    });
     const up = this.#linear(x, `${layer}.feed_forward.w3.weight`);
     return this.#linear(g.op('Mul', [gate, up]), `${layer}.feed_forward.w2.weight`);
   }
@@ -143,7 +152,10 @@ class EntropyGraph {
   #rotate(x: string, heads: number): string {
     const g = this.#g;
     const batch = g.op('Unsqueeze', [x, g.ints(0)]);
-    return g.microsoft('RotaryEmbedding', [batch, g.ints(0), INPUT.cos, INPUT.sin], { interleaved: 1, num_heads: heads });
+    return g.microsoft('RotaryEmbedding', [batch, g.ints(0), INPUT.cos, INPUT.sin], {
+      interleaved: 1,
+      num_heads: heads,
+    });
   }
 
   /** [T, heads * d] to [heads, T, d]. */
@@ -187,7 +199,11 @@ class EntropyGraph {
     const weight = this.#tensors.get(name);
     if (weight === undefined) throw new RangeError(`The graph needs ${name}, which the weights do not hold.`);
     const { offset, length } = weight;
-    const external = this.#g.external(name, ONNX_TYPE[weight.dtype], weight.shape, { location: this.#location, offset, length });
+    const external = this.#g.external(name, ONNX_TYPE[weight.dtype], weight.shape, {
+      location: this.#location,
+      offset,
+      length,
+    });
     const value = weight.dtype === 'F32' ? external : this.#g.op('Cast', [external], { to: ONNX_TYPE.F32 });
     this.#widened.set(name, value);
     return value;

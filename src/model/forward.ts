@@ -1,0 +1,46 @@
+/** One forward pass: the next tokens of one document. Sent to a worker; the buffers change hands. */
+export interface ForwardTask {
+  /** i32[T]. */
+  readonly tokens: Int32Array<ArrayBuffer>;
+  /** Rotary position of the first token. */
+  readonly position: number;
+  /** What the pass before handed on. */
+  readonly past?: KeyValues | undefined;
+  /** Turn the carried keys back by so many positions first; `position` is counted after that. */
+  readonly rebase?: number | undefined;
+  /** i32[T]: the row, among past and tokens, at which each token's document begins. Absent: no separation. */
+  readonly firstRows?: Int32Array<ArrayBuffer> | undefined;
+  /** Hand keys and values on. */
+  readonly carry: boolean;
+  readonly preNorm: boolean;
+  readonly logits: boolean;
+}
+
+/** Rotated keys and values of the last positions: f32[2 * layers, kvHeads, rows, headDim]. */
+export interface KeyValues {
+  readonly rows: number;
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** Per token: entropy over the vocabulary in nats (about the token after it), L2 norm of its state, and what was asked for. */
+export interface ForwardResult {
+  /** f32[T]. */
+  readonly entropies: Float32Array<ArrayBuffer>;
+  /** f32[T]. */
+  readonly norms: Float32Array<ArrayBuffer>;
+  /** f32[T * dim]: the residual stream before the final norm. */
+  readonly preNorm?: Float32Array<ArrayBuffer> | undefined;
+  /** f32[T * vocabulary]. */
+  readonly logits?: Float32Array<ArrayBuffer> | undefined;
+  readonly next?: KeyValues | undefined;
+}
+
+/** What a worker gets: passes of different documents that are computed one by one. */
+export interface ForwardBatch {
+  readonly dir: string;
+  /** Digest of the model: a worker that holds another one under the same path opens it anew. */
+  readonly id: string;
+  readonly tasks: readonly ForwardTask[];
+}
+
+export type ForwardOutcome = { readonly result: ForwardResult } | { readonly failure: string };

@@ -1,0 +1,15 @@
+export {
+  CALIBRATION_FILE,
+  type Calibration,
+  calibrate,
+  readAutoThreshold,
+  resolveThreshold,
+  TARGET_PATCH_BYTES,
+  writeCalibration,
+} from './calibration.ts';
+export { type ModelConfig, parseConfig, readConfig } from './config.ts';
+export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpuBackend.ts';
+export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
+export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
+export * from './tokenizer.ts';
+export { expectedShapes, readWeights, type Weights } from './weights.ts';

@@ -1,0 +1,86 @@
+import { ModelError } from '../errors.ts';
+import type { ForwardResult, ForwardTask, KeyValues } from './forward.ts';
+import type { EncodedPiece } from './model.ts';
+import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
+
+export const DEFAULT_PIECE_TOKENS = 2048;
+
+/**
+ * Rotary positions restart before they reach this. The table's float32 angles grow coarser with the position (1e-2
+ * radian at a million) and would wear out long documents; up to here results are those of one long forward pass.
+ */
+export const LAP_POSITIONS = 131_072;
+
+export interface StreamOptions {
+  readonly dim: number;
+  readonly preNorm: boolean;
+  readonly pieceTokens: number;
+  /** Default: {@link LAP_POSITIONS}. */
+  readonly lapPositions?: number | undefined;
+}
+
+/** Runs one pass; the buffers of the task change hands. */
+export type Forward = (task: ForwardTask) => Promise<ForwardResult>;
+
+/**
+ * BOS and the bytes of one document, piece by piece: keys and values are carried from each piece to the next, so no
+ * token is computed twice. Turns the model's token view (entropy about the token after) into the byte view.
+ */
+export async function* streamBytes(
+  bytes: Uint8Array,
+  forward: Forward,
+  options: StreamOptions,
+): AsyncGenerator<EncodedPiece, void, void> {
+  const { dim, preNorm, pieceTokens, lapPositions = LAP_POSITIONS } = options;
+  if (bytes.length === 0) return;
+  const total = bytes.length + 1;
+  let past: KeyValues | undefined;
+  let position = 0;
+  // about the first byte of the piece, from the last token of the piece before
+  let pending = 0;
+  for (let start = 0; start < total; start += pieceTokens) {
+    const tokens = tokensOf(bytes, start, Math.min(start + pieceTokens, total));
+    const count = tokens.length;
+    let rebase: number | undefined;
+    if (past !== undefined && position + pieceTokens > lapPositions) {
+      rebase = position - past.rows;
+      position = past.rows;
+    }
+    const carry = start + count < total;
+    const result = await forward({ tokens, position, past, rebase, carry, preNorm, logits: false });
+    past = result.next;
+    position += count;
+    const { entropies, norms } = result;
+    const last = entropies[count - 1] ?? Number.NaN;
+    checkFinite(entropies, start);
+    if (start === 0) {
+      // BOS has an entropy, about the first byte, but is no byte itself
+      yield {
+        offset: 0,
+        entropies: entropies.subarray(0, count - 1),
+        norms: norms.subarray(1),
+        preNorm: result.preNorm?.subarray(dim),
+      };
+    } else {
+      entropies.copyWithin(1, 0);
+      entropies[0] = pending;
+      yield { offset: start - 1, entropies, norms, preNorm: result.preNorm };
+    }
+    pending = last;
+  }
+}
+
+function tokensOf(bytes: Uint8Array, start: number, end: number): Int32Array<ArrayBuffer> {
+  const tokens = new Int32Array(end - start);
+  for (let i = start; i < end; i++) tokens[i - start] = i === 0 ? BOS_ID : (bytes[i - 1] ?? 0) + BYTE_OFFSET;
+  return tokens;
+}
+
+function checkFinite(entropies: Float32Array, start: number): void {
+  const at = entropies.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new ModelError(`The model's entropy after byte ${start + at} is ${entropies[at]}.`, {
+    code: 'MODEL_NOT_FINITE',
+    hint: 'The weights hold values that overflow, or are damaged.',
+  });
+}

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type EncodedPiece, type EntropyModel, openModel, patchLengths } from '../../src/model/index.ts';
+import { encodeBytes } from '../../src/model/tokenizer.ts';
+import { golden, goldenModel, largestDifference, modelCases, patchCases, prose } from './golden.ts';
+
+const TOLERANCE = { entropy: 2e-4, logit: 2e-3, preNorm: 1e-3, normRelative: 2e-5 };
+const names = ['w512-f32', 'w24-bf16'];
+const models = new Map<string, EntropyModel>();
+
+beforeAll(async () => {
+  for (const name of names) models.set(name, await openModel(goldenModel(name), { threads: 2 }));
+});
+afterAll(async () => {
+  for (const model of models.values()) await model.close();
+});
+
+const modelOf = (name: string) => models.get(name)!;
+
+function expectNorms(found: Float32Array, expected: ArrayLike<number>): void {
+  expect(found.length).toBe(expected.length);
+  const worst = found.reduce((most, norm, i) => Math.max(most, Math.abs(norm / expected[i]! - 1)), 0);
+  expect(worst).toBeLessThan(TOLERANCE.normRelative);
+}
+
+async function encodeAll(model: EntropyModel, bytes: Uint8Array, options: Parameters<EntropyModel['encode']>[1] = {}) {
+  const pieces: EncodedPiece[] = [];
+  for await (const piece of model.encode(bytes, options)) pieces.push(piece);
+  const join = (parts: (Float32Array | undefined)[]) => Float32Array.from(parts.flatMap((part) => [...(part ?? [])]));
+  return {
+    pieces,
+    entropies: join(pieces.map((piece) => piece.entropies)),
+    norms: join(pieces.map((piece) => piece.norms)),
+    preNorm: join(pieces.map((piece) => piece.preNorm)),
+  };
+}
+
+describe('reference mode', () => {
+  const plain = modelCases.filter((given) => given.kind === undefined && given.chunk === undefined);
+
+  it.each(plain)('computes $id', async (given) => {
+    const model = modelOf(given.model);
+    const found = await model.referenceTokens(given.token_ids, { preNorm: true, logits: true });
+    expect(largestDifference(found.entropies, given.entropies)).toBeLessThan(TOLERANCE.entropy);
+    expectNorms(found.norms, given.prenorm_l2);
+    const rows = given.tensors.rows === undefined ? given.token_ids.map((_, i) => i) : golden(given.tensors.rows);
+    const pick = (all: Float32Array, width: number) =>
+      Float32Array.from([...rows].flatMap((row) => [...all.subarray(row * width, (row + 1) * width)]));
+    const logits = golden(given.tensors.logits ?? given.tensors.logits_rows!);
+    const preNorm = golden(given.tensors.prenorm ?? given.tensors.prenorm_rows!);
+    expect(largestDifference(pick(found.logits!, 260), logits)).toBeLessThan(TOLERANCE.logit);
+    expect(largestDifference(pick(found.preNorm!, model.dim), preNorm)).toBeLessThan(TOLERANCE.preNorm);
+  });
+
+  it('starts anew every 8192 tokens', async () => {
+    const given = modelCases.find(({ chunk }) => chunk !== undefined)!;
+    const found = await modelOf(given.model).referenceTokens(golden(given.tensors.token_ids!));
+    expect(largestDifference(found.entropies, golden(given.tensors.entropies!))).toBeLessThan(TOLERANCE.entropy);
+    expectNorms(found.norms, golden(given.tensors.prenorm_l2!));
+  });
+
+  it('keeps the rows of a batch apart', async () => {
+    const given = modelCases.find(({ kind }) => kind === 'batch_flatten_quirk')!;
+    for (const [i, ids] of given.batch_token_ids!.entries()) {
+      const found = await modelOf(given.model).referenceTokens(ids);
+      expect(largestDifference(found.entropies, given.entropies_row_by_row![i]!)).toBeLessThan(TOLERANCE.entropy);
+    }
+  });
+
+  it('gives the reference patches from its own entropies wherever the margin allows', async () => {
+    const own = new Map<string, Float32Array>();
+    for (const given of plain)
+      own.set(given.id, (await modelOf(given.model).referenceTokens(given.token_ids)).entropies);
+    let compared = 0;
+    for (const given of patchCases) {
+      const source = plain.find(({ id }) => id === given.source.model_case);
+      if (source === undefined || given.options.patching_mode !== 'entropy') continue;
+      if (given.decision_margin === null || given.decision_margin === undefined) continue;
+      if (given.decision_margin < TOLERANCE.entropy) continue;
+      const { threshold, monotonicity, threshold_add, max_patch_length } = given.options;
+      const lengths = patchLengths(source.token_ids, own.get(source.id), {
+        threshold,
+        monotonicity,
+        thresholdAdd: threshold_add,
+        maxPatchLength: max_patch_length,
+        includeNextToken: given.include_next_token,
+      });
+      expect([...lengths], given.id).toEqual(given.patch_lengths);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(100);
+  });
+
+  it('refuses what is no token id', async () => {
+    for (const id of [-1, 260, 0.5])
+      await expect(modelOf('w24-bf16').referenceTokens([1, id])).rejects.toThrow('not a token id');
+  });
+});
+
+describe('stream mode', () => {
+  it.each(modelCases.filter(({ text, bytes_hex, add_bos }) => add_bos && (text || bytes_hex)))(
+    'is the byte view of $id: BOS speaks about byte 0, EOS is left out',
+    async (given) => {
+      const bytes = given.bytes_hex === undefined ? Buffer.from(given.text!) : Buffer.from(given.bytes_hex, 'hex');
+      const found = await encodeAll(modelOf(given.model), bytes, { preNorm: true });
+      expect(largestDifference(found.entropies, given.entropies.slice(0, bytes.length))).toBeLessThan(
+        TOLERANCE.entropy,
+      );
+      expectNorms(found.norms, given.prenorm_l2.slice(1, bytes.length + 1));
+      expect(found.preNorm.length).toBe(bytes.length * modelOf(given.model).dim);
+    },
+  );
+
+  it('has nothing to say about an empty document', async () => {
+    expect((await encodeAll(modelOf('w24-bf16'), new Uint8Array(0))).pieces).toEqual([]);
+  });
+
+  it.each(names)('equals one long forward pass for 100 KB with %s, and computes every token once', async (name) => {
+    const model = modelOf(name);
+    const bytes = prose(100_000);
+    const before = model.rowsComputed;
+    const found = await encodeAll(model, bytes, { preNorm: true });
+    expect(model.rowsComputed - before).toBe(bytes.length + 1);
+    const whole = await encodeAll(model, bytes, { preNorm: true, pieceTokens: 65_536 });
+    expect(found.pieces.length).toBe(49);
+    expect(whole.pieces.length).toBe(2);
+    expect(largestDifference(found.entropies, whole.entropies)).toBeLessThan(TOLERANCE.entropy);
+    expect(largestDifference(found.preNorm, whole.preNorm)).toBeLessThan(TOLERANCE.preNorm);
+    expectNorms(found.norms, whole.norms);
+  });
+
+  it('does not depend on where pieces are cut, down to a window of pieces smaller than it', async () => {
+    const model = modelOf('w24-bf16');
+    const bytes = prose(700);
+    const whole = await encodeAll(model, bytes);
+    for (const pieceTokens of [2, 7, 23, 24, 25, 129, 300, 701]) {
+      const cut = await encodeAll(model, bytes, { pieceTokens });
+      expect(largestDifference(cut.entropies, whole.entropies), `${pieceTokens}`).toBeLessThan(TOLERANCE.entropy);
+      expectNorms(cut.norms, whole.norms);
+    }
+  });
+
+  it('gives the same bits with one worker or two, alone or in company', async () => {
+    const documents = [prose(9000), prose(300), encodeBytes(prose(50)), prose(5000), prose(1)].map((bytes) =>
+      Uint8Array.from(bytes),
+    );
+    const single = await openModel(goldenModel('w512-f32'), { threads: 1 });
+    try {
+      const alone: Awaited<ReturnType<typeof encodeAll>>[] = [];
+      for (const bytes of documents) alone.push(await encodeAll(single, bytes, { preNorm: true }));
+      const company = await Promise.all(
+        [...documents, ...documents].map((bytes) => encodeAll(modelOf('w512-f32'), bytes, { preNorm: true })),
+      );
+      company.forEach((found, i) => {
+        expect(found.entropies).toEqual(alone[i % documents.length]!.entropies);
+        expect(found.preNorm).toEqual(alone[i % documents.length]!.preNorm);
+      });
+    } finally {
+      await single.close();
+    }
+  });
+
+  it('stops for a signal and refuses a piece without room for a byte', async () => {
+    const model = modelOf('w24-bf16');
+    await expect(encodeAll(model, prose(10), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
+      'enough',
+    );
+    await expect(async () => encodeAll(model, prose(10), { pieceTokens: 1 })).rejects.toThrow('piece of 1 tokens');
+  });
+});
