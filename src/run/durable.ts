@@ -9,12 +9,16 @@ import type { Artefact, ArtefactFile } from '../sinks/sink.ts';
 /**
  * Every step that changes the disk passes through `step`, so that a test can end the process, or make the disk refuse,
  * before any one of them. `SLUICE_CRASH_AT=n` kills the process before its n-th step; `SLUICE_DISK_ERROR=ENOSPC@n`
- * makes the n-th step fail.
+ * makes the n-th step fail. `SLUICE_COUNT_STEPS=1` tells at the end how many there were.
  */
 export class Steps {
   count = 0;
   readonly #crashAt = Number(process.env['SLUICE_CRASH_AT'] ?? 0);
   readonly #fault = /^(\w+)@(\d+)$/.exec(process.env['SLUICE_DISK_ERROR'] ?? '');
+
+  constructor() {
+    if (process.env['SLUICE_COUNT_STEPS']) process.once('exit', () => process.stderr.write(`steps ${this.count}\n`));
+  }
 
   step(what: string, file: string): void {
     this.count++;

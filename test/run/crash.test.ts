@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exitCode } from '../../src/run/exitCodes.ts';
+import { sluice } from '../support/sluice.ts';
+import { hashTree } from '../support/tree.ts';
+
+const pipeline = path.join(import.meta.dirname, '../fixtures/crash/pipeline.ts');
+
+let folder: string;
+let undisturbed: Record<string, string>;
+let steps: number;
+
+const run = (output: string, env: Record<string, string> = {}, ...flags: string[]) =>
+  sluice(['run', pipeline, '--output', path.join(folder, output), '--progress', 'off', ...flags], { env });
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sluice-crash-'));
+  const first = await run('undisturbed', { SLUICE_COUNT_STEPS: '1' });
+  expect(first.code, first.stderr).toBe(exitCode.rejects);
+  steps = Number(/steps (\d+)/.exec(first.stderr)?.[1]);
+  undisturbed = await hashTree(path.join(folder, 'undisturbed'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('a run that is ended by SIGKILL', () => {
+  it('gives the same bytes after a resume, whichever step on the disk it was ended before', { timeout: 600_000 }, async () => {
+    expect(steps).toBeGreaterThan(80);
+    expect(Object.keys(undisturbed)).toContain('manifest.json');
+    const at = Array.from({ length: steps }, (_, i) => i + 1);
+    const inTwo = async (): Promise<void> => {
+      for (let n = at.shift(); n !== undefined; n = at.shift()) {
+        const killed = await run(`at-${n}`, { SLUICE_CRASH_AT: String(n) });
+        expect(killed.signal, `step ${n}: ${killed.stderr}`).toBe('SIGKILL');
+        // Every third resume is killed once more, half as far in.
+        if (n % 3 === 0) await run(`at-${n}`, { SLUICE_CRASH_AT: String(Math.ceil((steps - n) / 2) + 1) });
+        const resumed = await run(`at-${n}`);
+        expect(resumed.code, `step ${n}: ${resumed.stderr}`).toBe(exitCode.rejects);
+        expect(await hashTree(path.join(folder, `at-${n}`)), `step ${n}`).toEqual(undisturbed);
+        await rm(path.join(folder, `at-${n}`), { recursive: true });
+      }
+    };
+    await Promise.all([inTwo(), inTwo()]);
+  });
+});
+
+describe('a disk that refuses', () => {
+  it.each([
+    ['ENOSPC', 0.2],
+    ['ENOSPC', 0.55],
+    ['EIO', 0.4],
+    ['EIO', 0.95],
+  ])('ends the run with exit code 74 on %s at %d of its steps, and a resume gives the same bytes', async (code, at) => {
+    const output = `${code}-${at}`;
+    const failed = await run(output, { SLUICE_DISK_ERROR: `${code}@${Math.round(steps * at)}` });
+    expect(failed.code, failed.stderr).toBe(exitCode.disk);
+    expect(failed.stderr).toContain(code);
+    expect(failed.stderr).toContain('run the same command again');
+    const resumed = await run(output);
+    expect(resumed.code, resumed.stderr).toBe(exitCode.rejects);
+    expect(await hashTree(path.join(folder, output))).toEqual(undisturbed);
+  });
+});
+
+describe('the output', () => {
+  it('does not depend on the number of workers', async () => {
+    for (const workers of ['1', '2', '5']) {
+      const ended = await run(`workers-${workers}`, {}, '--workers', workers);
+      expect(ended.code, ended.stderr).toBe(exitCode.rejects);
+      expect(await hashTree(path.join(folder, `workers-${workers}`))).toEqual(undisturbed);
+    }
+  });
+
+  it('is left alone by a second run', async () => {
+    const again = await run('undisturbed');
+    expect(again.code, again.stderr).toBe(exitCode.rejects);
+    expect(again.stderr).toContain('nothing to do');
+    expect(await hashTree(path.join(folder, 'undisturbed'))).toEqual(undisturbed);
+  });
+});
