@@ -42,6 +42,8 @@ export class Inlet {
   receivedBytes = 0;
   /** Tasks at work now. */
   running = 0;
+  /** True once the stage is torn down: its flow has completed, failed or been left. */
+  closed = false;
   /** Refuse the first value without a gate, instead of the first that finds the room full. */
   strict: boolean;
   /** The gate through which this stage hands on. */
@@ -114,11 +116,16 @@ export class Inlet {
     this.items--;
     this.bytes = this.items === 0 ? 0 : this.bytes - bytes;
     if (this.#held.size === 0) return;
-    if (this.items <= this.#maxItems * LOW && this.bytes <= this.#maxBytes * LOW) this.close();
+    if (this.items <= this.#maxItems * LOW && this.bytes <= this.#maxBytes * LOW) this.#letGo();
   }
 
-  /** Lets go of every held gate: there is room again, or the stage is torn down. */
+  /** The stage is torn down: it lets go of every gate. */
   close(): void {
+    this.closed = true;
+    this.#letGo();
+  }
+
+  #letGo(): void {
     if (this.#held.size === 0) return;
     const gates = [...this.#held];
     this.#held.clear();

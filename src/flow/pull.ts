@@ -68,6 +68,7 @@ export function pull<T>(chunks: (signal: AbortSignal) => Chunks<T>, options: Pul
     });
     return () => {
       if (!ended) abort.abort();
+      inlet.close();
       poke();
     };
   });
