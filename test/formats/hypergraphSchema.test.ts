@@ -15,7 +15,11 @@ const ascii = (text: string): string => Buffer.from(text).toString('hex');
 
 /** Blobs that another writer of the schema has left in real sidecars. */
 const golden: [string, HypergraphNode, string][] = [
-  ['a trunk', { kind: 'trunk', sourceHash: 'openai/gdpval:item_0', totalBytes: 0 }, `0014${ascii('openai/gdpval:item_0')}00`],
+  [
+    'a trunk',
+    { kind: 'trunk', sourceHash: 'openai/gdpval:item_0', totalBytes: 0 },
+    `0014${ascii('openai/gdpval:item_0')}00`,
+  ],
   [
     "the leaf of the character 'T'",
     { kind: 'leaf', label: 'char', metadata: { startOffset: 0, endOffset: 1, confidence: 1, extra: { char: 'T' } } },
@@ -39,7 +43,11 @@ describe('hypergraph blobs', () => {
 
   it('store the extras of a patch in alphabetical order, numbers as floats or unsigned integers by name', () => {
     const extra = { patch_length: 5, patch_index: 2, mean_entropy: 1, coherence_score: 2 };
-    const node = { kind: 'leaf', label: 'patch_2', metadata: { startOffset: 7, endOffset: 1026, confidence: 1, extra } } as const;
+    const node = {
+      kind: 'leaf',
+      label: 'patch_2',
+      metadata: { startOffset: 7, endOffset: 1026, confidence: 1, extra },
+    } as const;
     expect(hex(encodeNode(node))).toBe(
       [
         `020107${ascii('patch_2')}0107fb02040000803f0104`,
@@ -81,10 +89,13 @@ describe('hypergraph blobs', () => {
     );
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuse %d as a score, which would shift all that follows', (score) => {
-    const metadata = { startOffset: 0, endOffset: 1, confidence: 1, extra: { coherence_score: score } };
-    expect(() => encodeNode({ kind: 'leaf', metadata })).toThrow(expect.objectContaining({ code: 'BAD_NODE' }));
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'refuse %d as a score, which would shift all that follows',
+    (score) => {
+      const metadata = { startOffset: 0, endOffset: 1, confidence: 1, extra: { coherence_score: score } };
+      expect(() => encodeNode({ kind: 'leaf', metadata })).toThrow(expect.objectContaining({ code: 'BAD_NODE' }));
+    },
+  );
 
   it('refuse an extra whose type is not known, on both sides', () => {
     const metadata = { startOffset: 0, endOffset: 1, confidence: 1, extra: { colour: 'red' } };

@@ -30,14 +30,21 @@ describe('safetensors files', () => {
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(padded.length));
     const data = Buffer.from('000000400000803f01000000070809', 'hex');
-    expect(joined(safetensorsChunks(tensors, { format: 't', a: 'x' }))).toEqual(Buffer.concat([length, Buffer.from(padded), data]));
+    expect(joined(safetensorsChunks(tensors, { format: 't', a: 'x' }))).toEqual(
+      Buffer.concat([length, Buffer.from(padded), data]),
+    );
   });
 
   it('do not depend on the order of tensors and metadata, nor on how the content is divided', () => {
     const content = Uint8Array.from({ length: 64 }, (_, i) => i);
     const tensor = (name: string, cuts: number[]): TensorData => {
       const edges = [0, ...cuts.toSorted((a, b) => a - b), 64];
-      return { name, dtype: 'F32', shape: [4, 4], chunks: edges.slice(1).map((end, i) => content.subarray(edges[i], end)) };
+      return {
+        name,
+        dtype: 'F32',
+        shape: [4, 4],
+        chunks: edges.slice(1).map((end, i) => content.subarray(edges[i], end)),
+      };
     };
     const cuts = fc.array(fc.integer({ min: 0, max: 64 }));
     fc.assert(
@@ -68,8 +75,14 @@ describe('safetensors files', () => {
     ['a name used twice', () => safetensorsHeader([f32('a', []), f32('a', [])])],
     ['the reserved name', () => safetensorsHeader([f32('__metadata__', [])])],
     ['a negative side', () => safetensorsHeader([{ name: 'a', dtype: 'F32', shape: [-1] }])],
-    ['too little content', () => joined(safetensorsChunks([{ name: 'a', dtype: 'I32', shape: [2], chunks: [new Uint8Array(4)] }]))],
-    ['too much content', () => joined(safetensorsChunks([{ name: 'a', dtype: 'U8', shape: [2], chunks: [new Uint8Array(4)] }]))],
+    [
+      'too little content',
+      () => joined(safetensorsChunks([{ name: 'a', dtype: 'I32', shape: [2], chunks: [new Uint8Array(4)] }])),
+    ],
+    [
+      'too much content',
+      () => joined(safetensorsChunks([{ name: 'a', dtype: 'U8', shape: [2], chunks: [new Uint8Array(4)] }])),
+    ],
   ])('refuse %s', (_, write) => {
     expect(write).toThrow(expect.objectContaining({ code: 'BAD_TENSOR' }));
   });
@@ -80,7 +93,10 @@ function blobServer(blob: Blob): typeof fetch {
   return async (_url, init) => {
     const range = /bytes=(\d+)-(\d+)/.exec(new Headers(init?.headers).get('range') ?? '');
     const body = range === null ? blob : blob.slice(Number(range[1]), Number(range[2]) + 1);
-    const headers = { 'content-range': `bytes ${range?.[1] ?? 0}-${range?.[2] ?? blob.size - 1}/${blob.size}`, etag: '"x"' };
+    const headers = {
+      'content-range': `bytes ${range?.[1] ?? 0}-${range?.[2] ?? blob.size - 1}/${blob.size}`,
+      etag: '"x"',
+    };
     return new Response(body, { status: 206, headers });
   };
 }
