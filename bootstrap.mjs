@@ -51,13 +51,24 @@ function currentNode() {
     say(`Node ${process.versions.node} is too old (${FLOOR.join('.')} needed); fetching Node ${NODE} into .node/`);
     mkdirSync(home, { recursive: true });
     writeFileSync(path.join(home, 'package.json'), '{"private":true}\n');
-    npm(process.execPath, ['install', '--prefix', home, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${NODE}`]);
+    npm(process.execPath, [
+      'install',
+      '--prefix',
+      home,
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      `${name}@${NODE}`,
+    ]);
   }
   return node;
 }
 
 function installPackages(node) {
-  const lock = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = path.join(root, 'node_modules', '.sluice-lock');
   const wanted = `${lock} ${process.platform}-${process.arch}\n`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
@@ -104,10 +115,14 @@ const node = exclusively(() => {
   installPackages(found);
   return found;
 });
-const child = spawn(node, ['--conditions=sluice-source', '--disable-warning=ExperimentalWarning', path.join(root, script), ...rest], {
-  stdio: 'inherit',
-  env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` },
-});
+const child = spawn(
+  node,
+  ['--conditions=sluice-source', '--disable-warning=ExperimentalWarning', path.join(root, script), ...rest],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` },
+  },
+);
 // A terminal sends SIGINT to the whole group: the child decides what it means, this process only waits for it.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

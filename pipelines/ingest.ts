@@ -10,7 +10,10 @@ const parameters = z.object({
   idColumn: z.string().optional().describe('column that names a document'),
   charset: z.enum(['keep', 'utf-8']).default('keep').describe('keep the bytes of legacy text, or transcode it'),
   model: z.string().optional().describe('model folder; the embedded one otherwise'),
-  threshold: z.union([z.literal('auto'), z.coerce.number()]).default('auto').describe('nats above which a patch begins, or auto'),
+  threshold: z
+    .union([z.literal('auto'), z.coerce.number()])
+    .default('auto')
+    .describe('nats above which a patch begins, or auto'),
   monotonicity: z.boolean().default(false).describe('compare the rise of the entropy with the threshold'),
   thresholdAdd: z.number().optional().describe('also ask for a rise by this many nats'),
   maxPatchLength: z.int().positive().optional().describe('cut longer patches'),

@@ -40,7 +40,9 @@ function optionFor(name: string, property: Property): Option {
 function numberOf(flag: string, text: string, kind: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value) || (kind === 'integer' && !Number.isInteger(value))) {
-    throw new UsageError(`${flag} takes ${kind === 'integer' ? 'a whole number' : 'a number'}, not '${text}'`, { code: 'BAD_FLAG' });
+    throw new UsageError(`${flag} takes ${kind === 'integer' ? 'a whole number' : 'a number'}, not '${text}'`, {
+      code: 'BAD_FLAG',
+    });
   }
   return value;
 }
@@ -52,7 +54,9 @@ function numberOf(flag: string, text: string, kind: string): number {
 export function buildPipeline(definition: Pipeline | PipelineTemplate, flags: Record<string, unknown>): Pipeline {
   if (!isTemplate(definition)) return definition;
   const names = Object.keys(propertiesOf(definition));
-  const given = Object.fromEntries(names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]));
+  const given = Object.fromEntries(
+    names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
+  );
   const parsed = definition.parameters.safeParse(given);
   if (parsed.success) return definition.build(parsed.data);
   const wrong = parsed.error.issues.map((issue) => {

@@ -44,13 +44,13 @@ export async function readCommit(root: string, split: string): Promise<CommitRec
 
 function commitFrom(value: unknown, split: string): CommitRecord {
   const record = members(value, 'it');
-  if (record['split'] !== split) throw new TypeError(`it is of split '${record['split']}'`);
-  if (!Array.isArray(record['artefacts'])) throw new TypeError('artefacts are missing');
+  if (record.split !== split) throw new TypeError(`it is of split '${record.split}'`);
+  if (!Array.isArray(record.artefacts)) throw new TypeError('artefacts are missing');
   return {
     split,
-    artefacts: record['artefacts'].map(artefactFrom),
-    counts: countsFrom(record['counts']),
-    rejects: numberFrom(record['rejects'], 'rejects'),
+    artefacts: record.artefacts.map(artefactFrom),
+    counts: countsFrom(record.counts),
+    rejects: numberFrom(record.rejects, 'rejects'),
   };
 }
 

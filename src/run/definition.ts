@@ -84,7 +84,10 @@ class Chain {
 
   to(...sinks: readonly Sink<unknown>[]): Pipeline {
     if (sinks.length === 0) {
-      throw new PipelineError('a pipeline needs at least one sink', { code: 'NO_SINK', hint: 'end it with .to(safetensors())' });
+      throw new PipelineError('a pipeline needs at least one sink', {
+        code: 'NO_SINK',
+        hint: 'end it with .to(safetensors())',
+      });
     }
     return this.#make(this.#operators, sinks);
   }
@@ -113,7 +116,10 @@ export function definePipeline(
   second: PipelineOptions | ((values: Record<string, unknown>) => Pipeline) = {},
 ): unknown {
   if (!/^[\w-]+$/.test(name)) {
-    throw new PipelineError(`'${name}' is no name for a pipeline`, { code: 'BAD_NAME', hint: 'use letters, digits, - and _' });
+    throw new PipelineError(`'${name}' is no name for a pipeline`, {
+      code: 'BAD_NAME',
+      hint: 'use letters, digits, - and _',
+    });
   }
   if (typeof second === 'function') return { [PIPELINE]: true, name, parameters: first, build: second };
   const source = first as Source<unknown>;

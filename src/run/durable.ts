@@ -57,7 +57,7 @@ export class OutputFolder {
   }
 
   /** Opens a file under a temporary name; `publish` renames it to `relative`. */
-  async file(relative: string): Promise<ArtefactFile> {
+  async file(relative: string): Promise<TemporaryFile> {
     const flat = relative.replaceAll('/', '_');
     const temporary = this.resolve(`.tmp/${flat}.${hostname()}.${randomUUID()}`);
     await this.#makeFolder(path.posix.dirname(relative));
@@ -91,7 +91,8 @@ export class OutputFolder {
   }
 }
 
-class TemporaryFile implements ArtefactFile {
+/** A file that has no name of its own yet. */
+export class TemporaryFile implements ArtefactFile {
   readonly temporary: string;
   readonly #folder: OutputFolder;
   readonly #relative: string;
@@ -130,6 +131,14 @@ class TemporaryFile implements ArtefactFile {
     await rename(this.temporary, target);
     await this.#folder.syncFolder(path.dirname(target));
     return { path: this.#relative, bytes: this.#bytes, sha256: this.#hash.digest('hex'), info };
+  }
+
+  /** Closes and removes a file that will not be published; does nothing once it is. */
+  async discard(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+    await rm(this.temporary, { force: true });
   }
 
   /** Nothing was written through this object: another writer made the file, so its bytes are read back for the hash. */

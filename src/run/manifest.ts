@@ -50,7 +50,7 @@ export interface Manifest {
 export function buildManifest(plan: ManifestPlan, commits: readonly CommitRecord[]): Manifest {
   const totals: Record<string, number> = { rejects: plan.left_out, left_out: plan.left_out };
   for (const { counts, rejects } of commits) {
-    totals['rejects'] = (totals['rejects'] ?? 0) + rejects;
+    totals.rejects = (totals.rejects ?? 0) + rejects;
     for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;
   }
   const artefacts = commits.flatMap(({ split, artefacts: own }) => own.map((artefact) => ({ ...artefact, split })));

@@ -36,7 +36,9 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
   const fixed = BASE_BYTES + request.workers * WORKER_BYTES;
   const held = request.sinks + sum(stages.map((stage) => stage.holds ?? 0));
   const asked = stages.map((stage) => stage.room.bytes ?? 0);
-  const least = stages.map((stage, i) => ((stage.weight ?? 1) === 0 ? (asked[i] ?? 0) : Math.min(stage.least ?? 0, asked[i] ?? 0)));
+  const least = stages.map((stage, i) =>
+    (stage.weight ?? 1) === 0 ? (asked[i] ?? 0) : Math.min(stage.least ?? 0, asked[i] ?? 0),
+  );
   const perSplit = (rooms: readonly number[]): number => held + sum(rooms);
   let splits = Math.max(1, request.splits);
   let rooms: readonly number[] = asked;
@@ -69,7 +71,12 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
 }
 
 /** Gives every room its least, and shares what is left by weight up to what each asked for. */
-function shrink(stages: readonly StageInfo[], asked: readonly number[], least: readonly number[], total: number): number[] {
+function shrink(
+  stages: readonly StageInfo[],
+  asked: readonly number[],
+  least: readonly number[],
+  total: number,
+): number[] {
   const rooms = [...least];
   let left = total - sum(least);
   let open = stages.map((_, i) => i).filter((i) => (rooms[i] ?? 0) < (asked[i] ?? 0));

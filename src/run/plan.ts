@@ -59,9 +59,7 @@ export function stagesOf(pipeline: Pipeline): StageInfo[] {
     },
   };
   const flow = flowOf(pipeline, EMPTY).pipe(writeStage(async () => {}));
-  withRun(new Rejects(), () =>
-    monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()),
-  );
+  withRun(new Rejects(), () => monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()));
   return stages;
 }
 
@@ -89,7 +87,9 @@ export async function makeRecipe(pipeline: Pipeline, options: PlanOptions): Prom
 }
 
 export function digestOf(recipe: Recipe): string {
-  return createHash('sha256').update(canonicalJson(recipe as unknown as JsonValue)).digest('hex');
+  return createHash('sha256')
+    .update(canonicalJson(recipe as unknown as JsonValue))
+    .digest('hex');
 }
 
 /** Lists the splits of a pipeline's source. Inputs that cannot be read are collected as rejects. */
@@ -108,10 +108,18 @@ export async function listSplits(
 }
 
 /** Makes the plan and stores it. From here on the output folder belongs to it. */
-export async function createPlan(folder: OutputFolder, pipeline: Pipeline, recipe: Recipe, signal?: AbortSignal): Promise<Plan> {
+export async function createPlan(
+  folder: OutputFolder,
+  pipeline: Pipeline,
+  recipe: Recipe,
+  signal?: AbortSignal,
+): Promise<Plan> {
   const { splits, rejects } = await listSplits(pipeline, recipe.split_bytes, signal);
   if (splits.length === 0 && rejects.count === 0) {
-    throw new PipelineError('the source holds nothing to read', { code: 'EMPTY_SOURCE', hint: 'check the path and the patterns' });
+    throw new PipelineError('the source holds nothing to read', {
+      code: 'EMPTY_SOURCE',
+      hint: 'check the path and the patterns',
+    });
   }
   if (rejects.count > 0) await folder.publish(PLAN_REJECTS, rejects.text());
   const plan: Plan = { ...recipe, digest: digestOf(recipe), splits, left_out: rejects.count };
@@ -147,11 +155,14 @@ export function requireSamePlan(root: string, stored: Plan, recipe: Recipe): voi
   const differing = (Object.keys(recipe) as (keyof Recipe)[]).filter(
     (key) => canonicalJson(recipe[key] as JsonValue) !== canonicalJson((stored[key] ?? null) as JsonValue),
   );
-  throw new OutputError(`the output folder was made by a different run (${differing.join(', ') || 'its plan was edited'} changed)`, {
-    code: 'OTHER_PLAN',
-    path: root,
-    hint: 'give another --output, or --fresh to throw away what is there',
-  });
+  throw new OutputError(
+    `the output folder was made by a different run (${differing.join(', ') || 'its plan was edited'} changed)`,
+    {
+      code: 'OTHER_PLAN',
+      path: root,
+      hint: 'give another --output, or --fresh to throw away what is there',
+    },
+  );
 }
 
 /** Removes everything a run has put into an output folder, and nothing else. */
@@ -179,7 +190,9 @@ export async function clearOutput(folder: OutputFolder): Promise<void> {
 export async function requireOwnFolder(root: string): Promise<void> {
   const names = (await readdir(root)).filter((name) => name !== '.lock' && name !== '.tmp');
   // A run that was ended between the two leaves the list of what it could not plan, and no plan yet.
-  const planning = names.every((name) => name === 'rejects') && (await readdir(`${root}/rejects`).catch(() => [])).every((name) => `rejects/${name}` === PLAN_REJECTS);
+  const planning =
+    names.every((name) => name === 'rejects') &&
+    (await readdir(`${root}/rejects`).catch(() => [])).every((name) => `rejects/${name}` === PLAN_REJECTS);
   if (names.includes(PLAN_FILE) || planning) return;
   throw new OutputError('the output folder holds files that no run of sluice has written', {
     code: 'NOT_EMPTY',

@@ -48,7 +48,7 @@ export function workerModule(importMetaUrl: string, name: string): string {
 }
 
 /** What a worker returns when buffers of its result shall be moved instead of copied. */
-export function moving(value: unknown, buffers: readonly ArrayBuffer[]): unknown {
+export function moving(value: object, buffers: readonly ArrayBuffer[]): unknown {
   return Piscina.move({
     get [transferableSymbol]() {
       return buffers;

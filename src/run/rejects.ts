@@ -91,7 +91,11 @@ function payloadOf(payload: Uint8Array | undefined): Pick<RejectLine, 'payload' 
 }
 
 /** An error that belongs to one record, whatever threw it. */
-export function asRecordError(error: unknown, code: string, where: Pick<RecordError, 'path' | 'position'>): RecordError {
+export function asRecordError(
+  error: unknown,
+  code: string,
+  where: Pick<RecordError, 'path' | 'position'>,
+): RecordError {
   if (error instanceof RecordError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new RecordError(message, { code, path: where.path, position: where.position, cause: error });

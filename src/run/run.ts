@@ -58,6 +58,7 @@ export interface RunSummary {
 export async function run(definition: Pipeline, options: RunOptions): Promise<RunSummary> {
   const pipeline = built(definition);
   const begun = performance.now();
+  setThreads(workersOf(options));
   const signal = options.signal ?? new AbortController().signal;
   const folder = new OutputFolder(options.output);
   const unlock = await lockOutput(folder.root).catch((error: unknown) => {
@@ -73,7 +74,6 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
     const plan = stored ?? (await createPlan(folder, pipeline, recipe, signal));
     const commits = await readCommits(folder.root, plan);
     const memory = planMemory(pipeline, options, plan.splits.length);
-    setThreads(workersOf(options));
     options.onEvent?.({ type: 'planned', plan, memory, committed: commits.size });
     const ran = await runSplits({ pipeline, plan, folder, memory, commits, signal, onEvent: options.onEvent });
     await writeManifest(folder, plan, inOrder(plan, commits));
@@ -86,10 +86,15 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   }
 }
 
-export const workersOf = (options: { readonly workers?: number | undefined }): number => options.workers ?? availableParallelism();
+export const workersOf = (options: { readonly workers?: number | undefined }): number =>
+  options.workers ?? availableParallelism();
 
 /** Divides memory for a pipeline as `run` will. */
-export function planMemory(pipeline: Pipeline, options: Pick<RunOptions, 'workers' | 'memory'>, splits: number): MemoryPlan {
+export function planMemory(
+  pipeline: Pipeline,
+  options: Pick<RunOptions, 'workers' | 'memory'>,
+  splits: number,
+): MemoryPlan {
   const workers = workersOf(options);
   return divideMemory({
     stages: stagesOf(pipeline),
@@ -121,7 +126,10 @@ function inOrder(plan: Plan, commits: ReadonlyMap<string, CommitRecord>): Commit
   return plan.splits.flatMap(({ id }) => commits.get(id) ?? []);
 }
 
-function totals(plan: Plan, commits: ReadonlyMap<string, CommitRecord>): Pick<RunSummary, 'splits' | 'counts' | 'rejects'> {
+function totals(
+  plan: Plan,
+  commits: ReadonlyMap<string, CommitRecord>,
+): Pick<RunSummary, 'splits' | 'counts' | 'rejects'> {
   const counts: Record<string, number> = {};
   let rejects = plan.left_out;
   for (const record of inOrder(plan, commits)) {

@@ -1,12 +1,12 @@
 import { take, tap } from 'rxjs';
 import type { Inlet, Limit } from '../flow/index.ts';
 import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
-import type { Artefact, SinkContext, SinkWriter } from '../sinks/sink.ts';
+import type { Artefact, ArtefactFile, SinkContext, SinkWriter } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, commitPath } from './commitRecord.ts';
 import { withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
-import { asDiskError, type OutputFolder } from './durable.ts';
+import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts';
 import type { MemoryPlan } from './memory.ts';
 import { RejectLimitError, Rejects } from './rejects.ts';
 import { isPatches, writeStage } from './writeStage.ts';
@@ -52,9 +52,18 @@ export class SplitRun {
   readonly split: Split;
   readonly rejects: Rejects;
   readonly stages: LiveStage[] = [];
-  readonly tally: SplitTally = { documentsRead: 0, bytesRead: 0, documents: 0, segments: 0, bytes: 0, patches: 0, entropy: 0 };
+  readonly tally: SplitTally = {
+    documentsRead: 0,
+    bytesRead: 0,
+    documents: 0,
+    segments: 0,
+    bytes: 0,
+    patches: 0,
+    entropy: 0,
+  };
   readonly #job: SplitJob;
   readonly #artefacts: Artefact[] = [];
+  readonly #files: TemporaryFile[] = [];
 
   constructor(job: SplitJob) {
     this.#job = job;
@@ -74,6 +83,7 @@ export class SplitRun {
       return await disk(folder, () => this.#commit(counts));
     } catch (error) {
       await Promise.allSettled(writers.map(async (writer) => writer.abort?.()));
+      await Promise.allSettled(this.#files.map((file) => file.discard()));
       throw error;
     }
   }
@@ -111,13 +121,16 @@ export class SplitRun {
         this.rejects.reject(...args);
         const seen = Math.max(this.tally.documentsRead, this.rejects.count);
         if (seen >= RATE_FROM && this.rejects.count > maxRejectRate * seen) {
-          throw new RejectLimitError(`${this.rejects.count} of ${seen} documents of split ${this.split.id} were rejected`, {
-            code: 'REJECT_RATE',
-            path: args[1].path,
-            position: args[1].position,
-            hint: `maxRejectRate is ${maxRejectRate}; the last reason: ${args[1].message}`,
-            cause: args[1],
-          });
+          throw new RejectLimitError(
+            `${this.rejects.count} of ${seen} documents of split ${this.split.id} were rejected`,
+            {
+              code: 'REJECT_RATE',
+              path: args[1].path,
+              position: args[1].position,
+              hint: `maxRejectRate is ${maxRejectRate}; the last reason: ${args[1].message}`,
+              cause: args[1],
+            },
+          );
         }
       },
     };
@@ -142,8 +155,9 @@ export class SplitRun {
     };
   }
 
-  async #file(path: string) {
+  async #file(path: string): Promise<ArtefactFile> {
     const file = await this.#job.folder.file(path);
+    this.#files.push(file);
     return {
       temporary: file.temporary,
       write: (chunk: Uint8Array) => file.write(chunk),
@@ -171,7 +185,14 @@ export class SplitRun {
     const t = this.tally;
     const base = { documents_read: t.documentsRead, bytes_read: t.bytesRead };
     if (t.patches === 0) return base;
-    return { ...base, documents: t.documents, segments: t.segments, bytes: t.bytes, patches: t.patches, entropy: t.entropy };
+    return {
+      ...base,
+      documents: t.documents,
+      segments: t.segments,
+      bytes: t.bytes,
+      patches: t.patches,
+      entropy: t.entropy,
+    };
   }
 
   #countIn(value: unknown): void {

@@ -26,7 +26,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a run that is ended by SIGKILL', () => {
-  it('gives the same bytes after a resume, whichever step on the disk it was ended before', { timeout: 600_000 }, async () => {
+  it('gives the same bytes after a resume, whichever step on the disk it was ended before', {
+    timeout: 600_000,
+  }, async () => {
     expect(steps).toBeGreaterThan(80);
     expect(Object.keys(undisturbed)).toContain('manifest.json');
     const at = Array.from({ length: steps }, (_, i) => i + 1);

@@ -12,10 +12,18 @@ export interface Ended {
 }
 
 /** Starts the command line as a user's shell does. */
-export function start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string; input?: string } = {}) {
+export function start(
+  args: readonly string[],
+  options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
+) {
   const child = spawn(
     process.execPath,
-    ['--conditions=sluice-source', '--disable-warning=ExperimentalWarning', path.join(root, 'src/cli/main.ts'), ...args],
+    [
+      '--conditions=sluice-source',
+      '--disable-warning=ExperimentalWarning',
+      path.join(root, 'src/cli/main.ts'),
+      ...args,
+    ],
     { cwd: options.cwd ?? root, env: { ...process.env, NODE_OPTIONS: '', ...options.env }, stdio: 'pipe' },
   );
   const output = { stdout: '', stderr: '' };
@@ -31,6 +39,9 @@ export function start(args: readonly string[], options: { env?: Record<string, s
 }
 
 /** Runs the command line to its end. */
-export function sluice(args: readonly string[], options: { env?: Record<string, string>; cwd?: string; input?: string } = {}): Promise<Ended> {
+export function sluice(
+  args: readonly string[],
+  options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
+): Promise<Ended> {
   return start(args, options).ended;
 }

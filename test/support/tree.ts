@@ -8,7 +8,12 @@ export async function hashTree(root: string): Promise<Record<string, string>> {
   const hashes = await Promise.all(
     files.map(async (entry) => {
       const file = path.join(entry.parentPath, entry.name);
-      return [path.relative(root, file), createHash('sha256').update(await readFile(file)).digest('hex')] as const;
+      return [
+        path.relative(root, file),
+        createHash('sha256')
+          .update(await readFile(file))
+          .digest('hex'),
+      ] as const;
     }),
   );
   return Object.fromEntries(hashes.sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -17,7 +17,11 @@ for (const [where, entry] of Object.entries(lock.packages)) {
     const words = name.split(/[/-]/);
     const os = systems.filter((s) => words.includes(s));
     const cpu = processors.filter((p) => words.includes(p));
-    const libc = words.some((w) => w.startsWith('musl')) ? ['musl'] : words.some((w) => w.startsWith('gnu')) ? ['glibc'] : undefined;
+    const libc = words.some((w) => w.startsWith('musl'))
+      ? ['musl']
+      : words.some((w) => w.startsWith('gnu'))
+        ? ['glibc']
+        : undefined;
     if (os.length === 0 && !words.includes('wasm32')) throw new Error(`which platform is ${name} for?`);
     lock.packages[top] = {
       version: range.replace(/^[\^~]/, ''),

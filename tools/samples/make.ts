@@ -13,7 +13,8 @@ import { pack } from 'tar-stream';
 
 const books = process.argv[2] ?? '.';
 const out = path.join(import.meta.dirname, '../../samples');
-const read = async (name: string): Promise<string> => (await readFile(path.join(books, name), 'utf8')).replaceAll('\r\n', '\n');
+const read = async (name: string): Promise<string> =>
+  (await readFile(path.join(books, name), 'utf8')).replaceAll('\r\n', '\n');
 
 await rm(out, { recursive: true, force: true });
 for (const folder of ['novel', 'code', 'images']) await mkdir(path.join(out, folder), { recursive: true });

@@ -5,7 +5,15 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { BOS_ID, BYTE_OFFSET, calibrate, type EntropyModel, openModel, patchLengths, writeCalibration } from 'sluice/model';
+import {
+  BOS_ID,
+  BYTE_OFFSET,
+  calibrate,
+  type EntropyModel,
+  openModel,
+  patchLengths,
+  writeCalibration,
+} from 'sluice/model';
 
 interface Training {
   readonly parameters: number;
@@ -33,7 +41,9 @@ function documents(text: Buffer, count: number): Uint8Array[] {
 }
 
 const bare = await openModel(dir);
-const sample = Object.entries(training.mix).flatMap(([kind, share]) => documents(held.get(kind) ?? Buffer.of(), Math.round(share * 24)));
+const sample = Object.entries(training.mix).flatMap(([kind, share]) =>
+  documents(held.get(kind) ?? Buffer.of(), Math.round(share * 24)),
+);
 await writeCalibration(dir, await calibrate(bare, sample));
 await bare.close();
 const model = await openModel(dir);
@@ -71,7 +81,8 @@ async function measure(texts: readonly Uint8Array[]) {
   };
 }
 
-const isWordByte = (byte = 0): boolean => (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte >= 128;
+const isWordByte = (byte = 0): boolean =>
+  (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte >= 128;
 
 /** Bits a byte of one row, from the model's own scores. */
 async function bitsOf(scored: EntropyModel, ids: number[]): Promise<number> {
@@ -99,9 +110,11 @@ const excerpt = Buffer.from(
 );
 const entropies = new Float32Array(excerpt.length);
 for await (const piece of model.encode(excerpt)) entropies.set(piece.entropies, piece.offset);
-const cut = patchLengths([BOS_ID, ...Array.from(excerpt, (byte) => byte + BYTE_OFFSET)], [...entropies, 0], { threshold }).subarray(1);
-let at = 0;
-const shown = [...cut].map((length) => excerpt.subarray(at, (at += length)).toString()).join('|');
+const cut = patchLengths([BOS_ID, ...Array.from(excerpt, (byte) => byte + BYTE_OFFSET)], [...entropies, 0], {
+  threshold,
+}).subarray(1);
+const starts = [...cut].map((_, i) => cut.subarray(0, i).reduce((sum, length) => sum + length, 0));
+const shown = starts.map((start, i) => excerpt.subarray(start, start + (cut[i] ?? 0)).toString()).join('|');
 const megabytes = (count: number): string => `${(count / 1e6).toFixed(2)} MB`;
 const { config } = model;
 
@@ -122,7 +135,10 @@ two CPU cores that other work shared.
 | text | share | available | held back |
 |---|---|---|---|
 ${Object.entries(training.mix)
-  .map(([kind, share]) => `| ${kind} | ${100 * share} % | ${megabytes(training.sources[kind]?.train_bytes ?? 0)} | ${megabytes(training.sources[kind]?.held_back_bytes ?? 0)} |`)
+  .map(
+    ([kind, share]) =>
+      `| ${kind} | ${100 * share} % | ${megabytes(training.sources[kind]?.train_bytes ?? 0)} | ${megabytes(training.sources[kind]?.held_back_bytes ?? 0)} |`,
+  )
   .join('\n')}
 
 english: public-domain books (American Adventures, The Devil's Dictionary, Jack Sheppard, Moby-Dick, War and Peace).

@@ -56,12 +56,16 @@ function packages(): Finding[] {
   };
   return [
     optional('onnxruntime-node', 'the entropy model on the CPU', () => {
-      const { listSupportedBackends } = require('onnxruntime-node') as { listSupportedBackends(): { name: string; bundled: boolean }[] };
+      const { listSupportedBackends } = require('onnxruntime-node') as {
+        listSupportedBackends(): { name: string; bundled: boolean }[];
+      };
       const bundled = listSupportedBackends().filter((backend) => backend.bundled);
       return `backends in the package: ${bundled.map((backend) => backend.name).join(', ')}; sluice uses cpu`;
     }),
     optional('better-sqlite3', 'the hypergraph sidecar', () => {
-      const Database = require('better-sqlite3') as new (file: string) => { prepare(sql: string): { pluck(): { get(): string } }; close(): void };
+      const Database = require('better-sqlite3') as new (
+        file: string,
+      ) => { prepare(sql: string): { pluck(): { get(): string } }; close(): void };
       const db = new Database(':memory:');
       const sqlite = db.prepare('select sqlite_version()').pluck().get();
       db.close();

@@ -37,7 +37,10 @@ export function entropyCommand(): Command {
     .argument('<file...>', 'files to look at; - for standard input')
     .description('show the entropy of every byte and the patches they make')
     .option('--json', 'one JSON object per input: uri, bytes, entropies (nats), patch_lengths, threshold, model')
-    .option('--reference', 'speak in tokens, BOS and EOS included, in independent pieces of 8192: token_ids, entropies, prenorm_l2, patch_lengths')
+    .option(
+      '--reference',
+      'speak in tokens, BOS and EOS included, in independent pieces of 8192: token_ids, entropies, prenorm_l2, patch_lengths',
+    )
     .option('--model <dir>', 'model folder (default: the embedded one)')
     .option('--threshold <nats>', "patches begin above it; 'auto' for the model's own", 'auto')
     .option('--monotonicity', 'patches begin where the entropy rises by more than the threshold')
@@ -48,8 +51,11 @@ export function entropyCommand(): Command {
       const options = patcherOptions(model, flags);
       for (const file of files) {
         const content = await read(file);
-        const view = flags.reference ? await tokenView(model, content, options) : await byteView(model, content, options);
-        if (flags.json) jsonLine({ uri: file, bytes: content.length, ...view, threshold: options.threshold, model: model.id });
+        const view = flags.reference
+          ? await tokenView(model, content, options)
+          : await byteView(model, content, options);
+        if (flags.json)
+          jsonLine({ uri: file, bytes: content.length, ...view, threshold: options.threshold, model: model.id });
         else show(file, content, view, flags.reference === true);
       }
       await model.close();
@@ -101,7 +107,9 @@ function patcherOptions(model: EntropyModel, flags: EntropyFlags): PatcherOption
 function thresholdOf(model: EntropyModel, text: string): number {
   if (text !== 'auto') return resolveThreshold(model, numberOrThrow(text));
   if (model.autoThreshold !== undefined) return model.autoThreshold;
-  process.stderr.write(`${model.dir} has no calibration.json: using the threshold of the released models, ${RELEASED_THRESHOLD}\n`);
+  process.stderr.write(
+    `${model.dir} has no calibration.json: using the threshold of the released models, ${RELEASED_THRESHOLD}\n`,
+  );
   return Math.fround(RELEASED_THRESHOLD);
 }
 
@@ -114,7 +122,11 @@ function numberOrThrow(text: string): number {
 async function read(file: string): Promise<Uint8Array> {
   if (file !== '-') {
     const facts = await stat(file).catch((cause: NodeJS.ErrnoException) => {
-      throw new SourceError(`${file} cannot be read: ${cause.message}`, { code: cause.code ?? 'UNREADABLE', path: file, cause });
+      throw new SourceError(`${file} cannot be read: ${cause.message}`, {
+        code: cause.code ?? 'UNREADABLE',
+        path: file,
+        cause,
+      });
     });
     if (facts.size > LARGEST || facts.isDirectory()) {
       throw new SourceError(facts.isDirectory() ? `${file} is a folder` : `${file} has ${sizeText(facts.size)}`, {
@@ -140,5 +152,7 @@ function show(file: string, content: Uint8Array, view: View, tokens: boolean): v
   // In token view BOS is a patch of its own; what remains is shown byte by byte all the same.
   const entropies = tokens ? view.entropies.slice(0, content.length) : view.entropies;
   const lengths = tokens ? view.patch_lengths.slice(1) : view.patch_lengths;
-  process.stdout.write(`${colouredBytes(content, entropies, lengths, process.stdout.isTTY && !process.env['NO_COLOR'])}\n`);
+  process.stdout.write(
+    `${colouredBytes(content, entropies, lengths, process.stdout.isTTY && !process.env['NO_COLOR'])}\n`,
+  );
 }

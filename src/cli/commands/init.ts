@@ -51,7 +51,8 @@ export default definePipeline('first', parameters, ({ input }) =>
     .to(safetensors('shards'), hypergraph('shards')),
 );
 `,
-  'data/hello.txt': 'Put the files you want to read here. Every one of them becomes a document, cut into entropy patches.\n',
+  'data/hello.txt':
+    'Put the files you want to read here. Every one of them becomes a document, cut into entropy patches.\n',
 });
 
 export function initCommand(): Command {
@@ -60,7 +61,14 @@ export function initCommand(): Command {
     .description('scaffold a pipeline project')
     .action(async (dir: string) => {
       const root = path.resolve(dir);
-      for (const [relative, content] of Object.entries(files(path.basename(root).toLowerCase().replace(/[^a-z0-9-]/g, '-')))) {
+      for (const [relative, content] of Object.entries(
+        files(
+          path
+            .basename(root)
+            .toLowerCase()
+            .replace(/[^a-z0-9-]/g, '-'),
+        ),
+      )) {
         const file = path.join(root, relative);
         await mkdir(path.dirname(file), { recursive: true });
         await writeFile(file, content, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {

@@ -51,7 +51,12 @@ async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): P
     { workers: flags.workers, memory: flags.memory === undefined ? undefined : parseBytes(flags.memory) },
     splits.length,
   );
-  const stages = stagesOf(pipeline).map((stage, i) => ({ name: stage.name, kind: stage.kind, room: memory.rooms[i]?.room, holds: stage.holds ?? 0 }));
+  const stages = stagesOf(pipeline).map((stage, i) => ({
+    name: stage.name,
+    kind: stage.kind,
+    room: memory.rooms[i]?.room,
+    holds: stage.holds ?? 0,
+  }));
   const total = splits.reduce((sum, split) => sum + split.bytes, 0);
   if (flags.json) {
     jsonLine({ ...recipe, rooms: stages.reverse(), memory, splits, left_out: rejects.count });
@@ -64,13 +69,16 @@ async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): P
   out(`source   ${pipeline.source.kind} ${JSON.stringify(pipeline.source.options)}`);
   for (const { name, room, holds } of stages.reverse()) {
     const size = room?.bytes === undefined ? '' : ` of at most ${bytes(room.bytes)}`;
-    out(`stage    ${name.padEnd(14)} room ${room?.items ?? 'any'} values${size}${holds > 0 ? `, holds ${bytes(holds)}` : ''}`);
+    out(
+      `stage    ${name.padEnd(14)} room ${room?.items ?? 'any'} values${size}${holds > 0 ? `, holds ${bytes(holds)}` : ''}`,
+    );
   }
   for (const sink of pipeline.sinks) out(`sink     ${sink.kind.padEnd(14)} holds ${bytes(sink.holds)}`);
   for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
   out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${memory.splitsInFlight} splits in flight`);
   out(`splits   ${count(splits.length)}, ${bytes(total)} of input`);
-  for (const split of splits.slice(0, 20)) out(`  ${split.id}  ${bytes(split.bytes).padStart(8)}  ${describeSpec(split.spec)}`);
+  for (const split of splits.slice(0, 20))
+    out(`  ${split.id}  ${bytes(split.bytes).padStart(8)}  ${describeSpec(split.spec)}`);
   if (splits.length > 20) out(`  ... and ${count(splits.length - 20)} more`);
   if (rejects.count > 0) out(`left out ${count(rejects.count)} inputs:\n${rejects.text().trimEnd()}`);
 }

@@ -4,13 +4,13 @@ import type { Pipeline } from '../../run/definition.ts';
 import { exitCode } from '../../run/exitCodes.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { PLAN_REJECTS } from '../../run/plan.ts';
-import { run, type RunEvent, type RunSummary, workersOf } from '../../run/run.ts';
+import { type RunEvent, type RunSummary, run, workersOf } from '../../run/run.ts';
 import { explainStall, watchForStall } from '../../run/stall.ts';
 import { bytes, count, duration } from '../format.ts';
-import { buildPipeline, addParameters } from '../parameters.ts';
 import { loadPipeline } from '../loadPipeline.ts';
+import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
-import { jsonLine, progressModes, type ProgressMode, type Reporter, reporterFor } from '../progress/reporters.ts';
+import { jsonLine, type ProgressMode, progressModes, type Reporter, reporterFor } from '../progress/reporters.ts';
 import { renderError } from '../renderError.ts';
 import { positiveInteger } from '../values.ts';
 
@@ -32,12 +32,20 @@ export function withRunFlags(command: Command): Command {
   return command
     .option('--output <dir>', 'folder for everything that is written (default: out/<pipeline>)')
     .option('--limit <n>', 'stop after this many documents', positiveInteger)
-    .option('--workers <n>', 'worker threads and splits in flight; the output never depends on it (default: one per core)', positiveInteger)
+    .option(
+      '--workers <n>',
+      'worker threads and splits in flight; the output never depends on it (default: one per core)',
+      positiveInteger,
+    )
     .option('--memory <size>', 'stay under this much memory, such as 2GB')
     .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
     .option('--resume', 'go on with what is in the output folder; this is the default')
     .option('--fresh', 'throw away what an earlier run has put into the output folder')
-    .option('--stall-seconds <n>', 'explain what every stage waits for after this long without progress', positiveInteger)
+    .option(
+      '--stall-seconds <n>',
+      'explain what every stage waits for after this long without progress',
+      positiveInteger,
+    )
     .addOption(new Option('--progress <mode>', 'how to show progress').choices(progressModes).default('auto'));
 }
 
@@ -49,7 +57,9 @@ export function runCommand(): Command {
     .helpOption(false)
     .action(async (name: string, _flags: RunFlags, command: Command) => {
       const loaded = await loadPipeline(name);
-      const full = withRunFlags(new Command(`sluice run ${name}`)).description(`run pipeline '${loaded.definition.name}', or resume it`);
+      const full = withRunFlags(new Command(`sluice run ${name}`)).description(
+        `run pipeline '${loaded.definition.name}', or resume it`,
+      );
       addParameters(full, loaded.definition);
       full.exitOverride().showSuggestionAfterError();
       const args = command.parent?.args.slice(1) ?? [];
@@ -65,7 +75,8 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
   const reporter = reporterFor(flags.progress ?? 'auto');
   const counter = new Counter();
   const stop = interruptible(reporter);
-  const timer = reporter.every === 0 ? undefined : setInterval(() => reporter.show(counter.snapshot()), reporter.every).unref();
+  const timer =
+    reporter.every === 0 ? undefined : setInterval(() => reporter.show(counter.snapshot()), reporter.every).unref();
   const quiet = watchProgress(counter, reporter, (flags.stallSeconds ?? 600) * 1000);
   const unwatch = watchForStall(
     () => counter.running.values(),
@@ -93,7 +104,9 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
   } catch (error) {
     reporter.clear();
     if (!stop.signal.aborted) throw error;
-    process.stderr.write(`interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`);
+    process.stderr.write(
+      `interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`,
+    );
     return exitCode.interrupted;
   } finally {
     clearInterval(timer);
@@ -115,7 +128,15 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
     );
     if (flags.progress === 'json') {
       const { digest, splits, left_out } = plan;
-      jsonLine({ event: 'planned', pipeline: plan.pipeline, digest, splits: splits.length, left_out, committed: event.committed, memory_bound: memory.bound });
+      jsonLine({
+        event: 'planned',
+        pipeline: plan.pipeline,
+        digest,
+        splits: splits.length,
+        left_out,
+        committed: event.committed,
+        memory_bound: memory.bound,
+      });
     }
     return;
   }
@@ -145,7 +166,10 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     splits_run_now: summary.ran,
     output,
   };
-  if (flags.progress === 'json') return jsonLine({ event: 'summary', ...facts });
+  if (flags.progress === 'json') {
+    jsonLine({ event: 'summary', ...facts });
+    return;
+  }
   const lines = [
     `output         ${output}`,
     `documents      ${count(documents)}`,

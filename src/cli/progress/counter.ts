@@ -4,7 +4,12 @@ import type { SplitRun } from '../../run/splitRun.ts';
 /** A moment of a run; every count is of documents or bytes that this run has dealt with, earlier runs apart. */
 export interface Snapshot {
   readonly seconds: number;
-  readonly splits: { readonly total: number; readonly committed: number; readonly earlier: number; readonly running: number };
+  readonly splits: {
+    readonly total: number;
+    readonly committed: number;
+    readonly earlier: number;
+    readonly running: number;
+  };
   /** Input bytes planned, and those of splits committed now and earlier plus what running splits have read. */
   readonly input_bytes: { readonly total: number; readonly done: number };
   readonly documents_read: number;

@@ -16,7 +16,9 @@ export interface Reporter {
 
 function line(s: Snapshot): string {
   const part = s.input_bytes.total > 0 ? `${Math.floor((100 * s.input_bytes.done) / s.input_bytes.total)}%` : '';
-  const rooms = s.stages.filter((stage) => stage.items > 0).map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
+  const rooms = s.stages
+    .filter((stage) => stage.items > 0)
+    .map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
   return [
     `${part} ${s.splits.committed + s.splits.earlier}/${s.splits.total} splits`,
     `${count(s.documents)} documents`,

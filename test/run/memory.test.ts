@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PipelineError } from '../../src/errors.ts';
+import type { StageInfo } from '../../src/flow/index.ts';
+import { BASE_BYTES, divideMemory, parseBytes, WORKER_BYTES } from '../../src/run/memory.ts';
+
+const MIB = 2 ** 20;
+const stage = (name: string, bytes: number, more: Partial<StageInfo> = {}): StageInfo => ({
+  name,
+  kind: 'operator',
+  room: { items: 8, bytes },
+  ...more,
+});
+
+describe('divideMemory', () => {
+  it('gives every stage what it asks for when nobody limits it', () => {
+    const plan = divideMemory({
+      stages: [stage('a', 64 * MIB), stage('b', 16 * MIB)],
+      sinks: 5 * MIB,
+      workers: 2,
+      splits: 2,
+    });
+    expect(plan.rooms.map((room) => room.room.bytes)).toEqual([64 * MIB, 16 * MIB]);
+    expect(plan.bound).toBe(BASE_BYTES + 2 * WORKER_BYTES + 2 * (80 + 5) * MIB);
+  });
+
+  it('shrinks rooms by weight, keeps their least, and never touches rooms of weight 0', () => {
+    const stages = [
+      stage('a', 100 * MIB, { least: MIB }),
+      stage('b', 100 * MIB, { weight: 3, least: MIB }),
+      stage('c', 10 * MIB, { weight: 0 }),
+    ];
+    const budget = BASE_BYTES + WORKER_BYTES + 52 * MIB;
+    const plan = divideMemory({ stages, sinks: 0, workers: 1, splits: 1, budget });
+    expect(plan.rooms.map((room) => Math.round((room.room.bytes ?? 0) / MIB))).toEqual([11, 31, 10]);
+    expect(plan.bound).toBeLessThanOrEqual(budget);
+  });
+
+  it('takes fewer splits in flight before it refuses', () => {
+    const stages = [stage('a', 100 * MIB, { least: 60 * MIB })];
+    const budget = BASE_BYTES + 4 * WORKER_BYTES + 130 * MIB;
+    expect(divideMemory({ stages, sinks: 0, workers: 4, splits: 4, budget }).splitsInFlight).toBe(2);
+  });
+
+  it('refuses a budget that cannot work, and names the least that does', () => {
+    const stages = [stage('a', 100 * MIB, { least: 60 * MIB })];
+    const ask = (budget: number) => divideMemory({ stages, sinks: MIB, workers: 1, splits: 4, budget });
+    let least = 0;
+    try {
+      ask(MIB);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(PipelineError);
+      least = parseBytes(/--memory (\d+MB)/.exec((error as PipelineError).hint ?? '')?.[1] ?? '');
+    }
+    expect(ask(least).bound).toBeLessThanOrEqual(least);
+  });
+
+  it('never exceeds a budget it accepts, and never gives more than asked', () => {
+    const stages = fc.array(
+      fc.record({
+        asked: fc.integer({ min: 1, max: 500 }),
+        least: fc.integer({ min: 0, max: 20 }),
+        weight: fc.integer({ min: 0, max: 5 }),
+      }),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(stages, fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 9000 }), (list, splits, extra) => {
+        const infos = list.map((one, i) =>
+          stage(`s${i}`, one.asked * MIB, { least: one.least * MIB, weight: one.weight }),
+        );
+        const budget = BASE_BYTES + WORKER_BYTES + extra * MIB;
+        try {
+          const plan = divideMemory({ stages: infos, sinks: 0, workers: 1, splits, budget });
+          expect(plan.bound).toBeLessThanOrEqual(budget);
+          plan.rooms.forEach(({ room }, i) => {
+            expect(room.bytes).toBeLessThanOrEqual((list[i]?.asked ?? 0) * MIB);
+          });
+        } catch (error) {
+          expect(error).toBeInstanceOf(PipelineError);
+        }
+      }),
+    );
+  });
+});
+
+describe('parseBytes', () => {
+  it.each([
+    ['4GB', 4 * 2 ** 30],
+    ['512mb', 512 * MIB],
+    ['1.5 GiB', 1.5 * 2 ** 30],
+    ['64K', 65536],
+    ['1000', 1000],
+  ])('reads %s', (text, value) => expect(parseBytes(text)).toBe(value));
+
+  it.each(['', 'much', '-1GB', '4GBs'])('refuses %j', (text) => expect(() => parseBytes(text)).toThrow(PipelineError));
+});

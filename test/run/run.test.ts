@@ -1,0 +1,207 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { filter, map } from 'rxjs';
+import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run } from 'sluice';
+import { mapAsync } from 'sluice/flow';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { currentRun, rejectOrThrow } from '../../src/run/context.ts';
+import { lockOutput } from '../../src/run/outputLock.ts';
+import { lines, numbers } from '../support/lines.ts';
+import { hashTree } from '../support/tree.ts';
+
+let output: string;
+beforeEach(async () => {
+  output = path.join(await mkdtemp(path.join(tmpdir(), 'sluice-run-')), 'out');
+});
+afterEach(() => rm(path.dirname(output), { recursive: true, force: true }));
+
+const read = (file: string): Promise<string> => readFile(path.join(output, file), 'utf8');
+const asJson = async (file: string) => JSON.parse(await read(file));
+const plain = (sizes: readonly number[], options = {}): Pipeline =>
+  definePipeline('plain', numbers(sizes), options)
+    .pipe(map((d) => d))
+    .to(lines());
+
+/** Rejects every document whose number is divisible by `n`. */
+function rejectEvery(n: number) {
+  return (source: import('rxjs').Observable<Document>) => {
+    const context = currentRun();
+    return source.pipe(
+      mapAsync((document: Document) => document, { name: 'pass', room: { items: 4 } }),
+      filter((document) => {
+        const { uri, position } = document.source;
+        if (position.ordinal % n !== 0) return true;
+        rejectOrThrow(
+          context,
+          'every',
+          new RecordError('divisible', { code: 'DIVISIBLE', path: uri, position }),
+          document.bytes,
+        );
+        return false;
+      }),
+    );
+  };
+}
+function rejecting(sizes: readonly number[], n: number, options = {}): Pipeline {
+  const inFlow = (source: import('rxjs').Observable<Document>) =>
+    new (source.constructor as typeof import('rxjs').Observable)<Document>((out) =>
+      rejectEvery(n)(source).subscribe(out),
+    );
+  return definePipeline('rejecting', numbers(sizes), options).pipe(inFlow).to(lines());
+}
+
+describe('run', () => {
+  it('writes one commit per split, then the manifest, and leaves nothing temporary', async () => {
+    const summary = await run(plain([3, 0, 2]), { output });
+    expect(summary).toMatchObject({ splits: 3, ran: 3, rejects: 0, counts: { documents_read: 5, lines: 5 } });
+    expect((await readdir(output, { recursive: true })).sort()).toEqual([
+      'commits',
+      'commits/00000.json',
+      'commits/00001.json',
+      'commits/00002.json',
+      'lines',
+      'lines/00000.txt',
+      'lines/00002.txt',
+      'manifest.json',
+      'plan.json',
+    ]);
+    expect(await read('lines/00002.txt')).toBe('00002:0\n00002:1\n');
+    expect((await asJson('commits/00002.json')).artefacts).toMatchObject([{ path: 'lines/00002.txt', bytes: 16 }]);
+    expect((await asJson('manifest.json')).totals).toMatchObject({ documents_read: 5, lines: 5, rejects: 0 });
+  });
+
+  it('resumes after an error: committed splits are not run again', async () => {
+    let broken = true;
+    const fails = definePipeline('fails', numbers([2, 2, 2]))
+      .pipe(map((d) => d))
+      .to(
+        lines((value) => {
+          if (broken && Buffer.from(value.bytes).toString() === '00001:1') throw new Error('the sink broke');
+        }),
+      );
+    await expect(run(fails, { output, workers: 1 })).rejects.toThrow('the sink broke');
+    expect(await readdir(path.join(output, 'commits'))).toEqual(['00000.json']);
+    broken = false;
+    expect(await run(fails, { output, workers: 1 })).toMatchObject({ ran: 2, splits: 3 });
+    expect(await run(fails, { output, workers: 1 })).toMatchObject({ ran: 0, splits: 3 });
+  });
+
+  it('reads exactly the first documents under a limit, however splits lie', async () => {
+    const summary = await run(plain([3, 4, 5]), { output, limit: 5, workers: 4 });
+    expect(summary.counts['documents_read']).toBe(5);
+    expect(await read('lines/00001.txt')).toBe('00001:0\n00001:1\n');
+    expect(await run(plain([3, 4, 5]), { output, limit: 5, workers: 4 })).toMatchObject({ ran: 0 });
+  });
+
+  it('writes rejects in the order of the source, with position, hint and payload', async () => {
+    const summary = await run(rejecting([10, 4], 4), { output });
+    expect(summary).toMatchObject({ rejects: 4, counts: { documents_read: 14, lines: 10 } });
+    const rejects = (await read('rejects/00000.jsonl'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rejects.map((reject) => reject.position.ordinal)).toEqual([0, 4, 8]);
+    expect(rejects[1]).toMatchObject({ stage: 'every', code: 'DIVISIBLE', uri: 'numbers/00000', payload: '00000:4' });
+    expect((await asJson('commits/00000.json')).rejects).toBe(3);
+  });
+
+  it('lists inputs that could not be planned, and counts them', async () => {
+    const source = numbers([1], (reject) =>
+      reject(new RecordError('no such file', { code: 'UNREADABLE', path: 'gone' })),
+    );
+    const summary = await run(
+      definePipeline('planned', source)
+        .pipe(map((d) => d))
+        .to(lines()),
+      { output },
+    );
+    expect(summary.rejects).toBe(1);
+    expect(await read('rejects/plan.jsonl')).toContain('"code":"UNREADABLE"');
+    expect((await asJson('manifest.json')).totals).toMatchObject({ left_out: 1, rejects: 1 });
+  });
+
+  it('stops when too many documents are rejected, and not before there are enough to tell', async () => {
+    await expect(run(rejecting([400], 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    await expect(run(rejecting([400], 2, { maxRejectRate: 0.6 }), { output, fresh: true })).resolves.toMatchObject({
+      rejects: 200,
+    });
+    await expect(run(rejecting([50], 1), { output, fresh: true })).resolves.toMatchObject({ rejects: 50 });
+  });
+
+  it("stops at the first reject with onError: 'fail'", async () => {
+    await expect(run(rejecting([9], 5, { onError: 'fail' }), { output })).rejects.toMatchObject({
+      code: 'DIVISIBLE',
+      position: { ordinal: 0 },
+    });
+  });
+
+  it('refuses an output that another plan has made, unless told to start over', async () => {
+    await run(plain([3]), { output });
+    await expect(run(plain([4]), { output })).rejects.toMatchObject({
+      code: 'OTHER_PLAN',
+      message: expect.stringContaining('source'),
+    });
+    await expect(run(plain([3]), { output, limit: 2 })).rejects.toMatchObject({
+      code: 'OTHER_PLAN',
+      message: expect.stringContaining('limit'),
+    });
+    await run(plain([4]), { output, fresh: true });
+    expect(await read('lines/00000.txt')).toBe('00000:0\n00000:1\n00000:2\n00000:3\n');
+  });
+
+  it('never touches a folder that holds other files', async () => {
+    await mkdir(output);
+    await writeFile(path.join(output, 'thesis.txt'), 'years of work');
+    await expect(run(plain([1]), { output })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
+    await expect(run(plain([1]), { output, fresh: true })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
+    expect(await read('thesis.txt')).toBe('years of work');
+  });
+
+  it('refuses a folder that another process is using, and takes over one whose process is gone', async () => {
+    const unlock = await lockOutput(output);
+    await expect(run(plain([1]), { output })).rejects.toMatchObject({ code: 'LOCKED' });
+    await unlock();
+    await writeFile(
+      path.join(output, '.lock'),
+      JSON.stringify({ host: (await import('node:os')).hostname(), pid: 2 ** 22 + 1, started: '1' }),
+    );
+    await expect(run(plain([1]), { output })).resolves.toMatchObject({ ran: 1 });
+  });
+
+  it('ends cleanly when it is aborted, and a resume gives the bytes of an undisturbed run', async () => {
+    const controller = new AbortController();
+    let written = 0;
+    const slow = definePipeline('slow', numbers([5, 5, 5]))
+      .pipe(map((d) => d))
+      .to(
+        lines(() => {
+          if (++written === 7) controller.abort(new Error('enough'));
+        }),
+      );
+    await expect(run(slow, { output, workers: 1, signal: controller.signal })).rejects.toThrow('enough');
+    await run(slow, { output });
+    const resumed = await hashTree(output);
+    await run(slow, { output, fresh: true });
+    expect(resumed).toEqual(await hashTree(output));
+  });
+
+  it('tells events that add up to the summary', async () => {
+    const events: RunEvent[] = [];
+    const summary = await run(rejecting([7, 9, 2], 3), { output, onEvent: (event) => events.push(event) });
+    const records = events.flatMap((event) => (event.type === 'committed' ? event.record : []));
+    expect(events[0]?.type).toBe('planned');
+    expect(records).toHaveLength(3);
+    expect(records.reduce((sum, record) => sum + record.rejects, 0)).toBe(summary.rejects);
+    expect(records.reduce((sum, record) => sum + (record.counts['lines'] ?? 0), 0)).toBe(summary.counts['lines']);
+    expect(summary.counts['documents_read']).toBe((summary.counts['lines'] ?? 0) + summary.rejects);
+  });
+
+  it('refuses operators that hide an unbounded queue, at the first value', async () => {
+    const { concatMap } = await import('rxjs');
+    const hidden = definePipeline('hidden', numbers([3]))
+      .pipe(concatMap(async (d: Document) => d))
+      .to(lines());
+    await expect(run(hidden, { output })).rejects.toMatchObject({ code: 'UNGATED' });
+  });
+});
