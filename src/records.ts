@@ -78,6 +78,8 @@ export interface Encoded<M extends Meta = Meta> {
   /** f32[T * dim] row by row: the residual stream before the final norm. Absent when not asked for. */
   readonly preNorm?: Float32Array | undefined;
   readonly dim: number;
+  /** The model's calibrated threshold in nats: what `patch({ threshold: 'auto' })` uses. Absent where it has none. */
+  readonly autoThreshold?: number | undefined;
 }
 
 /** Whole patches of one segment, in order; together those of a segment cover its bytes exactly once. */

@@ -15,6 +15,8 @@ export interface StageOptions {
   readonly least?: number | undefined;
   /** What the stage was given, for plans and digests. */
   readonly options?: unknown;
+  /** Further facts that decide its output but take work to know. */
+  readonly identify?: StageInfo['identify'];
   /** Refuse the first value that carries no gate. Default: what the monitor says; false without one. */
   readonly strict?: boolean | undefined;
 }

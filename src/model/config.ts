@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
 
@@ -26,11 +26,11 @@ export interface ModelConfig {
  * (facebookresearch/blt, LMTransformerArgs). Missing keys take that program's defaults.
  * Throws ModelError `MODEL_CONFIG` for what is not an object with `args`, or `MODEL_UNSUPPORTED` for another kind of model.
  */
-export async function readConfig(dir: string): Promise<ModelConfig> {
+export function readConfig(dir: string): ModelConfig {
   const path = join(dir, 'config.json');
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (cause) {
     throw new ModelError(`There is no model in ${dir}: config.json cannot be read.`, {
       code: 'MODEL_MISSING',

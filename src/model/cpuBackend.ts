@@ -33,7 +33,7 @@ export function defaultModelDir(): string {
  */
 export async function openModel(dir: string, options: OpenOptions = {}): Promise<EntropyModel> {
   const folder = resolve(dir);
-  const config = await readConfig(folder);
+  const config = readConfig(folder);
   const weights = await readWeights(folder, config);
   const [id, autoThreshold] = await Promise.all([digest(folder, weights.path), readAutoThreshold(folder)]);
   return new CpuModel(folder, id, config, autoThreshold, options.threads);

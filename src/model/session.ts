@@ -32,7 +32,7 @@ export class ForwardSession {
 
   /** Opens a model folder. Throws ModelError. */
   static async open(dir: string): Promise<ForwardSession> {
-    const config = await readConfig(dir);
+    const config = readConfig(dir);
     const weights = await readWeights(dir, config);
     const { InferenceSession, Tensor } = await loadRuntime();
     const graph = entropyGraph(config, weights.tensors, { location: basename(weights.path) });

@@ -1,0 +1,204 @@
+import { resolve } from 'node:path';
+import { Observable, type OperatorFunction } from 'rxjs';
+import { ModelError, PipelineError, RecordError, SluiceError } from '../errors.ts';
+import { mapAsync, transduce } from '../flow/index.ts';
+import { readConfig } from '../model/config.ts';
+import { checkedPieceTokens, defaultModelDir, openModel } from '../model/cpuBackend.ts';
+import type { EncodedPiece, EntropyModel } from '../model/model.ts';
+import type { Encoded, Meta, Segment } from '../records.ts';
+import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
+
+export interface EmbedOptions {
+  /** Model folder. Default: the model that comes with the package. */
+  readonly model?: string | undefined;
+  /** Hand on the state of every byte, which patches are averaged from. Default: true. */
+  readonly preNorm?: boolean | undefined;
+  /** Where the model runs. Default: `auto`, which is the CPU. */
+  readonly device?: 'auto' | 'cpu' | undefined;
+  /** Bytes of a segment that one forward pass takes, BOS counted as one. Default: 2048. */
+  readonly pieceBytes?: number | undefined;
+}
+
+/** Runs of segments in the room: enough for short documents to keep every thread busy beside a long one. */
+const ROOM_ITEMS = 256;
+const ROOM_BYTES = 64 << 20;
+
+/**
+ * Lets the entropy model read every segment: entropy, norm and state of each byte. A segment longer than `pieceBytes`
+ * leaves in several runs, in order, and is never held as a whole; its keys and values are carried from run to run, so
+ * the result is that of one pass over all of it. Bits depend on the segment and the model alone.
+ *
+ * A document is handed on wholly or not at all: one that the model cannot compute is rejected with everything that
+ * follows of it, as long as nothing of it has left; after that the flow fails with ModelError `DOCUMENT_CUT`, and
+ * a run repeats the split. A model folder that cannot be opened fails the flow with ModelError.
+ *
+ *     segments.pipe(embed({ model: 'models/tiny' }), patch())
+ */
+export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): OperatorFunction<Segment<M>, Encoded<M>> {
+  const { preNorm = true, device = 'auto' } = options;
+  const dir = resolve(options.model ?? defaultModelDir());
+  const pieceTokens = checkedPieceTokens(options.pieceBytes);
+  if (device !== 'auto' && device !== 'cpu') {
+    throw new PipelineError(`There is no device ${JSON.stringify(device)}.`, { code: 'BAD_OPTION', hint: 'auto, cpu' });
+  }
+
+  return (source) =>
+    new Observable<Encoded<M>>((out) => {
+      const run = currentRun();
+      const bytesPerToken = 8 + (preNorm ? 4 * widthOf(dir) : 0);
+      const pieceBytes = pieceTokens * bytesPerToken;
+      return source
+        .pipe(
+          transduce(() => ({ next: (segment) => piecesOf(segment, dir, pieceTokens, preNorm) })),
+          mapAsync((piece: Piece<M>, signal) => compute(piece, signal), {
+            name: 'embed',
+            concurrency: ROOM_ITEMS,
+            room: { items: ROOM_ITEMS, bytes: Math.max(ROOM_BYTES, 8 * pieceBytes) },
+            least: pieceBytes,
+            sizeOf: ({ bytes, last, work }) => bytes.length * bytesPerToken + (last ? work.segment.bytes.length : 0),
+            options: { device: 'cpu', preNorm, pieceTokens },
+            identify: async () => ({ model: (await sharedModel(dir)).id }),
+          }),
+          transduce(() => ({ next: wholeDocuments<M>(run) })),
+        )
+        .subscribe(out);
+    });
+}
+
+/** A part of a segment that one pass computes. */
+interface Piece<M extends Meta> {
+  readonly work: SegmentWork<M>;
+  readonly offset: number;
+  /** View of the segment's bytes. */
+  readonly bytes: Uint8Array;
+  readonly last: boolean;
+}
+
+interface Outcome<M extends Meta> {
+  readonly piece: Piece<M>;
+  readonly encoded?: Encoded<M>;
+  readonly error?: unknown;
+}
+
+/** What the pieces of one segment share. */
+class SegmentWork<M extends Meta> {
+  readonly segment: Segment<M>;
+  readonly #open: () => Promise<EntropyModel>;
+  readonly #options: { readonly pieceTokens: number; readonly preNorm: boolean };
+  #stream: AsyncGenerator<EncodedPiece, void, void> | undefined;
+
+  constructor(
+    segment: Segment<M>,
+    open: () => Promise<EntropyModel>,
+    options: { pieceTokens: number; preNorm: boolean },
+  ) {
+    this.segment = segment;
+    this.#open = open;
+    this.#options = options;
+  }
+
+  model(): Promise<EntropyModel> {
+    return this.#open();
+  }
+
+  /** Pieces may be asked for all at once; each is computed after the one before it. */
+  async next(model: EntropyModel, signal: AbortSignal): Promise<EncodedPiece> {
+    this.#stream ??= model.encode(this.segment.bytes, { ...this.#options, signal });
+    const result = await this.#stream.next();
+    if (!result.done) return result.value;
+    throw new ModelError('An earlier piece of the segment failed.', { code: 'MODEL_RUN' });
+  }
+}
+
+function* piecesOf<M extends Meta>(
+  segment: Segment<M>,
+  dir: string,
+  pieceTokens: number,
+  preNorm: boolean,
+): Iterable<Piece<M>> {
+  const work = new SegmentWork(segment, () => sharedModel(dir), { pieceTokens, preNorm });
+  const total = segment.bytes.length;
+  let offset = 0;
+  do {
+    // BOS takes the first place of the first piece
+    const end = Math.min(total, offset + pieceTokens - (offset === 0 ? 1 : 0));
+    yield { work, offset, bytes: segment.bytes.subarray(offset, end), last: end === total };
+    offset = end;
+  } while (offset < total);
+}
+
+async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Promise<Outcome<M>> {
+  const { work, offset, bytes, last } = piece;
+  const model = await work.model();
+  const { segment } = work;
+  const common = { segment, offset, bytes, last, dim: model.dim, autoThreshold: model.autoThreshold };
+  if (bytes.length === 0) {
+    const none = new Float32Array(0);
+    return { piece, encoded: { ...common, entropies: none, norms: none, preNorm: none } };
+  }
+  try {
+    const { entropies, norms, preNorm } = await work.next(model, signal);
+    return { piece, encoded: { ...common, entropies, norms, preNorm } };
+  } catch (error) {
+    return { piece, error };
+  }
+}
+
+/** Lets a document pass wholly or not at all; see {@link embed}. */
+function wholeDocuments<M extends Meta>(
+  run: RunContext | undefined,
+): (outcome: Outcome<M>) => Encoded<M>[] | undefined {
+  let id: string | undefined;
+  let state: 'new' | 'passing' | 'rejected' = 'new';
+  return ({ piece, encoded, error }) => {
+    const { segment } = piece.work;
+    const { document } = segment;
+    if (document.id !== id || (segment.index === 0 && piece.offset === 0)) state = 'new';
+    id = document.id;
+    if (state === 'rejected') return undefined;
+    if (encoded !== undefined) {
+      state = 'passing';
+      return [encoded];
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    const { uri, position } = document.source;
+    if (state === 'passing') {
+      throw new ModelError(
+        `The model failed at byte ${piece.offset} of a segment whose document has begun to be written: ${reason}`,
+        {
+          code: 'DOCUMENT_CUT',
+          path: uri,
+          position,
+          cause: error,
+          hint: 'Nothing of this split is committed; run again to repeat it.',
+        },
+      );
+    }
+    state = 'rejected';
+    const { code, hint } = error instanceof SluiceError ? error : { code: 'MODEL_RUN', hint: undefined };
+    const failure = new RecordError(reason, { code, hint, path: uri, position, cause: error });
+    rejectOrThrow(run, 'embed', failure, segment.index === 0 && segment.last ? segment.bytes : undefined);
+    return undefined;
+  };
+}
+
+const models = new Map<string, Promise<EntropyModel>>();
+
+/** One model for all flows of the process: splits of a run do not hash its files again. */
+function sharedModel(dir: string): Promise<EntropyModel> {
+  const known = models.get(dir);
+  if (known !== undefined) return known;
+  const opened = openModel(dir);
+  models.set(dir, opened);
+  opened.catch(() => models.delete(dir));
+  return opened;
+}
+
+/** Width of the model's states, for the size of results; a folder that cannot be read says so when the model is opened. */
+function widthOf(dir: string): number {
+  try {
+    return readConfig(dir).dim;
+  } catch {
+    return 0;
+  }
+}
