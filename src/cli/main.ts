@@ -1,14 +1,33 @@
 import { Command, CommanderError } from 'commander';
 import { exitCode } from '../run/exitCodes.ts';
 import { version } from '../run/version.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { entropyCommand } from './commands/entropy.ts';
-import { initCommand } from './commands/init.ts';
-import { inspectCommand } from './commands/inspect.ts';
-import { planCommand } from './commands/plan.ts';
-import { runCommand } from './commands/run.ts';
-import { verifyCommand } from './commands/verify.ts';
 import { exitCodeFor, renderError } from './renderError.ts';
+
+/** Only the command that is asked for is loaded: start-up is a good part of a short command's time. */
+const commands: Record<string, { readonly summary: string; readonly load: () => Promise<Command> }> = {
+  run: { summary: 'run a pipeline, or resume it', load: async () => (await import('./commands/run.ts')).runCommand() },
+  plan: {
+    summary: 'show stages, rooms, memory bound and splits of a pipeline, and run nothing',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  inspect: {
+    summary: 'report on an output: documents, patches, entropies, rejects',
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand(),
+  },
+  verify: {
+    summary: 'check every hash and invariant of an output',
+    load: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  },
+  entropy: {
+    summary: 'show the entropy of every byte of a file, and the patches they make',
+    load: async () => (await import('./commands/entropy.ts')).entropyCommand(),
+  },
+  doctor: {
+    summary: 'tell what this machine has, what is off, what is missing',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  },
+  init: { summary: 'scaffold a pipeline project', load: async () => (await import('./commands/init.ts')).initCommand() },
+};
 
 const program = new Command('sluice')
   .description('Reads anything, cuts it into entropy patches with a byte-level language model, and writes tensors.')
@@ -16,16 +35,10 @@ const program = new Command('sluice')
   .enablePositionalOptions()
   .showSuggestionAfterError()
   .exitOverride();
-for (const command of [
-  runCommand(),
-  planCommand(),
-  inspectCommand(),
-  verifyCommand(),
-  entropyCommand(),
-  doctorCommand(),
-  initCommand(),
-]) {
-  program.addCommand(command.exitOverride());
+const asked = process.argv[2] ?? '';
+for (const [name, { summary, load }] of Object.entries(commands)) {
+  const command = name === asked ? await load() : new Command(name);
+  program.addCommand(command.summary(summary).exitOverride());
 }
 
 // A reader that goes away, such as `head`, ends the output without an error.
@@ -35,6 +48,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  if (asked === '') program.help({ error: true });
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCode.ok : exitCode.usage;
