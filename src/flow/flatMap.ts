@@ -107,6 +107,7 @@ export function flatMap<A, B>(
 /** What has no gate of its own gets one where that is possible: everything that can be pulled. */
 function gated<B>(input: ObservableInput<B>): Observable<B> {
   if (isObservable(input)) return input;
+  if (typeof input !== 'object' || input === null) return from(input);
   if (Array.isArray(input)) return pull<B>(() => [input]);
   if (isPromiseLike(input)) {
     // a rejection that comes when the flow has ended already is nobody's

@@ -98,7 +98,8 @@ export class Inlet {
     if (this.bytes > this.peakBytes) this.peakBytes = this.bytes;
     if (!this.full) return;
     const gate = currentGate();
-    if (gate !== undefined && !this.#held.has(gate)) {
+    // a value that the stage's own output brought about must not stop that output
+    if (gate !== undefined && gate !== this.gate && !this.#held.has(gate)) {
       this.#held.add(gate);
       gate.hold();
     }

@@ -77,8 +77,10 @@ export function iterate<T>(
     while (callers.size !== 0) {
       if (queue.size !== 0) {
         const { value, bytes } = queue.shift();
-        inHand.push(bytes);
         callers.shift().resolve({ done: false, value });
+        // whoever waits already has asked for the value after this one
+        if (callers.size === 0) inHand.push(bytes);
+        else inlet?.leave(bytes);
       } else if (failure !== undefined) {
         callers.shift().reject(failure.error);
         failure = undefined;

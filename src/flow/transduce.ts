@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { Deque } from './deque.ts';
-import { Gate } from './gate.ts';
+import { currentGate, Gate } from './gate.ts';
 import { Inlet } from './inlet.ts';
 import { currentMonitor } from './monitor.ts';
 import { attach, openStage, type StageOptions } from './stage.ts';
@@ -34,6 +34,8 @@ export function transduce<A, B>(make: () => Step<A, B>, options: StageOptions = 
       let current: Iterator<B> | undefined;
       // whether the value that `current` comes from counts in the inlet
       let kept = false;
+      // whether the source can be kept waiting: a pause would fail one that cannot
+      let held = false;
       let ended = false;
       let flushed = false;
       let draining = false;
@@ -62,7 +64,7 @@ export function transduce<A, B>(make: () => Step<A, B>, options: StageOptions = 
               }
               if (!result.done) {
                 gate.next(out, result.value);
-                gate.breathe();
+                if (held) gate.breathe();
                 continue;
               }
               current = undefined;
@@ -90,6 +92,7 @@ export function transduce<A, B>(make: () => Step<A, B>, options: StageOptions = 
       }
 
       function next(value: A): void {
+        held = currentGate() !== undefined;
         try {
           if (current !== undefined || waiting.size !== 0 || !gate.open || draining) {
             inlet.admit();
