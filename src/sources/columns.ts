@@ -52,8 +52,11 @@ export interface TableOptions<C extends Columns, T extends string> {
   readonly columns?: C | undefined;
   /** The column whose UTF-8 bytes (or bytes, if it is binary) become the document. Default: `text`. */
   readonly text?: T | undefined;
-  /** The declared column that names documents. Default: `id` if declared, else documents are `<uri>#<row or byte>`. */
-  readonly id?: Extract<keyof C, string> | undefined;
+  /**
+   * The column (text or integer) that names documents; where columns are declared, one of them. Default: `id` if it is
+   * declared, else documents are named `<uri>#<row or byte>`.
+   */
+  readonly id?: ([keyof C] extends [never] ? string : Extract<keyof C, string>) | undefined;
 }
 
 export interface Column {
@@ -61,13 +64,13 @@ export interface Column {
   readonly kind: ScalarKind;
   readonly list: boolean;
   readonly nullable: boolean;
+  /** Kinds that do as well, where nobody declared the column. */
+  readonly or?: ScalarKind | undefined;
 }
 
 /** A checked declaration. `columns` leaves the text column out. */
 export interface Table {
   readonly text: Column;
-  /** True where nobody declared the text column: a table file may then hold it as string or binary. */
-  readonly anyText: boolean;
   readonly id: string | undefined;
   readonly columns: readonly Column[];
 }
@@ -113,30 +116,33 @@ export function parseTable<C extends Columns, T extends string>(options: TableOp
     throw new PipelineError(`the text column '${textName}' must be 'string' or 'binary'`, { code: 'TEXT_KIND' });
   }
   const id = options.id ?? (declared.has('id') ? 'id' : undefined);
+  const columns = [...declared.values()].filter((column) => column.name !== textName);
   if (id !== undefined && !declared.has(id)) {
-    throw new PipelineError(`the id column '${id}' is not among the columns`, {
-      code: 'UNKNOWN_COLUMN',
-      hint: names.length === 0 ? `Declare it: columns: { ${id}: 'string' }.` : didYouMean(id, names),
-    });
+    if (names.length > 0) {
+      throw new PipelineError(`the id column '${id}' is not among the columns`, {
+        code: 'UNKNOWN_COLUMN',
+        hint: didYouMean(id, names),
+      });
+    }
+    columns.push({ name: id, kind: 'string', or: 'int64', list: false, nullable: false });
   }
   return {
-    text: text ?? { name: textName, kind: 'string', list: false, nullable: false },
-    anyText: text === undefined,
+    text: text ?? { name: textName, kind: 'string', or: 'binary', list: false, nullable: false },
     id,
-    columns: [...declared.values()].filter((column) => column.name !== textName),
+    columns,
   };
 }
 
 /** Kind as it is written in a declaration. */
-export function kindName(column: Pick<Column, 'kind' | 'list' | 'nullable'>): string {
-  return (column.list ? `list<${column.kind}>` : column.kind) + (column.nullable ? '?' : '');
+export function kindName({ kind, or, list, nullable }: Omit<Column, 'name'>): string {
+  return (list ? `list<${kind}>` : or === undefined ? kind : `${kind} or ${or}`) + (nullable ? '?' : '');
 }
 
 /** The part of a source's options that says what its table is. */
 export function tableJson(table: Table): { readonly [key: string]: JsonValue } {
   return {
     text: table.text.name,
-    textKind: table.anyText ? 'any' : kindName(table.text),
+    textKind: kindName(table.text),
     id: table.id ?? null,
     columns: Object.fromEntries(table.columns.map((column) => [column.name, kindName(column)])),
   };

@@ -52,6 +52,8 @@ function text(column: Column, value: unknown): string {
 function scalar(column: Column, value: unknown): MetaValue {
   switch (column.kind) {
     case 'string':
+      // Binary is base64 in JSON, which nobody can tell from text: it must be declared.
+      if (column.or === 'int64' && typeof value !== 'string') return int64(column, value);
       return text(column, value);
     case 'bool':
       if (typeof value === 'boolean') return value;

@@ -94,7 +94,7 @@ function conversionTo(kind: ScalarKind, element: SchemaElement): Conversion | un
 
 const ALL_KINDS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'timestamp', 'binary'];
 
-function physical(column: Column, any: boolean, trees: readonly SchemaTree[], file: string): PhysicalColumn {
+function physical(column: Column, trees: readonly SchemaTree[], file: string): PhysicalColumn {
   const tree = trees.find((candidate) => candidate.element.name === column.name);
   if (tree === undefined) {
     const names = trees.map((candidate) => candidate.element.name);
@@ -108,7 +108,8 @@ function physical(column: Column, any: boolean, trees: readonly SchemaTree[], fi
       'Only scalars and lists of scalars can be read.',
     );
   }
-  const kind = any && leaf.element.type === 'FIXED_LEN_BYTE_ARRAY' ? 'binary' : column.kind;
+  const kinds = column.or === undefined ? [column.kind] : [column.kind, column.or];
+  const kind = kinds.find((candidate) => conversionTo(candidate, leaf.element) !== undefined) ?? column.kind;
   const conversion = leaf.list === column.list ? conversionTo(kind, leaf.element) : undefined;
   if (conversion === undefined) {
     const fitting = ALL_KINDS.filter((candidate) => conversionTo(candidate, leaf.element) !== undefined);
@@ -133,8 +134,8 @@ export function physicalTable(
   file: string,
 ): { text: PhysicalColumn; columns: PhysicalColumn[] } {
   const trees = parquetSchema(metadata).children;
-  const text = physical({ ...table.text, nullable: false }, table.anyText, trees, file);
-  return { text, columns: table.columns.map((column) => physical(column, false, trees, file)) };
+  const text = physical({ ...table.text, nullable: false }, trees, file);
+  return { text, columns: table.columns.map((column) => physical(column, trees, file)) };
 }
 
 /**
