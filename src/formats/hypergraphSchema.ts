@@ -93,6 +93,16 @@ function encodeExtra(to: BincodeWriter, name: string, value: ExtraValue | undefi
     throw new SluiceError(`a leaf cannot hold ${name} = ${value}`, { code: 'BAD_NODE', hint: `its type is ${type}` });
 }
 
+/** A node as the JSON text of `nodes.metadata`: what the blob says, for readers without its schema. */
+export function nodeJson(node: HypergraphNode): string {
+  if (node.kind === 'trunk') return JSON.stringify({ source_hash: node.sourceHash, total_bytes: node.totalBytes });
+  if (node.kind === 'branch') return JSON.stringify({ label: node.label, modality: node.modality });
+  const { label, metadata } = node;
+  if (metadata === undefined) return JSON.stringify({ label });
+  const { startOffset, endOffset, confidence, extra } = metadata;
+  return JSON.stringify({ label, metadata: { start_offset: startOffset, end_offset: endOffset, confidence, extra } });
+}
+
 /**
  * Reads a blob of `nodes.data`.
  * @throws SluiceError `BAD_BINCODE` where the blob is not exactly one node, or holds an extra whose type is unknown

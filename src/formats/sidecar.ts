@@ -1,7 +1,7 @@
 import type Sqlite from 'better-sqlite3';
 import type { Position } from '../errors.ts';
 import { BincodeWriter } from './bincode.ts';
-import { encodeEdge, encodeNode, encodeVertices, type HypergraphNode } from './hypergraphSchema.ts';
+import { encodeEdge, encodeNode, encodeVertices, type HypergraphNode, nodeJson } from './hypergraphSchema.ts';
 import { RowInserter } from './sqlite.ts';
 
 export const SIDECAR_FORMAT = 'hypergraph_v3';
@@ -146,7 +146,7 @@ class Rows {
       sourceHash: document.sha256 ?? document.contentSha256,
       totalBytes: document.documentBytes,
     };
-    const node = this.#addNode(trunk, JSON.stringify({ source_hash: trunk.sourceHash, total_bytes: trunk.totalBytes }));
+    const node = this.#addNode(trunk);
     const tree: Tree = { document: index, trunk: node, shift: document.patchesBefore - firstPatch, leaf: undefined };
     for (const segment of document.segments) this.#insertSegment(segment, tree);
     this.#document.add(
@@ -178,7 +178,7 @@ class Rows {
 
   #insertSegment(segment: SidecarSegment, tree: Tree): void {
     const { label, modality } = segment;
-    const branch = this.#addNode({ kind: 'branch', label, modality }, JSON.stringify({ label, modality }));
+    const branch = this.#addNode({ kind: 'branch', label, modality });
     this.#addEdge(tree.trunk, branch, 'contains');
     this.#segment.add(
       this.#segments++,
@@ -227,16 +227,13 @@ class Rows {
     const label = `patch_${index}`;
     const endOffset = startOffset + length;
     const node: HypergraphNode = { kind: 'leaf', label, metadata: { startOffset, endOffset, confidence: 1, extra } };
-    const id = this.#addNode(
-      node,
-      `{"label":"${label}","metadata":{"start_offset":${startOffset},"end_offset":${endOffset},"confidence":1,"extra":${JSON.stringify(extra)}}}`,
-    );
+    const id = this.#addNode(node);
     this.#spherePatch.add(id, this.#patch, prominence[this.#patch] ?? 0);
     return id;
   }
 
-  #addNode(node: HypergraphNode, metadata: string): number {
-    this.#node.add(this.#nodes, encodeNode(node, this.#blob), metadata);
+  #addNode(node: HypergraphNode): number {
+    this.#node.add(this.#nodes, encodeNode(node, this.#blob), nodeJson(node));
     return this.#nodes++;
   }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { DocumentHead, Patches, Segment } from '../../src/records.ts';
 import { OutputFolder } from '../../src/run/durable.ts';
 import type { Artefact, Sink } from '../../src/sinks/sink.ts';
@@ -110,7 +110,9 @@ export function divided(values: readonly Patches[], at: readonly number[]): Patc
 /** A temporary folder that goes away with the test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'sluice-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  // Outside a test, in a hook, whoever asked takes it away.
+  if (expect.getState().currentTestName !== undefined)
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

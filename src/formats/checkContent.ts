@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import type Sqlite from 'better-sqlite3';
+import { type Complain, tensorChunks } from './checkPatches.ts';
+import { readSafetensorsHeader } from './safetensors/read.ts';
+import type { DocumentRow } from './sidecarRows.ts';
+
+/** Hashes the bytes of every document in the safetensors file beside the sidecar. */
+export async function checkContent(db: Sqlite.Database, file: string, complain: Complain): Promise<void> {
+  const header = await readSafetensorsHeader(file);
+  const rows = db.prepare<[], DocumentRow>('SELECT * FROM documents ORDER BY document').iterate();
+  let document = rows.next();
+  let hash = createHash('sha256');
+  let left = document.done ? 0 : document.value.bytes;
+  const close = (): void => {
+    while (!document.done && left === 0) {
+      const { doc_id, content_sha256 } = document.value;
+      if (hash.digest('hex') !== content_sha256)
+        complain(`lists document '${doc_id}' with a hash that its bytes do not have`);
+      hash = createHash('sha256');
+      document = rows.next();
+      left = document.done ? 0 : document.value.bytes;
+    }
+  };
+  try {
+    close();
+    for await (const chunk of tensorChunks(file, header, 'bytes')) {
+      for (let at = 0; at < chunk.length && !document.done; close()) {
+        const piece = chunk.subarray(at, at + left);
+        hash.update(piece);
+        left -= piece.length;
+        at += piece.length;
+      }
+    }
+  } finally {
+    rows.return?.();
+  }
+}

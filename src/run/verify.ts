@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { OutputError, SluiceError } from '../errors.ts';
+import type { SidecarEnds } from '../formats/checkSidecar.ts';
+import { fileChunks } from '../formats/fileChunks.ts';
+import type { Artefact } from '../sinks/sink.ts';
+import { type CommitRecord, commitPath, readCommit } from './commitRecord.ts';
+import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
+import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
+import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
+
+/** One thing that is wrong with an output. */
+export interface Finding {
+  /** Relative to the output folder. */
+  readonly path: string;
+  /** Stable upper-case name, such as `HASH` or `MISSING_COMMIT`. */
+  readonly code: string;
+  /** What is wrong, as a sentence about the file. */
+  readonly message: string;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly findings: readonly Finding[];
+  /** Findings beyond `maxFindings`, which are counted but not kept. */
+  readonly more: number;
+  readonly splits: { readonly planned: number; readonly committed: number };
+  readonly files: number;
+  readonly bytes: number;
+  /** Sums over the commits, as in the manifest. */
+  readonly totals: Readonly<Record<string, number>>;
+}
+
+export interface VerifyOptions {
+  /** Findings to keep. Default 1000. */
+  readonly maxFindings?: number | undefined;
+  /** Called before each artefact is read. */
+  readonly onFile?: ((artefact: Artefact) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Checks an output folder: size and SHA-256 of every artefact; commits against the plan and the manifest against both;
+ * that no other files lie among them; every format's own rules, and those between files (sidecars and signals against
+ * the patches beside them, totals against what the files hold). Files are streamed; the largest thing held is 12 bytes
+ * for each patch of one shard, and the commit records.
+ *
+ * @throws OutputError `NO_PLAN` where the folder holds no output, `BAD_PLAN` where its plan cannot be read
+ */
+export async function verifyOutput(root: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const plan = await readPlan(root);
+  if (plan === undefined) {
+    throw new OutputError(`there is no output in '${root}'`, {
+      code: 'NO_PLAN',
+      path: root,
+      hint: `an output folder holds ${PLAN_FILE}; give the folder that 'sluice run' wrote to`,
+    });
+  }
+  return new Verification(root, plan, options).run();
+}
+
+class Verification {
+  readonly #root: string;
+  readonly #plan: Plan;
+  readonly #options: VerifyOptions;
+  readonly #findings: Finding[] = [];
+  #more = 0;
+  #files = 0;
+  #bytes = 0;
+
+  constructor(root: string, plan: Plan, options: VerifyOptions) {
+    this.#root = root;
+    this.#plan = plan;
+    this.#options = options;
+  }
+
+  async run(): Promise<VerifyReport> {
+    const { digest, splits, left_out, ...recipe } = this.#plan;
+    if (digestOf(recipe) !== digest)
+      this.#find(PLAN_FILE, 'DIGEST', 'has a digest that does not belong to what it says');
+    const commits: CommitRecord[] = [];
+    for (const { id } of splits) {
+      const commit = await this.#commit(id);
+      if (commit === undefined) continue;
+      commits.push(commit);
+      await this.#checkCommit(commit);
+    }
+    if (left_out > 0) {
+      const file = path.join(this.#root, PLAN_REJECTS);
+      await checkRejects(file, left_out, (code, what) => this.#find(PLAN_REJECTS, code, what));
+    }
+    const manifest = buildManifest(this.#plan, commits);
+    await this.#checkManifest(manifestText(manifest), commits.length);
+    await this.#checkStray(commits);
+    return {
+      ok: this.#findings.length + this.#more === 0,
+      findings: this.#findings,
+      more: this.#more,
+      splits: { planned: splits.length, committed: commits.length },
+      files: this.#files,
+      bytes: this.#bytes,
+      totals: manifest.totals,
+    };
+  }
+
+  #find(file: string, code: string, message: string): void {
+    if (this.#findings.length < (this.#options.maxFindings ?? 1000)) this.#findings.push({ path: file, code, message });
+    else this.#more++;
+  }
+
+  async #commit(id: string): Promise<CommitRecord | undefined> {
+    try {
+      const commit = await readCommit(this.#root, id);
+      if (commit === undefined)
+        this.#find(commitPath(id), 'MISSING_COMMIT', 'is missing: the split has not been finished');
+      return commit;
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      this.#find(commitPath(id), error.code, error.message);
+      return undefined;
+    }
+  }
+
+  async #checkCommit(commit: CommitRecord): Promise<void> {
+    const { split, artefacts, rejects } = commit;
+    const sound = new Map<string, Artefact>();
+    for (const artefact of artefacts) {
+      this.#options.signal?.throwIfAborted();
+      this.#options.onFile?.(artefact);
+      if (!path.posix.basename(artefact.path).startsWith(split))
+        this.#find(artefact.path, 'NAME', `does not carry its split, ${split}`);
+      if (await this.#checkHash(artefact)) sound.set(artefact.path, artefact);
+    }
+    // A file whose bytes are not those that were committed has been told of; what it holds says nothing more.
+    const ends: { shard: number; path: string; ends: SidecarEnds }[] = [];
+    for (const artefact of sound.values()) {
+      this.#options.signal?.throwIfAborted();
+      const found = await checkContent(this.#root, artefact, sound, (code, what) =>
+        this.#find(artefact.path, code, what),
+      );
+      if (found !== undefined) ends.push({ shard: numberOf(artefact, 'shard'), path: artefact.path, ends: found });
+    }
+    this.#checkParts(ends);
+    this.#checkCounts(commit);
+    const listed = artefacts.find((artefact) => artefact.info.format === 'sluice_rejects_v1');
+    const counted = listed === undefined ? 0 : numberOf(listed, 'rejects');
+    if (counted !== rejects)
+      this.#find(commitPath(split), 'REJECTS', `counts ${rejects} rejects, and its files hold ${counted}`);
+  }
+
+  async #checkHash({ path: file, bytes, sha256 }: Artefact): Promise<boolean> {
+    const absolute = path.join(this.#root, file);
+    const size = (await stat(absolute).catch(() => undefined))?.size;
+    this.#files++;
+    if (size === undefined) {
+      this.#find(file, 'MISSING_FILE', 'is missing, and its split is committed');
+      return false;
+    }
+    this.#bytes += size;
+    if (size !== bytes) {
+      this.#find(file, 'SIZE', `has ${size} bytes, and was committed with ${bytes}`);
+      return false;
+    }
+    const hash = createHash('sha256');
+    for await (const chunk of fileChunks(absolute)) hash.update(chunk);
+    if (hash.digest('hex') === sha256) return true;
+    this.#find(file, 'HASH', 'has other bytes than were committed: its SHA-256 differs');
+    return false;
+  }
+
+  /** A document that does not end in a shard goes on at the beginning of the next, and nothing else does. */
+  #checkParts(sidecars: { shard: number; path: string; ends: SidecarEnds }[]): void {
+    const folders = Map.groupBy(sidecars, (sidecar) => path.posix.dirname(sidecar.path));
+    for (const list of folders.values()) {
+      list.sort((a, b) => a.shard - b.shard);
+      list.forEach(({ shard, path: file, ends: { first } }, i) => {
+        const last = list[i - 1]?.shard === shard - 1 ? list[i - 1]?.ends.last : undefined;
+        if (first === undefined || (first.part === 0 && shard === 0)) return;
+        if (last === undefined) {
+          if (first.part > 0 && shard === 0)
+            this.#find(file, 'PARTS', `begins with part ${first.part} of document '${first.id}'`);
+          return;
+        }
+        const follows =
+          first.part === 0 ||
+          (first.id === last.id &&
+            first.part === last.part + 1 &&
+            !last.complete &&
+            first.patchesBefore === last.patchesBefore + last.patches &&
+            first.bytesBefore === last.bytesBefore + last.bytes);
+        if (!follows)
+          this.#find(file, 'PARTS', `goes on with document '${first.id}' where the shard before it does not end`);
+      });
+    }
+  }
+
+  /** What a commit counts is what its files of patches hold, whichever sink wrote them. */
+  #checkCounts({ split, artefacts, counts }: CommitRecord): void {
+    for (const format of ['blt_patches_v3', 'hypergraph_v3']) {
+      const folders = Map.groupBy(
+        artefacts.filter(({ info }) => info.format === format),
+        (file) => path.posix.dirname(file.path),
+      );
+      for (const [folder, files] of folders) {
+        for (const key of ['documents', 'patches', 'bytes']) {
+          const held = files.reduce((sum, file) => sum + numberOf(file, key), 0);
+          if (held === counts[key]) continue;
+          this.#find(
+            commitPath(split),
+            'COUNTS',
+            `counts ${counts[key] ?? 'no'} ${key}, and its ${format} files in ${folder} hold ${held}`,
+          );
+        }
+      }
+    }
+  }
+
+  async #checkManifest(expected: string, committed: number): Promise<void> {
+    const text = await readFile(path.join(this.#root, MANIFEST_FILE), 'utf8').catch(() => undefined);
+    if (text === expected) return;
+    if (text !== undefined) this.#find(MANIFEST_FILE, 'MANIFEST', 'is not what the plan and the commits make it');
+    else if (committed === this.#plan.splits.length)
+      this.#find(MANIFEST_FILE, 'MISSING_MANIFEST', 'is missing: run the same command again to write it');
+  }
+
+  async #checkStray(commits: readonly CommitRecord[]): Promise<void> {
+    const known = new Set(
+      commits.flatMap((commit) => [commitPath(commit.split), ...commit.artefacts.map((artefact) => artefact.path)]),
+    );
+    for (const { id } of this.#plan.splits) known.add(commitPath(id));
+    if (this.#plan.left_out > 0) known.add(PLAN_REJECTS);
+    const folders = new Set([...known].map((file) => path.posix.dirname(file)));
+    for (const { options } of this.#plan.sinks) {
+      const dir = (options as { dir?: unknown } | null)?.dir;
+      if (typeof dir === 'string') folders.add(dir);
+    }
+    folders.delete('.');
+    for (const folder of new Set([...folders, 'commits', 'rejects', '.tmp'])) {
+      const names = await readdir(path.join(this.#root, folder)).catch(() => []);
+      for (const name of names.sort()) {
+        const file = `${folder}/${name}`;
+        if (!known.has(file)) this.#find(file, 'STRAY', 'belongs to no commit');
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import path from 'node:path';
+import { SluiceError } from '../errors.ts';
+import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
+import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
+import { fileLines } from '../formats/fileChunks.ts';
+import type { Artefact } from '../sinks/sink.ts';
+
+/** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
+export type Note = (code: string, what: string) => void;
+
+/**
+ * Checks what one artefact holds by the rules of its format, and against the patches beside it; `sound` are the
+ * artefacts of its split whose bytes are those that were committed. Formats without rules pass.
+ */
+export async function checkContent(
+  root: string,
+  artefact: Artefact,
+  sound: ReadonlyMap<string, Artefact>,
+  note: Note,
+): Promise<SidecarEnds | undefined> {
+  const file = path.join(root, artefact.path);
+  const complain = (what: string): void => note('CONTENT', what);
+  const number = (key: string): number => numberOf(artefact, key);
+  const patchesBeside = (extension: string): Artefact | undefined =>
+    sound.get(`${artefact.path.slice(0, -extension.length)}.safetensors`);
+  try {
+    switch (artefact.info.format) {
+      case 'blt_patches_v3':
+        await checkPatches(file, { patches: number('patches'), bytes: number('bytes'), dim: number('dim') }, complain);
+        return undefined;
+      case 'sluice_signals_v1': {
+        const patches = patchesBeside('.signals.safetensors');
+        if (patches !== undefined && numberOf(patches, 'bytes') !== number('bytes'))
+          complain(`is not cut as ${patches.path} is`);
+        await checkSignals(file, { bytes: number('bytes'), parts: number('parts') }, complain);
+        return undefined;
+      }
+      case 'hypergraph_v3': {
+        const patches = patchesBeside('.hypergraph.db');
+        if (patches !== undefined && numberOf(patches, 'patches') !== number('patches')) {
+          complain(`is not cut as ${patches.path} is`);
+          return undefined;
+        }
+        const beside = patches === undefined ? undefined : path.join(root, patches.path);
+        return await checkSidecar(file, { patches: number('patches'), bytes: number('bytes') }, beside, complain);
+      }
+      case 'sluice_rejects_v1':
+        await checkRejects(file, number('rejects'), note);
+        return undefined;
+      case 'sluice_documents_v1':
+        await checkLines(file, number('documents'), ['id', 'uri'], note);
+        return undefined;
+      default:
+        return undefined;
+    }
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    note(error.code, error.message);
+    return undefined;
+  }
+}
+
+/** Checks a reject file: as many lines as were counted, each with a stage, a code and a message. */
+export async function checkRejects(file: string, count: number, note: Note): Promise<void> {
+  await checkLines(file, count, ['stage', 'code', 'message'], note);
+}
+
+async function checkLines(file: string, count: number, keys: readonly string[], note: Note): Promise<void> {
+  let lines = 0;
+  try {
+    for await (const line of fileLines(file)) {
+      lines++;
+      const fault = faultOf(line, keys);
+      if (fault !== undefined) note('LINE', `has ${fault} in line ${lines}`);
+    }
+  } catch (error) {
+    note('UNREADABLE', `cannot be read behind line ${lines}: ${(error as Error).message}`);
+    return;
+  }
+  if (lines !== count) note('LINES', `has ${lines} lines, and should have ${count}`);
+}
+
+function faultOf(line: string, keys: readonly string[]): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return 'no JSON';
+  }
+  if (typeof value !== 'object' || value === null) return 'no object';
+  const members = new Map<string, unknown>(Object.entries(value));
+  const missing = keys.find((key) => typeof members.get(key) !== 'string');
+  return missing === undefined ? undefined : `no ${missing}`;
+}
+
+/** A number of an artefact's info; NaN, which equals nothing, where there is none. */
+export function numberOf({ info }: Artefact, key: string): number {
+  const value = info[key];
+  return typeof value === 'number' ? value : Number.NaN;
+}
