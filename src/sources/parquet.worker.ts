@@ -92,7 +92,7 @@ function scalar(column: PhysicalColumn, value: unknown): MetaValue {
   switch (column.conversion) {
     case 'same':
       // A view would carry its whole page over the thread boundary.
-      return value instanceof Uint8Array ? value.slice() : (value as MetaValue);
+      return value instanceof Uint8Array ? new Uint8Array(value) : (value as MetaValue);
     case 'text': {
       const bytes = value as Uint8Array;
       if (!isUtf8(bytes)) throw new Unfit('INVALID_UTF8', `column '${column.name}' is not valid UTF-8`);

@@ -75,7 +75,7 @@ export class PartCutter {
       if (this.#heldBytes <= windowStart + window) return;
       const all = this.#join();
       const cut = windowStart + cutPoint(all.subarray(windowStart, windowStart + window));
-      yield { bytes: all.slice(0, cut), start: this.#start, part: this.#cuts };
+      yield { bytes: copy(all.subarray(0, cut)), start: this.#start, part: this.#cuts };
       this.#cuts++;
       this.#start += cut;
       this.#held = [all.subarray(cut)];
@@ -87,7 +87,7 @@ export class PartCutter {
   flush(): Part {
     const held = this.#join();
     // A small view must not keep the chunk that it came in alive.
-    const bytes = held.length === held.buffer.byteLength ? held : held.slice();
+    const bytes = held.length === held.buffer.byteLength ? held : copy(held);
     return this.#cuts === 0 ? { bytes, start: 0 } : { bytes, start: this.#start, part: this.#cuts };
   }
 
@@ -98,6 +98,9 @@ export class PartCutter {
     return all;
   }
 }
+
+/** A buffer of its own; `slice` of a Buffer is a view. */
+export const copy = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
 export function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const all = new Uint8Array(length);

@@ -4,7 +4,7 @@ import { Failure } from './failure.ts';
 import { gated, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { LineSplitter } from './lines.ts';
-import { MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
+import { copy, MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
 import type { FileMeta } from './plain.ts';
 import type { Source, Split } from './source.ts';
 
@@ -101,7 +101,7 @@ async function* lines(
       documents.push({
         id: `${URI}#${byte}`,
         source: { split: reading.split, uri: URI, position },
-        bytes: bytes.slice(),
+        bytes: copy(bytes),
         meta: {},
       });
     }

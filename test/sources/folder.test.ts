@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { folder, glob } from '../../src/sources/index.ts';
-import { codes, content, plan, readAll, readSplit, temporaryFolder, text } from './helpers.ts';
+import { content, plan, readAll, readSplit, temporaryFolder, text } from './helpers.ts';
 
 function tree(files: Record<string, string | Uint8Array>): string {
   const root = temporaryFolder();

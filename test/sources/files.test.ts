@@ -1,0 +1,66 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { describe, expect, it } from 'vitest';
+import { files } from '../../src/sources/index.ts';
+import { codes, content, readAll, tarOf, temporaryFolder } from './helpers.ts';
+
+async function mixed(): Promise<string> {
+  const root = temporaryFolder();
+  mkdirSync(join(root, 'sub'));
+  const lines = Array.from({ length: 40 }, (_, n) => `${JSON.stringify({ key: n, text: `line ${n}` })}\n`).join('');
+  writeFileSync(join(root, 'a.jsonl'), lines);
+  writeFileSync(join(root, 'b.jsonl.gz'), gzipSync(lines));
+  const data = Array.from({ length: 40 }, (_, n) => `row ${n}`);
+  const columnData = [
+    { name: 'text', data, type: 'STRING' as const },
+    { name: 'key', data: BigInt64Array.from(data, (_, n) => BigInt(n)), type: 'INT64' as const },
+  ];
+  writeFileSync(join(root, 'c.parquet'), Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize: 10 })));
+  writeFileSync(join(root, 'sub', 'd.tar'), await tarOf([{ name: 'in.txt', content: 'member' }]));
+  writeFileSync(join(root, 'sub', 'e.txt'), 'plain');
+  writeFileSync(join(root, 'z.png'), new Uint8Array([0x89, 0x50, 0x4e, 0x47]));
+  return root;
+}
+
+describe('files of any kind', () => {
+  it('are each read by what their name says, and cutting changes nothing', async () => {
+    const root = await mixed();
+    const whole = await readAll(files(root, { id: 'key' }));
+    expect(whole.rejects).toEqual([]);
+    expect(whole.splits).toHaveLength(1);
+    const count = new Map<string, number>();
+    for (const { source } of whole.records) count.set(source.uri, (count.get(source.uri) ?? 0) + 1);
+    expect([...count]).toEqual([
+      ['a.jsonl', 40],
+      ['b.jsonl.gz', 40],
+      ['c.parquet', 40],
+      ['sub/d.tar!/in.txt', 1],
+      ['sub/e.txt', 1],
+      ['z.png', 1],
+    ]);
+    expect(whole.records.map(({ source }) => source.position.ordinal)).toEqual([...Array(123).keys()]);
+    expect(whole.records[39]?.id).toBe('39');
+    const cut = await readAll(files(root, { id: 'key' }), 300);
+    expect(cut.splits.length).toBeGreaterThan(8);
+    expect(content(cut.records)).toEqual(content(whole.records));
+  });
+
+  it('reject what is damaged, and nothing else', async () => {
+    const root = await mixed();
+    writeFileSync(join(root, 'bad.parquet'), 'PAR1 and no more');
+    writeFileSync(join(root, 'bad.tar'), 'short');
+    writeFileSync(join(root, 'bad.jsonl.gz'), gzipSync('{"text":"a"}\n').subarray(0, 15));
+    writeFileSync(join(root, 'empty.parquet'), '');
+    const outcome = await readAll(files(root));
+    expect(outcome.records).toHaveLength(123);
+    expect(codes(outcome)).toEqual(['TRUNCATED', 'EMPTY_FILE', 'TRUNCATED', 'TRUNCATED']);
+  });
+
+  it('say in their options what decides their content', () => {
+    const options = files('in', { text: 'body', include: '*.jsonl' }).options;
+    expect(options).toMatchObject({ inputs: ['in'], text: 'body', include: ['*.jsonl'] });
+    expect(JSON.parse(JSON.stringify(options))).toEqual(options);
+  });
+});
