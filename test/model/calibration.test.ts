@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  calibrate,
+  type EntropyModel,
+  openModel,
+  patchLengths,
+  resolveThreshold,
+  writeCalibration,
+} from '../../src/model/index.ts';
+import { encodeBytes } from '../../src/model/tokenizer.ts';
+import { goldenModel, prose } from './golden.ts';
+import { modelFolder } from './modelFolder.ts';
+
+describe('calibration', () => {
+  let model: EntropyModel;
+  beforeAll(async () => {
+    model = await openModel(goldenModel('w24-bf16'), { threads: 1 });
+  });
+  afterAll(() => model.close());
+
+  it('finds the threshold that gives patches of the wanted length', async () => {
+    const samples = [prose(3000), prose(0), prose(500).reverse()];
+    for (const target of [2, 4.5, 9]) {
+      const found = await calibrate(model, samples, target);
+      expect(Math.fround(found.threshold)).toBe(found.threshold);
+      let patches = 0;
+      for (const sample of samples.filter(({ length }) => length > 0)) {
+        const entropies: number[] = [];
+        for await (const piece of model.encode(sample)) entropies.push(...piece.entropies);
+        const lengths = patchLengths(encodeBytes(sample, { addEos: false }), [...entropies, 0], {
+          threshold: found.threshold,
+        });
+        patches += lengths.length - 1;
+      }
+      expect(found.meanPatchBytes).toBeCloseTo(3500 / patches, 10);
+      expect(found.meanPatchBytes).toBeGreaterThan(target * 0.97);
+      expect(found.meanPatchBytes).toBeLessThan(target * 1.03);
+    }
+  });
+
+  it('says when a sample is too small to tell', async () => {
+    await expect(calibrate(model, [prose(5), prose(6)])).rejects.toMatchObject({ code: 'CALIBRATION_SAMPLE' });
+    await expect(calibrate(model, [])).rejects.toMatchObject({ code: 'CALIBRATION_SAMPLE' });
+  });
+
+  it('is stored with the model, and refused where there is none', async () => {
+    const dir = modelFolder();
+    const plain = await openModel(dir);
+    expect(() => resolveThreshold(plain, 'auto')).toThrow('no calibrated threshold');
+    expect(resolveThreshold(plain, 0.1)).toBe(Math.fround(0.1));
+    await writeCalibration(dir, {
+      threshold: Math.fround(1.7),
+      targetPatchBytes: 4.5,
+      meanPatchBytes: 4.4,
+      sampleBytes: 1000,
+    });
+    expect(resolveThreshold(await openModel(dir), 'auto')).toBe(Math.fround(1.7));
+  });
+});
