@@ -1,0 +1,232 @@
+import path from 'node:path';
+import { OutputError } from '../errors.ts';
+import { tensorChunks } from '../formats/checkPatches.ts';
+import { fileLines } from '../formats/fileChunks.ts';
+import { float32From, int32From } from '../formats/littleEndian.ts';
+import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
+import { openSqlite } from '../formats/sqlite.ts';
+import { type CommitRecord, readCommit } from '../run/commitRecord.ts';
+import { buildManifest } from '../run/manifest.ts';
+import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
+import type { Artefact } from '../sinks/sink.ts';
+import { type Distribution, distributionOf, type Floats } from './distribution.ts';
+
+/** Documents by size, in bytes: tiny below 512, small below 2048, medium below 8192, large below 32768, huge above. */
+export const sizeClasses = [
+  ['tiny', 512],
+  ['small', 2048],
+  ['medium', 8192],
+  ['large', 32768],
+  ['huge', Number.POSITIVE_INFINITY],
+] as const;
+
+export interface DocumentLine {
+  readonly id: string;
+  readonly uri: string;
+  readonly modality: string;
+  readonly bytes: number;
+}
+
+/** What an output folder holds, as `sluice inspect --json` prints it. */
+export interface Inspection {
+  readonly pipeline: string;
+  readonly sluice: string;
+  readonly complete: boolean;
+  readonly splits: { readonly planned: number; readonly committed: number };
+  readonly totals: Readonly<Record<string, number>>;
+  /** Files by format. */
+  readonly files: readonly { readonly format: string; readonly files: number; readonly bytes: number }[];
+  /** What sidecars list; absent where there are none. */
+  readonly documents?: {
+    readonly count: number;
+    readonly bytes: number;
+    readonly modalities: readonly { readonly modality: string; readonly documents: number; readonly bytes: number }[];
+    readonly sizes: readonly { readonly size: string; readonly below: number | null; readonly documents: number }[];
+    readonly largest: readonly DocumentLine[];
+  };
+  /** In nats: of every byte where there are signals files, else the mean of every patch. Absent without either. */
+  readonly entropy?: Distribution & { readonly of: 'bytes' | 'patches' };
+  /** In bytes. Absent without files of patches. */
+  readonly patch_lengths?: {
+    readonly count: number;
+    readonly mean: number;
+    readonly max: number;
+    readonly classes: readonly { readonly from: number; readonly to: number; readonly patches: number }[];
+  };
+  /** Most frequent first. */
+  readonly rejects: readonly { readonly stage: string; readonly code: string; readonly count: number }[];
+}
+
+export interface InspectOptions {
+  /** Of the entropy histogram. Default 50. */
+  readonly bins?: number | undefined;
+  /** Largest documents to list. Default 10. */
+  readonly largest?: number | undefined;
+}
+
+/**
+ * Reads an output folder, finished or not, and sums it up. Files are streamed; memory does not grow with the output,
+ * save for the commit records.
+ *
+ * @throws OutputError `NO_PLAN` where the folder holds no output
+ */
+export async function inspectOutput(root: string, options: InspectOptions = {}): Promise<Inspection> {
+  const plan = await readPlan(root);
+  if (plan === undefined) {
+    throw new OutputError(`there is no output in '${root}'`, {
+      code: 'NO_PLAN',
+      path: root,
+      hint: "give the folder that 'sluice run' wrote to",
+    });
+  }
+  const commits: CommitRecord[] = [];
+  for (const { id } of plan.splits) {
+    const commit = await readCommit(root, id);
+    if (commit !== undefined) commits.push(commit);
+  }
+  const artefacts = commits.flatMap((commit) => commit.artefacts);
+  // One folder of each kind: a pipeline may write the same patches twice, in two layouts.
+  const of = (format: string): string[] =>
+    firstFolder(artefacts.filter(({ info }) => info.format === format)).map((file) => path.join(root, file));
+  const patches = of('blt_patches_v3');
+  const signals = of('sluice_signals_v1');
+  const documents = await documentsOf(of('hypergraph_v3'), options.largest ?? 10);
+  const entropy = await entropyOf(signals, patches, options.bins ?? 50);
+  const lengths = await lengthsOf(patches);
+  const rejectFiles = of('sluice_rejects_v1');
+  if (plan.left_out > 0) rejectFiles.unshift(path.join(root, PLAN_REJECTS));
+  return {
+    pipeline: plan.pipeline,
+    sluice: plan.sluice,
+    complete: commits.length === plan.splits.length,
+    splits: { planned: plan.splits.length, committed: commits.length },
+    totals: buildManifest(plan, commits).totals,
+    files: formatsOf(artefacts),
+    ...(documents === undefined ? {} : { documents }),
+    ...(entropy === undefined ? {} : { entropy }),
+    ...(lengths === undefined ? {} : { patch_lengths: lengths }),
+    rejects: await rejectsOf(rejectFiles),
+  };
+}
+
+function firstFolder(artefacts: readonly Artefact[]): string[] {
+  const folder = artefacts.map(({ path: file }) => path.posix.dirname(file)).sort()[0];
+  return artefacts.map(({ path: file }) => file).filter((file) => path.posix.dirname(file) === folder);
+}
+
+function formatsOf(artefacts: readonly Artefact[]): Inspection['files'] {
+  const groups = Map.groupBy(artefacts, ({ info }) => (typeof info.format === 'string' ? info.format : 'other'));
+  return [...groups.keys()].sort().map((format) => {
+    const files = groups.get(format) ?? [];
+    return { format, files: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) };
+  });
+}
+
+async function documentsOf(sidecars: readonly string[], keep: number): Promise<Inspection['documents']> {
+  if (sidecars.length === 0) return undefined;
+  const modalities = new Map<string, { documents: number; bytes: number }>();
+  const sizes = sizeClasses.map(([size, below]) => ({
+    size,
+    below: Number.isFinite(below) ? below : null,
+    documents: 0,
+  }));
+  let largest: DocumentLine[] = [];
+  let count = 0;
+  let bytes = 0;
+  for (const file of sidecars) {
+    const db = await openSqlite(file, { readonly: true, fileMustExist: true });
+    try {
+      // A document of several parts is counted where it begins.
+      const rows = db.prepare<[], DocumentLine>(
+        'SELECT doc_id AS id, uri, modality, document_bytes AS bytes FROM documents WHERE part = 0 ORDER BY document',
+      );
+      for (const row of rows.iterate()) {
+        count++;
+        bytes += row.bytes;
+        const modality = modalities.get(row.modality) ?? { documents: 0, bytes: 0 };
+        modalities.set(row.modality, { documents: modality.documents + 1, bytes: modality.bytes + row.bytes });
+        const size = sizes.find(({ below }) => below === null || row.bytes < below);
+        if (size !== undefined) size.documents++;
+        if (largest.length < keep || row.bytes > (largest.at(-1)?.bytes ?? 0)) {
+          largest = [...largest, row].sort((a, b) => b.bytes - a.bytes).slice(0, keep);
+        }
+      }
+    } finally {
+      db.close();
+    }
+  }
+  const mix = [...modalities].map(([modality, sums]) => ({ modality, ...sums }));
+  mix.sort((a, b) => b.bytes - a.bytes || (a.modality < b.modality ? -1 : 1));
+  return { count, bytes, modalities: mix, sizes, largest };
+}
+
+async function entropyOf(
+  signals: readonly string[],
+  patches: readonly string[],
+  bins: number,
+): Promise<Inspection['entropy']> {
+  const of = signals.length > 0 ? 'bytes' : 'patches';
+  const distribution = await distributionOf(
+    of === 'bytes' ? floatsOf(signals, 'entropies') : floatsOf(patches, 'patch_entropies'),
+    bins,
+  );
+  return distribution === undefined ? undefined : { of, ...distribution };
+}
+
+/** One tensor of every file, 1 MiB at a time. */
+function floatsOf(files: readonly string[], tensor: string): Floats {
+  return async function* () {
+    for (const file of files) {
+      const header = await readSafetensorsHeader(file);
+      for await (const chunk of tensorChunks(file, header, tensor)) yield float32From(chunk);
+    }
+  };
+}
+
+async function lengthsOf(files: readonly string[]): Promise<Inspection['patch_lengths']> {
+  const classes: number[] = [];
+  let count = 0;
+  let bytes = 0;
+  let max = 0;
+  for (const file of files) {
+    const header = await readSafetensorsHeader(file);
+    for await (const chunk of tensorChunks(file, header, 'patch_lengths')) {
+      for (const length of int32From(chunk)) {
+        const place = lengthClass(length);
+        classes[place] = (classes[place] ?? 0) + 1;
+        count++;
+        bytes += length;
+        if (length > max) max = length;
+      }
+    }
+  }
+  if (count === 0) return undefined;
+  const last = classes.length - 1;
+  return {
+    count,
+    mean: bytes / count,
+    max,
+    classes: Array.from(classes, (patches = 0, place) => ({
+      from: place === 0 ? 1 : 2 ** (place - 1) + 1,
+      to: place === last ? max : 2 ** place,
+      patches,
+    })),
+  };
+}
+
+/** Lengths 1, 2, 3-4, 5-8, 9-16 and so on. */
+function lengthClass(length: number): number {
+  return length <= 1 ? 0 : 32 - Math.clz32(length - 1);
+}
+
+async function rejectsOf(files: readonly string[]): Promise<Inspection['rejects']> {
+  const kinds = new Map<string, { stage: string; code: string; count: number }>();
+  for (const file of files) {
+    for await (const line of fileLines(file)) {
+      const { stage, code } = JSON.parse(line) as { stage: string; code: string };
+      const key = `${code} ${stage}`;
+      kinds.set(key, { stage, code, count: (kinds.get(key)?.count ?? 0) + 1 });
+    }
+  }
+  return [...kinds.values()].sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1));
+}

@@ -1,0 +1,172 @@
+import { bytes, count } from '../cli/format.ts';
+import type { Inspection } from './inspect.ts';
+
+const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+const levels = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/** A horizontal bar of `share` (0 to 1) of `width` columns, an eighth of a column exact. Something is never nothing. */
+export function bar(share: number, width: number): string {
+  const parts = share > 0 ? Math.max(1, Math.round(share * width * 8)) : 0;
+  return '█'.repeat(Math.floor(parts / 8)) + (eighths[parts % 8] ?? '');
+}
+
+/** Counts as columns of a picture `rows` lines high, highest first. */
+export function columns(counts: readonly number[], rows: number): string[] {
+  const most = Math.max(1, ...counts);
+  const heights = counts.map((value) => (value > 0 ? Math.max(1, Math.round((value / most) * rows * 8)) : 0));
+  return Array.from({ length: rows }, (_, row) => {
+    const floor = (rows - 1 - row) * 8;
+    return heights.map((height) => levels[Math.max(0, Math.min(8, height - floor))] ?? ' ').join('');
+  });
+}
+
+/** An inspection as text for a terminal of `width` columns (40 or more). Ends without a line end. */
+export function renderInspection(inspection: Inspection, width = 80): string {
+  const wide = Math.max(40, width);
+  const sections = [
+    summary(inspection),
+    modalities(inspection, wide),
+    sizes(inspection, wide),
+    entropy(inspection, wide),
+    lengths(inspection, wide),
+    largest(inspection, wide),
+    rejects(inspection),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+function summary({
+  pipeline,
+  splits,
+  complete,
+  totals,
+  files,
+  entropy: distribution,
+  documents,
+}: Inspection): string[] {
+  const { patches = 0, bytes: total = 0, rejects: rejected = 0 } = totals;
+  const lines = [
+    ['pipeline', pipeline],
+    [
+      'splits',
+      complete ? count(splits.committed) : `${count(splits.committed)} of ${count(splits.planned)}, not finished`,
+    ],
+    ['documents', count(totals.documents ?? documents?.count ?? 0)],
+    ['bytes', `${count(total)} (${bytes(total)})`],
+    ['patches', count(patches)],
+    ...(patches > 0 ? [['mean patch', `${(total / patches).toFixed(2)} bytes`]] : []),
+    ...(distribution === undefined
+      ? []
+      : [['mean entropy', `${distribution.mean.toFixed(3)} nats a ${distribution.of === 'bytes' ? 'byte' : 'patch'}`]]),
+    ['rejects', count(rejected)],
+    ...files.map(({ format, files: number, bytes: size }) => ['files', `${count(number)} ${format}, ${bytes(size)}`]),
+  ];
+  return lines.map(([label = '', value = '']) => `${label.padEnd(14)}${value}`);
+}
+
+interface Row {
+  readonly label: string;
+  readonly value: number;
+  readonly text: string;
+}
+
+/** Rows of label, bar and text, the bars as long as the width allows. */
+function table(title: string, rows: readonly Row[], width: number): string[] {
+  const labels = Math.max(...rows.map((row) => row.label.length));
+  const texts = Math.max(...rows.map((row) => row.text.length));
+  const most = Math.max(1, ...rows.map((row) => row.value));
+  const room = Math.max(8, width - labels - texts - 4);
+  return [
+    title,
+    ...rows.map(({ label, value, text }) =>
+      `  ${label.padEnd(labels)} ${bar(value / most, room).padEnd(room)} ${text.padStart(texts)}`.trimEnd(),
+    ),
+  ];
+}
+
+const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
+
+function modalities({ documents }: Inspection, width: number): string[] {
+  if (documents === undefined || documents.count === 0) return [];
+  const rows = documents.modalities.map(({ modality, documents: number, bytes: size }) => ({
+    label: modality,
+    value: size,
+    text: `${count(number)}  ${bytes(size)}`,
+  }));
+  return table('documents by modality (bars: bytes)', rows, width);
+}
+
+function sizes({ documents }: Inspection, width: number): string[] {
+  if (documents === undefined || documents.count === 0) return [];
+  const rows = documents.sizes.map(({ size, below, documents: number }) => ({
+    label: `${size.padEnd(6)} ${below === null ? '' : `< ${below}`}`.trimEnd(),
+    value: number,
+    text: `${count(number)}  ${percent(number, documents.count)}`,
+  }));
+  return table('documents by size in bytes', rows, width);
+}
+
+function entropy({ entropy: distribution }: Inspection, width: number): string[] {
+  if (distribution === undefined) return [];
+  const { of, min, max, histogram, percentiles } = distribution;
+  const room = Math.min(histogram.counts.length, width - 4);
+  const merged = merge(histogram.counts, room);
+  const low = min.toFixed(2);
+  const high = max.toFixed(2);
+  return [
+    `entropy of ${of} in nats`,
+    ...columns(merged, 5).map((line) => `  ${line}`.trimEnd()),
+    `  ${'─'.repeat(merged.length)}`,
+    `  ${low}${high.padStart(Math.max(high.length + 1, merged.length - low.length))}`,
+    `  ${Object.entries(percentiles)
+      .map(([name, value]) => `${name} ${value.toFixed(2)}`)
+      .join('  ')}`,
+  ];
+}
+
+/** Neighbouring counts added up, so that at most `room` are left. */
+function merge(counts: readonly number[], room: number): number[] {
+  const each = Math.ceil(counts.length / Math.max(1, room));
+  return Array.from({ length: Math.ceil(counts.length / each) }, (_, i) =>
+    counts.slice(i * each, (i + 1) * each).reduce((sum, value) => sum + value, 0),
+  );
+}
+
+function lengths({ patch_lengths: patches }: Inspection, width: number): string[] {
+  if (patches === undefined) return [];
+  const rows = patches.classes.map(({ from, to, patches: number }) => ({
+    label: to === from ? String(from) : `${from}-${to}`,
+    value: number,
+    text: `${count(number)}  ${percent(number, patches.count)}`,
+  }));
+  return table(`patch lengths in bytes (mean ${patches.mean.toFixed(2)}, longest ${count(patches.max)})`, rows, width);
+}
+
+function largest({ documents }: Inspection, width: number): string[] {
+  if (documents === undefined || documents.largest.length === 0) return [];
+  return [
+    'largest documents',
+    ...documents.largest.map(({ bytes: size, modality, uri, id }) => {
+      const name = printable(id.includes(uri) ? id : `${uri}  ${id}`);
+      const line = `  ${bytes(size).padStart(8)}  ${modality.padEnd(7)} `;
+      return `${line}${name.length > width - line.length ? `${name.slice(0, width - line.length - 1)}…` : name}`;
+    }),
+  ];
+}
+
+/** Names come from the input: characters that would move the cursor or change colours are shown as such. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+function rejects({ rejects: kinds }: Inspection): string[] {
+  if (kinds.length === 0) return [];
+  const widest = Math.max(...kinds.map(({ count: number }) => count(number).length));
+  return [
+    'rejects',
+    ...kinds.map(({ stage, code, count: number }) => `  ${count(number).padStart(widest)}  ${code}  (${stage})`),
+  ];
+}

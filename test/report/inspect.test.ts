@@ -1,0 +1,134 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Inspection, inspectOutput } from '../../src/report/inspect.ts';
+import { bar, columns, renderInspection } from '../../src/report/inspectText.ts';
+import { makeOutput, twoSplits } from '../run/output.ts';
+import { patchesOf, temporaryFolder } from '../sinks/flow.ts';
+
+describe('inspect', () => {
+  it('sums up what an output holds', async () => {
+    const inspection = await inspectOutput(await makeOutput());
+    const values = twoSplits.flatMap((documents) => patchesOf(documents));
+    const entropies = values.flatMap((value) => [...value.entropies]);
+    expect(inspection).toMatchObject({
+      pipeline: 'test',
+      complete: true,
+      splits: { planned: 2, committed: 2 },
+      totals: { documents: 5, patches: 407, bytes: 2822, rejects: 2 },
+      documents: {
+        count: 5,
+        bytes: 2822,
+        modalities: [{ modality: 'text', documents: 5, bytes: 2822 }],
+        sizes: [
+          { size: 'tiny', below: 512, documents: 4 },
+          { size: 'small', below: 2048, documents: 0 },
+          { size: 'medium', below: 8192, documents: 1 },
+          { size: 'large', below: 32768, documents: 0 },
+          { size: 'huge', below: null, documents: 0 },
+        ],
+      },
+      patch_lengths: {
+        count: 407,
+        max: 7,
+        classes: [
+          { from: 1, to: 1, patches: 2 },
+          { from: 2, to: 2, patches: 1 },
+          { from: 3, to: 4, patches: 2 },
+          { from: 5, to: 7, patches: 402 },
+        ],
+      },
+      entropy: { of: 'bytes', count: 2822, min: Math.min(...entropies), max: Math.max(...entropies) },
+      rejects: [{ stage: 'read', code: 'BAD_JSON', count: 2 }],
+    });
+    expect(inspection.documents?.largest.map(({ id, bytes }) => [id, bytes])).toEqual([
+      ['doc-0', 2800],
+      ['doc-2', 11],
+      ['doc-0', 9],
+      ['doc-1', 2],
+      ['doc-1', 0],
+    ]);
+    expect(inspection.entropy?.mean).toBeCloseTo(entropies.reduce((a, b) => a + b) / entropies.length, 6);
+    expect(inspection.files.map(({ format }) => format)).toEqual([
+      'blt_patches_v3',
+      'hypergraph_v3',
+      'sluice_rejects_v1',
+      'sluice_signals_v1',
+    ]);
+  });
+
+  it('reads an output that is not finished', async () => {
+    const root = await makeOutput();
+    await rm(path.join(root, 'commits/00001.json'));
+    await rm(path.join(root, 'manifest.json'));
+    const inspection = await inspectOutput(root);
+    expect(inspection).toMatchObject({
+      complete: false,
+      splits: { planned: 2, committed: 1 },
+      documents: { count: 3 },
+    });
+    expect(renderInspection(inspection)).toContain('1 of 2, not finished');
+  });
+
+  it('refuses a folder that holds no output', async () => {
+    await expect(inspectOutput(await temporaryFolder())).rejects.toMatchObject({ code: 'NO_PLAN' });
+  });
+});
+
+describe('an inspection as text', () => {
+  const bare: Inspection = {
+    pipeline: 'p',
+    sluice: '0',
+    complete: true,
+    splits: { planned: 1, committed: 1 },
+    totals: {},
+    files: [],
+    rejects: [],
+  };
+
+  it.each([20, 40, 60, 80, 200])('fits a terminal of %d columns', async (width) => {
+    const inspection = await inspectOutput(await makeOutput());
+    const lines = renderInspection(inspection, width).split('\n');
+    // The percentiles are one line of their own, which a narrow terminal wraps.
+    const bars = lines.filter((line) => /[▁-▏]/.test(line));
+    expect(bars.length).toBeGreaterThan(8);
+    for (const line of bars) expect(line.length).toBeLessThanOrEqual(Math.max(40, width));
+  });
+
+  it('leaves out what there is none of', () => {
+    expect(
+      renderInspection(bare)
+        .split('\n')
+        .map((line) => line.split(/\s/)[0]),
+    ).toEqual(['pipeline', 'splits', 'documents', 'bytes', 'patches', 'rejects']);
+  });
+
+  it('never lets a name of the input command the terminal', () => {
+    const line = { id: '\u001b[2Jx', uri: 'a\u202eb', modality: 'text', bytes: 3 };
+    const documents = { count: 1, bytes: 3, modalities: [], sizes: [], largest: [line] };
+    const text = renderInspection(
+      {
+        ...bare,
+        documents: {
+          ...documents,
+          modalities: [{ modality: 'text', documents: 1, bytes: 3 }],
+          sizes: [{ size: 'tiny', below: 512, documents: 1 }],
+        },
+      },
+      120,
+    );
+    expect(text).not.toContain('\u001b');
+    expect(text).toContain('a\\u{202e}b  \\u{1b}[2Jx');
+  });
+
+  it('draws bars to an eighth of a column, and never nothing for something', () => {
+    expect(bar(1, 4)).toBe('████');
+    expect(bar(0.5, 1)).toBe('▌');
+    expect(bar(1e-9, 10)).toBe('▏');
+    expect(bar(0, 10)).toBe('');
+  });
+
+  it('draws columns from the bottom up', () => {
+    expect(columns([0, 1, 8, 16], 2)).toEqual(['   █', ' ▁██']);
+  });
+});
