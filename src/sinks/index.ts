@@ -1,4 +1,5 @@
 export { type HypergraphOptions, hypergraph } from './hypergraph.ts';
+export { type JsonlOptions, jsonl } from './jsonl.ts';
 export { type SafetensorsOptions, safetensors } from './safetensors.ts';
 export type { CutOptions } from './shardCut.ts';
 export type { Layout } from './shardName.ts';
