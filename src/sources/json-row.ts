@@ -11,7 +11,6 @@ export interface JsonRow {
 /** Thrown where a number has more digits than a double holds: only the source text knows its value. */
 const INEXACT = new Error('inexact');
 
-const encoder = new TextEncoder();
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?$/;
 
@@ -124,7 +123,7 @@ function convert(table: Table, record: unknown): JsonRow {
   const value = member({ ...table.text, nullable: false }, record);
   const meta: Record<string, MetaValue> = {};
   for (const column of table.columns) meta[column.name] = member(column, record);
-  return { text: value instanceof Uint8Array ? value : encoder.encode(`${value}`), meta };
+  return { text: value instanceof Uint8Array ? value : Buffer.from(`${value}`), meta };
 }
 
 /** Keeps integers beyond 2^53 as bigint, by the digits in the source text. */

@@ -33,8 +33,10 @@ export class LineSplitter {
   }
 
   *push(chunk: Uint8Array): Generator<Line> {
+    // The search of a Buffer is five times that of a Uint8Array.
+    const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let from = 0;
-    for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
+    for (let end = view.indexOf(LF); end !== -1; end = view.indexOf(LF, from)) {
       yield this.#line(chunk.subarray(from, end), 1);
       from = end + 1;
     }

@@ -45,7 +45,7 @@ export async function openPlanned(file: FoundFile): Promise<OpenFile> {
 
 /** Fills a new buffer of its own with `[start, end)` of the file. */
 export async function readRange(file: OpenFile, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(end - start);
+  const bytes = Buffer.allocUnsafeSlow(end - start);
   let filled = 0;
   while (filled < bytes.length) {
     const { bytesRead } = await file.handle
