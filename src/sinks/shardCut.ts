@@ -236,16 +236,24 @@ function checkPatches(value: Patches): void {
     if (!signal.every(Number.isFinite)) throw badPatches(value, `${name} that is not finite`);
   }
   for (const [name, signal] of Object.entries({ entropies, norms })) {
-    if (signal.length !== bytes.length) throw badPatches(value, `${signal.length} ${name} for ${bytes.length} bytes`);
+    // A pipeline may leave these out altogether.
+    if (signal.length !== 0 && signal.length !== bytes.length) {
+      throw badPatches(value, `${signal.length} ${name} for ${bytes.length} bytes`);
+    }
   }
 }
 
-function badPatches(value: Patches, what: string): SluiceError {
+/** A value that contradicts itself, or lacks what a sink needs. */
+export function badPatches(
+  value: Patches,
+  what: string,
+  hint = 'the operator in front of the sink gives arrays that do not belong together',
+): SluiceError {
   const { id, source } = value.segment.document;
   return new SluiceError(`document '${id}' arrives at a sink with ${what}`, {
     code: 'BAD_PATCHES',
     path: source.uri,
     position: source.position,
-    hint: 'the operator in front of the sink gives arrays that do not belong together',
+    hint,
   });
 }

@@ -3,7 +3,7 @@ import { safetensorsChunks } from '../formats/safetensors/write.ts';
 import type { Patches } from '../records.ts';
 import { ChunkList, COALESCE_BYTES, chained, coalesced } from './chunkList.ts';
 import { patchSink } from './patchSink.ts';
-import type { CutOptions, Keeper, Shard } from './shardCut.ts';
+import { badPatches, type CutOptions, type Keeper, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 export const SIGNALS_FORMAT = 'sluice_signals_v1';
@@ -16,6 +16,13 @@ interface Kept {
 const keeper: Keeper<Kept> = {
   open: () => ({ entropies: new ChunkList(), norms: new ChunkList() }),
   add(kept, { value, byteFrom, byteTo }) {
+    if (value.entropies.length !== value.bytes.length || value.norms.length !== value.bytes.length) {
+      throw badPatches(
+        value,
+        'no signals for its bytes',
+        'patch({ keepSignals: true }) hands them on, and is the default',
+      );
+    }
     kept.entropies.append(littleEndianBytes(value.entropies.subarray(byteFrom, byteTo)));
     kept.norms.append(littleEndianBytes(value.norms.subarray(byteFrom, byteTo)));
   },
@@ -32,7 +39,8 @@ const keeper: Keeper<Kept> = {
  * | norms | F32 | [B] | L2 norm of the pre-norm state at a byte |
  *
  * @param dir folder within the output folder. Default `shards`
- * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`
+ * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`; the flow fails with SluiceError `BAD_PATCHES` where patches
+ *   carry no signals
  */
 export function signals(dir = 'shards', options: CutOptions = {}): Sink<Patches> {
   return patchSink({

@@ -38,4 +38,11 @@ describe('signals sink', () => {
     const pieces = await writeAll([signals('shards', { shardBytes: 8192 })], divided(values(), [1, 4, 2]));
     expect(await filesOf(pieces.root)).toEqual(await filesOf(whole.root));
   });
+
+  it('refuses patches without signals, which other sinks take', async () => {
+    const bare = values().map((value) => ({ ...value, entropies: new Float32Array(0), norms: new Float32Array(0) }));
+    await expect(writeAll([signals()], bare)).rejects.toMatchObject({ code: 'BAD_PATCHES' });
+    const { counts } = await writeAll([safetensors()], bare);
+    expect(counts).toMatchObject({ bytes: 3009 });
+  });
 });
