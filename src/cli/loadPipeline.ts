@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { PipelineError, UsageError } from '../errors.ts';
+import { PipelineError, SluiceError, UsageError } from '../errors.ts';
 import { isDefinition, type Pipeline, type PipelineTemplate } from '../run/definition.ts';
 import { packageRoot } from '../run/version.ts';
 import { nearest } from './format.ts';
@@ -41,6 +41,8 @@ export async function loadPipeline(nameOrPath: string): Promise<LoadedPipeline> 
   lendPackages();
   const content = await readFile(file);
   const loaded = (await import(pathToFileURL(file).href).catch((error: Error) => {
+    // An option that the definition itself refuses says what is wrong better than the import can.
+    if (error instanceof SluiceError) throw error;
     throw new PipelineError(`the pipeline file cannot be loaded: ${error.message}`, {
       code: 'LOAD_FAILED',
       path: file,

@@ -26,7 +26,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'tell what this machine has, what is off, what is missing',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   },
-  init: { summary: 'scaffold a pipeline project', load: async () => (await import('./commands/init.ts')).initCommand() },
+  init: {
+    summary: 'scaffold a pipeline project',
+    load: async () => (await import('./commands/init.ts')).initCommand(),
+  },
 };
 
 const program = new Command('sluice')

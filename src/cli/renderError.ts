@@ -1,4 +1,5 @@
 import { OutputError, type Position, SluiceError, UsageError } from '../errors.ts';
+import { diskCodes } from '../run/durable.ts';
 import { exitCode } from '../run/exitCodes.ts';
 import { RejectLimitError } from '../run/rejects.ts';
 import { StallError } from '../run/stall.ts';
@@ -34,6 +35,6 @@ export function exitCodeFor(error: unknown): number {
   if (error instanceof UsageError) return exitCode.usage;
   if (error instanceof RejectLimitError) return exitCode.rejectLimit;
   if (error instanceof StallError) return exitCode.stalled;
-  if (error instanceof OutputError && /^E[A-Z]+$/.test(error.code)) return exitCode.disk;
+  if (error instanceof OutputError && diskCodes.has(error.code)) return exitCode.disk;
   return error instanceof SluiceError ? exitCode.failed : exitCode.stalled;
 }

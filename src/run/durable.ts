@@ -150,7 +150,18 @@ export class TemporaryFile implements ArtefactFile {
   }
 }
 
-const diskCodes = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG', 'EMFILE', 'ENFILE', 'EACCES', 'EPERM']);
+/** What the system says when a disk refuses. */
+export const diskCodes: ReadonlySet<string> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EIO',
+  'EROFS',
+  'EFBIG',
+  'EMFILE',
+  'ENFILE',
+  'EACCES',
+  'EPERM',
+]);
 
 /** An error of the disk under the output, told as such; anything else stays what it is. */
 export function asDiskError(error: unknown, root: string): unknown {

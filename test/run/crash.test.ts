@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitCode } from '../../src/run/exitCodes.ts';
-import { sluice } from '../support/sluice.ts';
+import { sluice, startScript } from '../support/sluice.ts';
 import { hashTree } from '../support/tree.ts';
 
 const pipeline = path.join(import.meta.dirname, '../fixtures/crash/pipeline.ts');
@@ -12,6 +12,11 @@ let folder: string;
 let undisturbed: Record<string, string>;
 let steps: number;
 
+const script = path.join(import.meta.dirname, '../fixtures/crash/run.ts');
+
+/** The same run without the command line around it, which costs a third of the time. */
+const bare = (output: string, env: Record<string, string> = {}) =>
+  startScript(script, [path.join(folder, output)], { env }).ended;
 const run = (output: string, env: Record<string, string> = {}, ...flags: string[]) =>
   sluice(['run', pipeline, '--output', path.join(folder, output), '--progress', 'off', ...flags], { env });
 
@@ -29,16 +34,16 @@ describe('a run that is ended by SIGKILL', () => {
   it('gives the same bytes after a resume, whichever step on the disk it was ended before', {
     timeout: 600_000,
   }, async () => {
-    expect(steps).toBeGreaterThan(80);
+    expect(steps).toBeGreaterThan(60);
     expect(Object.keys(undisturbed)).toContain('manifest.json');
     const at = Array.from({ length: steps }, (_, i) => i + 1);
     const inTwo = async (): Promise<void> => {
       for (let n = at.shift(); n !== undefined; n = at.shift()) {
-        const killed = await run(`at-${n}`, { SLUICE_CRASH_AT: String(n) });
+        const killed = await bare(`at-${n}`, { SLUICE_CRASH_AT: String(n) });
         expect(killed.signal, `step ${n}: ${killed.stderr}`).toBe('SIGKILL');
         // Every third resume is killed once more, half as far in.
-        if (n % 3 === 0) await run(`at-${n}`, { SLUICE_CRASH_AT: String(Math.ceil((steps - n) / 2) + 1) });
-        const resumed = await run(`at-${n}`);
+        if (n % 3 === 0) await bare(`at-${n}`, { SLUICE_CRASH_AT: String(Math.ceil((steps - n) / 2) + 1) });
+        const resumed = await bare(`at-${n}`);
         expect(resumed.code, `step ${n}: ${resumed.stderr}`).toBe(exitCode.rejects);
         expect(await hashTree(path.join(folder, `at-${n}`)), `step ${n}`).toEqual(undisturbed);
         await rm(path.join(folder, `at-${n}`), { recursive: true });

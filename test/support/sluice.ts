@@ -11,19 +11,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface StartOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly input?: string;
+}
+
 /** Starts the command line as a user's shell does. */
-export function start(
-  args: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
-) {
+export function start(args: readonly string[], options: StartOptions = {}) {
+  return startScript(path.join(root, 'src/cli/main.ts'), args, options);
+}
+
+/** Starts a script of the checkout. */
+export function startScript(script: string, args: readonly string[], options: StartOptions = {}) {
   const child = spawn(
     process.execPath,
-    [
-      '--conditions=sluice-source',
-      '--disable-warning=ExperimentalWarning',
-      path.join(root, 'src/cli/main.ts'),
-      ...args,
-    ],
+    ['--conditions=sluice-source', '--disable-warning=ExperimentalWarning', script, ...args],
     { cwd: options.cwd ?? root, env: { ...process.env, NODE_OPTIONS: '', ...options.env }, stdio: 'pipe' },
   );
   const output = { stdout: '', stderr: '' };
@@ -39,9 +42,6 @@ export function start(
 }
 
 /** Runs the command line to its end. */
-export function sluice(
-  args: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string; input?: string } = {},
-): Promise<Ended> {
+export function sluice(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
   return start(args, options).ended;
 }

@@ -31,6 +31,7 @@ export function planCommand(): Command {
     .argument('<pipeline>', 'path of a pipeline file, or the name of one in pipelines/')
     .description('show stages, rooms, memory bound and splits of a pipeline, and run nothing')
     .allowUnknownOption()
+    .allowExcessArguments()
     .helpOption(false)
     .action(async (name: string, _flags: PlanFlags, command: Command) => {
       const loaded = await loadPipeline(name);

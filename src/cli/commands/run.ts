@@ -54,6 +54,7 @@ export function runCommand(): Command {
     .argument('<pipeline>', 'path of a pipeline file, or the name of one in pipelines/')
     .description('run a pipeline, or resume it')
     .allowUnknownOption()
+    .allowExcessArguments()
     .helpOption(false)
     .action(async (name: string, _flags: RunFlags, command: Command) => {
       const loaded = await loadPipeline(name);

@@ -74,7 +74,8 @@ export class Counter {
       sum.patches += tally.patches;
       sum.rejects += rejects.count;
       // What has been read is done only as far as it has been written.
-      if (tally.bytesRead > 0) read += Math.min(split.bytes, tally.bytesRead) * Math.min(1, tally.bytes / tally.bytesRead);
+      if (tally.bytesRead > 0)
+        read += Math.min(split.bytes, tally.bytesRead) * Math.min(1, tally.bytes / tally.bytesRead);
     }
     const now = this.#committedBytes + read;
     const done = this.#earlierBytes + now;

@@ -1,0 +1,210 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exitCode } from '../../src/run/exitCodes.ts';
+import { sluice, start } from '../support/sluice.ts';
+import { hashTree } from '../support/tree.ts';
+
+const fixtures = path.join(import.meta.dirname, '../fixtures');
+const crash = path.join(fixtures, 'crash/pipeline.ts');
+const root = path.join(import.meta.dirname, '../..');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sluice-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+const out = (name: string): string => path.join(folder, name);
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('sluice run', () => {
+  it('runs the quickstart on the bundled samples, and sluice verify finds nothing wrong', async () => {
+    const ended = await sluice(['run', 'quickstart', '--output', out('quickstart'), '--progress', 'plain']);
+    expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    for (const fact of ['documents', 'bytes', 'patches', 'mean patch', 'mean entropy', 'MB/s', out('quickstart')]) {
+      expect(ended.stderr).toContain(fact);
+    }
+    const verified = await sluice(['verify', out('quickstart')]);
+    expect(verified.code, verified.stderr).toBe(exitCode.ok);
+    const inspected = await sluice(['inspect', out('quickstart'), '--json']);
+    const report = JSON.parse(inspected.stdout);
+    expect(report.complete).toBe(true);
+    expect(report.documents.modalities.map((one: { modality: string }) => one.modality)).toEqual(
+      expect.arrayContaining(['text', 'code', 'image']),
+    );
+  });
+
+  it('prints progress as JSON lines on stdout that add up, and nothing else there', async () => {
+    const ended = await sluice(['run', crash, '--output', out('json'), '--progress', 'json']);
+    const events = linesOf(ended.stdout);
+    const committed = events.filter((event) => event.event === 'committed');
+    const summary = events.at(-1);
+    expect(events[0]).toMatchObject({ event: 'planned', splits: 2, left_out: 1 });
+    expect(summary.event).toBe('summary');
+    const sum = (name: string) => committed.reduce((total, event) => total + event[name], 0);
+    expect(sum('documents')).toBe(summary.documents);
+    expect(sum('bytes')).toBe(summary.bytes);
+    expect(sum('patches')).toBe(summary.patches);
+    expect(sum('rejects') + events[0].left_out).toBe(summary.rejects);
+    expect(summary.documents_read).toBe(summary.documents + sum('rejects'));
+    expect(events[0].memory_bound).toBeGreaterThan(0);
+  });
+
+  it('finishes with exit code 3 when records were rejected, and says where they are', async () => {
+    const ended = await sluice(['run', crash, '--output', out('rejects'), '--progress', 'off']);
+    expect(ended.code).toBe(exitCode.rejects);
+    expect(ended.stderr).toContain(`${out('rejects')}/rejects`);
+    const [reject] = linesOf(await readFile(out('rejects/rejects/00000.jsonl'), 'utf8'));
+    expect(reject).toMatchObject({ stage: 'pretokenize', code: 'EMPTY_DOCUMENT', position: { ordinal: 4 } });
+  });
+
+  it('stops on SIGINT with exit code 130 and says how to resume, and the resume gives the same bytes', async () => {
+    const running = start([
+      'run',
+      'ingest',
+      '--input',
+      path.join(root, 'samples'),
+      '--output',
+      out('stopped'),
+      '--split-bytes',
+      '20KB',
+      '--progress',
+      'json',
+    ]);
+    while (!running.output.stdout.includes('"event":"committed"')) await new Promise((wake) => setTimeout(wake, 20));
+    running.child.kill('SIGINT');
+    const ended = await running.ended;
+    expect(ended.code, ended.stderr).toBe(exitCode.interrupted);
+    expect(ended.stderr).toContain('run the same command again');
+    for (const name of ['stopped', 'whole']) {
+      const again = await sluice([
+        'run',
+        'ingest',
+        '--input',
+        path.join(root, 'samples'),
+        '--output',
+        out(name),
+        '--split-bytes',
+        '20KB',
+        '--progress',
+        'off',
+      ]);
+      expect(again.code, again.stderr).toBe(exitCode.ok);
+    }
+    expect(await hashTree(out('stopped'))).toEqual(await hashTree(out('whole')));
+  });
+
+  it('exits with 70 and explains every stage when a flow can never end', async () => {
+    await writeFile(
+      out('stall.ts'),
+      `import { definePipeline } from 'sluice';
+import { mapAsync, pull } from 'sluice/flow';
+const source = { kind: 'one', options: null, async *splits() { yield { bytes: 1, spec: 0 }; }, read: () => pull(() => [[{ bytes: new Uint8Array(1) }]]) };
+const sink = { kind: 'none', options: null, holds: 0, open: async () => ({ write: () => {}, finish: async () => ({}) }) };
+export default definePipeline('stall', source).pipe(mapAsync(() => new Promise<never>(() => {}), { name: 'never' })).to(sink);
+`,
+    );
+    const ended = await sluice(['run', out('stall.ts'), '--output', out('stall'), '--progress', 'off']);
+    expect(ended.code, ended.stderr).toBe(exitCode.stalled);
+    expect(ended.stderr).toMatch(/never: 1 of \d+ values/);
+  });
+
+  it('helps with names that are nearly right', async () => {
+    const pipeline = await sluice(['run', 'quikstart']);
+    expect(pipeline.code).toBe(exitCode.usage);
+    expect(pipeline.stderr).toContain("Did you mean 'quickstart'?");
+    const flag = await sluice(['run', 'ingest', '--inptu', 'x']);
+    expect(flag.code).toBe(exitCode.usage);
+    expect(flag.stderr).toContain('Did you mean --input?');
+    const missing = await sluice(['run', 'ingest']);
+    expect(missing.code).toBe(exitCode.usage);
+    expect(missing.stderr).toContain('--input is needed');
+    const command = await sluice(['rnu']);
+    expect(command.code).toBe(exitCode.usage);
+    expect(command.stderr).toContain('Did you mean run?');
+  });
+
+  it('shows the parameters of a pipeline as typed flags in its help', async () => {
+    const help = await sluice(['run', 'ingest', '--help']);
+    expect(help.code).toBe(exitCode.ok);
+    expect(help.stdout).toContain('--text-column <string>');
+    expect(help.stdout).toContain('--max-patch-length <integer>');
+  });
+
+  it('tells which tensor of a model folder is missing or misshapen', async () => {
+    await mkdir(out('model'));
+    const config = JSON.parse(await readFile(path.join(root, 'models/tiny/config.json'), 'utf8'));
+    config.args.n_layers = 9;
+    await writeFile(out('model/config.json'), JSON.stringify(config));
+    await writeFile(out('model/model.safetensors'), await readFile(path.join(root, 'models/tiny/model.safetensors')));
+    const ended = await sluice([
+      'run',
+      'ingest',
+      '--input',
+      path.join(root, 'samples'),
+      '--model',
+      out('model'),
+      '--output',
+      out('bad-model'),
+    ]);
+    expect(ended.code, ended.stderr).toBe(exitCode.failed);
+    expect(ended.stderr).toContain('layers.4.');
+  });
+});
+
+describe('sluice plan', () => {
+  it('shows stages, memory bound and splits, and writes nothing', async () => {
+    const ended = await sluice(['plan', 'ingest', '--input', path.join(root, 'samples'), '--split-bytes', '20KB'], {
+      cwd: folder,
+    });
+    expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    for (const fact of ['pretokenize', 'embed', 'patch', 'write', 'safetensors', 'bound', '00003'])
+      expect(ended.stdout).toContain(fact);
+    const smaller = await sluice(['plan', 'ingest', '--input', path.join(root, 'samples'), '--memory', '1MB']);
+    expect(smaller.code).toBe(exitCode.failed);
+    expect(smaller.stderr).toMatch(/give at least --memory \d+MB/);
+  });
+});
+
+describe('sluice init', () => {
+  it('scaffolds a project whose pipeline runs as it is, and overwrites nothing', async () => {
+    const made = await sluice(['init', out('project')]);
+    expect(made.code, made.stderr).toBe(exitCode.ok);
+    const ended = await sluice(['run', 'first'], { cwd: out('project') });
+    expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    expect((await sluice(['verify', 'out/first'], { cwd: out('project') })).code).toBe(exitCode.ok);
+    const again = await sluice(['init', out('project')]);
+    expect(again.code).toBe(exitCode.failed);
+    expect(again.stderr).toContain('EXISTS');
+  });
+});
+
+describe('sluice verify', () => {
+  it('finds a changed byte, a missing file and a stray one, with exit code 5', async () => {
+    await sluice(['run', crash, '--output', out('harmed'), '--progress', 'off']);
+    const shard = out('harmed/shards/00000-000000.safetensors');
+    const content = await readFile(shard);
+    content[content.length - 1] = (content[content.length - 1] ?? 0) ^ 1;
+    await writeFile(shard, content);
+    await rm(out('harmed/commits/00001.json'));
+    await writeFile(out('harmed/shards/stray.safetensors'), '');
+    const ended = await sluice(['verify', out('harmed')]);
+    expect(ended.code).toBe(exitCode.notVerified);
+    for (const name of ['00000-000000.safetensors', '00001', 'stray.safetensors']) expect(ended.stderr).toContain(name);
+  });
+});
+
+describe('sluice doctor', () => {
+  it('tells what is there and what is off', async () => {
+    const findings = linesOf((await sluice(['doctor', '--json'])).stdout);
+    const state = (part: string) => findings.find((finding) => finding.part === part)?.state;
+    expect(state('default model')).toBe('ok');
+    expect(state('onnxruntime-node')).toBe('ok');
+    expect(state('webgpu')).toBe('off');
+  });
+});
