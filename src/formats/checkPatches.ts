@@ -1,5 +1,6 @@
 import { fileChunks } from './fileChunks.ts';
 import { float32From, int32From, int64From } from './littleEndian.ts';
+import { PATCHES_FORMAT, SIGNALS_FORMAT } from './names.ts';
 import { readSafetensorsHeader, type SafetensorsHeader, type TensorEntry } from './safetensors/read.ts';
 import { safetensorsHeader } from './safetensors/write.ts';
 
@@ -33,7 +34,7 @@ export async function checkPatches(file: string, expected: ExpectedShard, compla
   if (!checkTensors(header, wanted, complain)) return;
   checkMetadata(
     header,
-    { format: 'blt_patches_v3', num_patches: patches, n_patches: patches, total_bytes: bytes, embed_dim: dim },
+    { format: PATCHES_FORMAT, num_patches: patches, n_patches: patches, total_bytes: bytes, embed_dim: dim },
     complain,
   );
   if (header.tensors.has('entropies'))
@@ -71,7 +72,7 @@ export async function checkSignals(
     ['norms', 'F32', [bytes]],
   ];
   if (!checkTensors(header, wanted, complain)) return;
-  checkMetadata(header, { format: 'sluice_signals_v1', documents: parts, total_bytes: bytes }, complain);
+  checkMetadata(header, { format: SIGNALS_FORMAT, documents: parts, total_bytes: bytes }, complain);
   await checkFloats(file, header, 'entropies', -1e-3, complain);
   await checkFloats(file, header, 'norms', 0, complain);
   let previous = 0n;

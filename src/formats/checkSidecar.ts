@@ -14,7 +14,7 @@ export interface SidecarEnds {
   readonly last: PartPlace | undefined;
 }
 
-export interface PartPlace {
+interface PartPlace {
   readonly id: string;
   readonly part: number;
   readonly complete: boolean;

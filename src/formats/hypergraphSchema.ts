@@ -2,7 +2,7 @@ import { SluiceError } from '../errors.ts';
 import { BincodeReader, BincodeWriter } from './bincode.ts';
 
 /** Root of a document's tree. */
-export interface TrunkNode {
+interface TrunkNode {
   readonly kind: 'trunk';
   /** SHA-256 of the source bytes, lower-case hex. */
   readonly sourceHash: string;
@@ -10,13 +10,13 @@ export interface TrunkNode {
 }
 
 /** A segment of a document: a run of bytes the model saw without interruption. */
-export interface BranchNode {
+interface BranchNode {
   readonly kind: 'branch';
   readonly label: string;
   readonly modality: string;
 }
 
-export interface LeafMetadata {
+interface LeafMetadata {
   /** Byte range within the document. */
   readonly startOffset: number;
   readonly endOffset: number;
@@ -27,14 +27,14 @@ export interface LeafMetadata {
 }
 
 /** A patch, or whatever smaller piece another writer made a leaf. */
-export interface LeafNode {
+interface LeafNode {
   readonly kind: 'leaf';
   readonly label?: string | undefined;
   readonly metadata?: LeafMetadata | undefined;
 }
 
 export type HypergraphNode = TrunkNode | BranchNode | LeafNode;
-export type ExtraValue = string | number | boolean;
+type ExtraValue = string | number | boolean;
 
 export interface Hyperedge {
   readonly vertices: readonly number[];
@@ -42,9 +42,6 @@ export interface Hyperedge {
   /** f32. */
   readonly weight: number;
 }
-
-/** Labels of edges that readers of the sidecar know. */
-export const edgeLabels = ['contains', 'next', 'same_source', 'semantic'] as const;
 
 type ExtraType = 'string' | 'uint' | 'f64' | 'bool';
 

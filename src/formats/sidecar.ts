@@ -4,8 +4,6 @@ import { BincodeWriter } from './bincode.ts';
 import { encodeEdge, encodeNode, encodeVertices, type HypergraphNode, nodeJson } from './hypergraphSchema.ts';
 import { RowInserter } from './sqlite.ts';
 
-export const SIDECAR_FORMAT = 'hypergraph_v3';
-
 export interface SidecarSegment {
   readonly index: number;
   readonly label: string;

@@ -3,6 +3,7 @@ import { OutputError } from '../errors.ts';
 import { tensorChunks } from '../formats/checkPatches.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import { float32From, int32From } from '../formats/littleEndian.ts';
+import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
 import { type CommitRecord, readCommit } from '../run/commitRecord.ts';
@@ -12,7 +13,7 @@ import type { Artefact } from '../sinks/sink.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
 
 /** Documents by size, in bytes: tiny below 512, small below 2048, medium below 8192, large below 32768, huge above. */
-export const sizeClasses = [
+const sizeClasses = [
   ['tiny', 512],
   ['small', 2048],
   ['medium', 8192],
@@ -20,7 +21,7 @@ export const sizeClasses = [
   ['huge', Number.POSITIVE_INFINITY],
 ] as const;
 
-export interface DocumentLine {
+interface DocumentLine {
   readonly id: string;
   readonly uri: string;
   readonly modality: string;
@@ -88,12 +89,12 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
   // One folder of each kind: a pipeline may write the same patches twice, in two layouts.
   const of = (format: string): string[] =>
     firstFolder(artefacts.filter(({ info }) => info.format === format)).map((file) => path.join(root, file));
-  const patches = of('blt_patches_v3');
-  const signals = of('sluice_signals_v1');
-  const documents = await documentsOf(of('hypergraph_v3'), options.largest ?? 10);
+  const patches = of(PATCHES_FORMAT);
+  const signals = of(SIGNALS_FORMAT);
+  const documents = await documentsOf(of(SIDECAR_FORMAT), options.largest ?? 10);
   const entropy = await entropyOf(signals, patches, options.bins ?? 50);
   const lengths = await lengthsOf(patches);
-  const rejectFiles = of('sluice_rejects_v1');
+  const rejectFiles = of(REJECTS_FORMAT);
   if (plan.left_out > 0) rejectFiles.unshift(path.join(root, PLAN_REJECTS));
   return {
     pipeline: plan.pipeline,

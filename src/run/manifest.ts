@@ -1,3 +1,4 @@
+import { PATCHES_FORMAT } from '../formats/names.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import type { Artefact } from '../sinks/sink.ts';
 import type { CommitRecord } from './commitRecord.ts';
@@ -12,7 +13,7 @@ export type ManifestPlan = Pick<Plan, 'digest' | 'pipeline' | 'sluice' | 'stages
 };
 
 /** One file of a `JaxTable`: rows [start, end) of the global array, bytes [byte_start, byte_end) of all bytes. */
-export interface JaxShard {
+interface JaxShard {
   readonly path: string;
   readonly index: number;
   readonly start: number;
@@ -22,7 +23,7 @@ export interface JaxShard {
 }
 
 /** How the embeddings of all shards make up one array [patches, dim], cut along axis 0. */
-export interface JaxTable {
+interface JaxTable {
   readonly tensor: 'embeddings';
   readonly dtype: 'float32';
   readonly global_shape: readonly [number, number];
@@ -124,7 +125,7 @@ function jaxTable(shards: readonly PatchShard[]): JaxTable | undefined {
 
 function patchShard({ path, info }: Artefact): PatchShard | undefined {
   const { format, shard, dim, patches, bytes } = info;
-  if (format !== 'blt_patches_v3') return undefined;
+  if (format !== PATCHES_FORMAT) return undefined;
   if (typeof shard !== 'number' || typeof dim !== 'number') return undefined;
   if (typeof patches !== 'number' || typeof bytes !== 'number') return undefined;
   return { path, shard, dim, patches, bytes };

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
 import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
+import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/sink.ts';
 import { type CommitRecord, commitPath, readCommit } from './commitRecord.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
@@ -11,7 +12,7 @@ import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.t
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** One thing that is wrong with an output. */
-export interface Finding {
+interface Finding {
   /** Relative to the output folder. */
   readonly path: string;
   /** Stable upper-case name, such as `HASH` or `MISSING_COMMIT`. */
@@ -143,7 +144,7 @@ class Verification {
     }
     this.#checkParts(ends);
     this.#checkCounts(commit);
-    const listed = artefacts.find((artefact) => artefact.info.format === 'sluice_rejects_v1');
+    const listed = artefacts.find((artefact) => artefact.info.format === REJECTS_FORMAT);
     const counted = listed === undefined ? 0 : numberOf(listed, 'rejects');
     if (counted !== rejects)
       this.#find(commitPath(split), 'REJECTS', `counts ${rejects} rejects, and its files hold ${counted}`);
@@ -197,7 +198,7 @@ class Verification {
 
   /** What a commit counts is what its files of patches hold, whichever sink wrote them. */
   #checkCounts({ split, artefacts, counts }: CommitRecord): void {
-    for (const format of ['blt_patches_v3', 'hypergraph_v3']) {
+    for (const format of [PATCHES_FORMAT, SIDECAR_FORMAT]) {
       const folders = Map.groupBy(
         artefacts.filter(({ info }) => info.format === format),
         (file) => path.posix.dirname(file.path),

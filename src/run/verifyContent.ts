@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileLines } from '../formats/fileChunks.ts';
+import { DOCUMENTS_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/sink.ts';
 
 /** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
@@ -25,17 +26,17 @@ export async function checkContent(
     sound.get(`${artefact.path.slice(0, -extension.length)}.safetensors`);
   try {
     switch (artefact.info.format) {
-      case 'blt_patches_v3':
+      case PATCHES_FORMAT:
         await checkPatches(file, { patches: number('patches'), bytes: number('bytes'), dim: number('dim') }, complain);
         return undefined;
-      case 'sluice_signals_v1': {
+      case SIGNALS_FORMAT: {
         const patches = patchesBeside('.signals.safetensors');
         if (patches !== undefined && numberOf(patches, 'bytes') !== number('bytes'))
           complain(`is not cut as ${patches.path} is`);
         await checkSignals(file, { bytes: number('bytes'), parts: number('parts') }, complain);
         return undefined;
       }
-      case 'hypergraph_v3': {
+      case SIDECAR_FORMAT: {
         const patches = patchesBeside('.hypergraph.db');
         if (patches !== undefined && numberOf(patches, 'patches') !== number('patches')) {
           complain(`is not cut as ${patches.path} is`);
@@ -44,10 +45,10 @@ export async function checkContent(
         const beside = patches === undefined ? undefined : path.join(root, patches.path);
         return await checkSidecar(file, { patches: number('patches'), bytes: number('bytes') }, beside, complain);
       }
-      case 'sluice_rejects_v1':
+      case REJECTS_FORMAT:
         await checkRejects(file, number('rejects'), note);
         return undefined;
-      case 'sluice_documents_v1':
+      case DOCUMENTS_FORMAT:
         await checkLines(file, number('documents'), ['id', 'uri'], note);
         return undefined;
       default:

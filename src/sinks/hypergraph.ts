@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { OutputError } from '../errors.ts';
 import { float32From, int32From, littleEndianBytes } from '../formats/littleEndian.ts';
-import { SIDECAR_FORMAT, type SidecarContent, type SidecarDocument, type SidecarSegment } from '../formats/sidecar.ts';
-import type { Patches } from '../records.ts';
+import { SIDECAR_FORMAT } from '../formats/names.ts';
+import type { SidecarContent, SidecarDocument, SidecarSegment } from '../formats/sidecar.ts';
+import type { DocumentHead, Patches } from '../records.ts';
 import { type Pool, sharedPool, workerModule } from '../run/pool.ts';
 import { ChunkList, chained } from './chunkList.ts';
 import type { SidecarFailure, SidecarTask } from './hypergraphWorker.ts';
@@ -119,6 +120,7 @@ function contentOf(context: SinkContext, shard: Shard<Kept>) {
 }
 
 function documentOf({ document, kept, ...part }: ShardPart<Kept>): SidecarDocument {
+  const contentSha256 = kept.hash.digest('hex');
   return {
     id: document.id,
     uri: document.source.uri,
@@ -129,11 +131,21 @@ function documentOf({ document, kept, ...part }: ShardPart<Kept>): SidecarDocume
     bytesBefore: part.bytesBefore,
     documentBytes: document.byteLength,
     modality: kept.modality,
-    sha256: document.sha256 ?? null,
-    contentSha256: kept.hash.digest('hex'),
+    sha256: document.sha256 ?? (isWhole(document, kept.segments) ? contentSha256 : null),
+    contentSha256,
     meta: headMetaJson(document),
     segments: kept.segments,
   };
+}
+
+/** True where the segments are the source record itself, byte for byte: then its hash is known. */
+function isWhole(document: DocumentHead, segments: readonly SidecarSegment[]): boolean {
+  let end = 0;
+  for (const { derived, originStart, start, bytes, segmentBytes } of segments) {
+    if (derived !== null || originStart !== end || start !== 0 || bytes !== segmentBytes) return false;
+    end += bytes;
+  }
+  return end === document.byteLength;
 }
 
 function segmentOf({ segment, offset }: Patches, byteFrom: number): SidecarSegment {

@@ -1,10 +1,9 @@
 import { PipelineError } from '../errors.ts';
+import { DOCUMENTS_FORMAT } from '../formats/names.ts';
 import type { Document } from '../records.ts';
 import { metaJson } from './metaJson.ts';
 import { checkedFolder } from './shardName.ts';
 import type { ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
-
-export const DOCUMENTS_FORMAT = 'sluice_documents_v1';
 
 export interface JsonlOptions {
   /** Bytes after which a file ends and the next begins; a line is never divided. Default 64 MiB. */

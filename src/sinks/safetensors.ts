@@ -1,12 +1,11 @@
 import { littleEndianBytes } from '../formats/littleEndian.ts';
+import { PATCHES_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
 import type { Patches } from '../records.ts';
 import { ChunkList, COALESCE_BYTES, chained, coalesced } from './chunkList.ts';
 import { documentsOf, patchSink } from './patchSink.ts';
 import type { CutOptions, Keeper, Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
-
-export const PATCHES_FORMAT = 'blt_patches_v3';
 
 export interface SafetensorsOptions extends CutOptions {
   /** Further entries of every file's `__metadata__`, such as the model's name; they cannot replace those of the format. */

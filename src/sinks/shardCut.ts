@@ -3,7 +3,7 @@ import type { DocumentHead, Patches } from '../records.ts';
 import { headMetaJson } from './metaJson.ts';
 import type { Layout } from './shardName.ts';
 
-export const DEFAULT_SHARD_BYTES = 64 << 20;
+const DEFAULT_SHARD_BYTES = 64 << 20;
 
 /** What a document's entry in a shard is counted as, besides its strings: its row, its lists, its objects. */
 const ENTRY_COST = 1024;

@@ -27,7 +27,7 @@ export function shardPath(
 }
 
 /** An identifier as part of a file name: ASCII letters, digits, `_` and `-` stay, every run of anything else becomes one `_`. */
-export function safeName(id: string): string {
+function safeName(id: string): string {
   return id
     .replace(/[^A-Za-z0-9_-]+/g, '_')
     .replace(/^_+|_+$/g, '')

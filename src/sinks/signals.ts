@@ -1,12 +1,11 @@
 import { littleEndianBytes } from '../formats/littleEndian.ts';
+import { SIGNALS_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks } from '../formats/safetensors/write.ts';
 import type { Patches } from '../records.ts';
 import { ChunkList, COALESCE_BYTES, chained, coalesced } from './chunkList.ts';
 import { patchSink } from './patchSink.ts';
 import { badPatches, type CutOptions, type Keeper, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
-
-export const SIGNALS_FORMAT = 'sluice_signals_v1';
 
 interface Kept {
   readonly entropies: ChunkList;

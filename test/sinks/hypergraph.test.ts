@@ -137,7 +137,6 @@ describe('hypergraph sink', () => {
       complete: 1,
       patches_before: 0,
       bytes_before: 0,
-      sha256: null,
       row: null,
       member: null,
       byte: null,
@@ -156,6 +155,7 @@ describe('hypergraph sink', () => {
         first_byte: 0,
         bytes: 9,
         document_bytes: 9,
+        sha256: sha256(a, b),
         content_sha256: sha256(a, b),
         ordinal: 0,
         line: 1,
@@ -172,6 +172,7 @@ describe('hypergraph sink', () => {
         first_byte: 9,
         bytes: 0,
         document_bytes: 0,
+        sha256: sha256(c),
         content_sha256: sha256(c),
         ordinal: 1,
         line: 2,
@@ -188,6 +189,7 @@ describe('hypergraph sink', () => {
         first_byte: 9,
         bytes: 11,
         document_bytes: 11,
+        sha256: sha256(d),
         content_sha256: sha256(d),
         ordinal: 2,
         line: 3,
@@ -239,6 +241,7 @@ describe('hypergraph sink', () => {
       patchesOf([{ segments: [[3], [4]], derived: 'utf-16le -> utf-8' }]),
     );
     const db = openOnly(root, '00000-000000.hypergraph.db');
+    expect(db.prepare('SELECT sha256 FROM documents').pluck().all()).toEqual([null]);
     expect(db.prepare('SELECT derived FROM segments').pluck().all()).toEqual(Array(2).fill('utf-16le -> utf-8'));
     const leaf = decodeNode(db.prepare<[], Buffer>('SELECT data FROM nodes WHERE id = 4').pluck().get() as Buffer);
     expect(describeNode(leaf)).toBe('patch_1 0-4');

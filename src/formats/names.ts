@@ -1,0 +1,6 @@
+/** Names of the formats that an output is made of, as `info.format` of artefacts and `__metadata__.format` say them. */
+export const PATCHES_FORMAT = 'blt_patches_v3';
+export const SIGNALS_FORMAT = 'sluice_signals_v1';
+export const SIDECAR_FORMAT = 'hypergraph_v3';
+export const DOCUMENTS_FORMAT = 'sluice_documents_v1';
+export const REJECTS_FORMAT = 'sluice_rejects_v1';
