@@ -102,18 +102,7 @@ function segmentsOf<M extends Meta>(document: Document<M>, found: Found, setting
   }
 }
 
-/**
- * What one document is cut into; a promise only where its bytes are not plainly text.
- *
- * @throws RecordError `EMPTY_DOCUMENT`, `INVALID_UTF8`, `INVALID_TEXT`.
- */
-export function segment<M extends Meta>(
-  document: Document<M>,
-  options: PretokenizeOptions = {},
-): Iterable<Segment<M>> | Promise<Iterable<Segment<M>>> {
-  return segmentWith(document, settle(options));
-}
-
+/** What one document is cut into; a promise only where its bytes are not plainly text. Throws RecordError. */
 function segmentWith<M extends Meta>(
   document: Document<M>,
   settings: Settings,

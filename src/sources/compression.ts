@@ -1,6 +1,7 @@
 import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { Failure } from './failure.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -80,17 +81,15 @@ class Decoder {
   }
 }
 
+function truncated(compression: Compression, cause?: unknown): Failure {
+  const hint = 'Copy the file again; what lies before the cut was read.';
+  return new Failure('TRUNCATED', `the ${compression} stream ends too early`, hint, cause);
+}
+
 function understand(error: unknown, compression: Compression): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
-  if (code === 'Z_BUF_ERROR') {
-    return new Failure(
-      'TRUNCATED',
-      `the ${compression} stream ends too early`,
-      'Copy the file again; what lies before the cut was read.',
-      error,
-    );
-  }
+  if (code === 'Z_BUF_ERROR') return truncated(compression, error);
   if (!/^(Z_|ZSTD_)/.test(code)) return error;
   return new Failure(
     'CORRUPT_COMPRESSION',
@@ -111,6 +110,7 @@ export async function* decompress(
   compression: Compression,
   maxExpansion: number,
 ): AsyncGenerator<Uint8Array> {
+  const frames = compression === 'zstd' ? new ZstdFrames() : undefined;
   let decoder: Decoder | undefined;
   let bytesIn = 0;
   let bytesOut = 0;
@@ -128,6 +128,7 @@ export async function* decompress(
   try {
     for await (const chunk of input) {
       bytesIn += chunk.length;
+      frames?.push(chunk);
       let rest = chunk;
       while (rest.length > 0) {
         decoder ??= new Decoder(compression === 'gzip' ? createGunzip() : createZstdDecompress());
@@ -141,6 +142,7 @@ export async function* decompress(
       }
     }
     if (decoder !== undefined) for await (const output of decoder.end()) yield checked(output);
+    if (frames?.whole === false) throw truncated(compression);
   } catch (error) {
     throw understand(error, compression);
   } finally {

@@ -4,7 +4,7 @@ import { Failure } from './failure.ts';
 import { didYouMean } from './suggest.ts';
 
 /** How the stored values of a column become values of its kind; all of it exact. */
-export type Conversion =
+type Conversion =
   | 'same'
   | 'text'
   | 'bigint'

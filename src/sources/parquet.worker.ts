@@ -18,7 +18,7 @@ export interface RowGroupTask {
   readonly columns: readonly PhysicalColumn[];
 }
 
-export interface BadRow {
+interface BadRow {
   /** Within the chunk. */
   readonly row: number;
   readonly code: string;

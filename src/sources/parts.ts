@@ -4,7 +4,7 @@ export const MAX_DOCUMENT_BYTES = 16 << 20;
 const LINE_END = 0x0a;
 
 /** Bytes before a cut in which a line end is looked for. */
-export function windowOf(maxBytes: number): number {
+function windowOf(maxBytes: number): number {
   return Math.max(1, Math.min(64 << 10, maxBytes >> 2));
 }
 

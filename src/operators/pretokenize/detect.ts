@@ -11,14 +11,14 @@ export interface TextFound {
   readonly confidence: number;
 }
 
-export interface BytesFound {
+interface BytesFound {
   readonly kind: 'bytes';
   readonly modality: Modality;
   readonly mediaType: string;
 }
 
 /** UTF-8 with faults that no older charset explains. */
-export interface DamageFound {
+interface DamageFound {
   readonly kind: 'damaged';
   readonly offset: number;
   readonly guess: string | undefined;
@@ -34,7 +34,7 @@ const CONTROLS = 0.02;
 const text = (charset: string, confidence = 1): TextFound => ({ kind: 'text', charset, confidence });
 
 /** The charset that a byte-order mark at the beginning names (Unicode 16, section 23.8). */
-export function byteOrderMark(bytes: Uint8Array): string | undefined {
+function byteOrderMark(bytes: Uint8Array): string | undefined {
   const [a, b, c, d] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8';
   if (a === 0xff && b === 0xfe) return c === 0 && d === 0 && bytes.length % 4 === 0 ? 'utf-32le' : 'utf-16le';

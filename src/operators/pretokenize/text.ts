@@ -41,7 +41,7 @@ function cutAt(bytes: Uint8Array, start: number, max: number, charset: string): 
 }
 
 /** Cuts, from 0 to the length of the document: `[0, a, b, ..., length]`. */
-export function textCuts(bytes: Uint8Array, max: number, charset: string): number[] {
+function textCuts(bytes: Uint8Array, max: number, charset: string): number[] {
   const cuts = [0];
   for (let at = 0; at < bytes.length; ) {
     at = cutAt(bytes, at, max, charset);
