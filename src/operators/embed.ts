@@ -15,7 +15,7 @@ export interface EmbedOptions {
   readonly preNorm?: boolean | undefined;
   /** Where the model runs. Default: `auto`, which is the CPU. */
   readonly device?: 'auto' | 'cpu' | undefined;
-  /** Bytes of a segment that one forward pass takes, BOS counted as one. Default: 2048. */
+  /** Bytes of a segment that one forward pass takes, BOS counted as one. Default: 1024. */
   readonly pieceBytes?: number | undefined;
 }
 

@@ -14,17 +14,18 @@ export interface PoolOptions {
  * batches, and move buffers instead of copying them.
  */
 export class Pool {
-  readonly threads: number;
-  readonly #piscina: Piscina;
+  #threads: number;
+  #piscina: Piscina;
+  readonly #heapMb: number | undefined;
 
   constructor(options: PoolOptions = {}) {
-    this.threads = options.threads ?? availableParallelism();
-    this.#piscina = new Piscina({
-      minThreads: 0,
-      maxThreads: this.threads,
-      idleTimeout: 2000,
-      ...(options.heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMb } }),
-    });
+    this.#threads = options.threads ?? availableParallelism();
+    this.#heapMb = options.heapMb;
+    this.#piscina = this.#start();
+  }
+
+  get threads(): number {
+    return this.#threads;
   }
 
   /** Runs the default export of a worker module on one task. Buffers in `move` change hands. */
@@ -36,8 +37,26 @@ export class Pool {
     }) as Promise<R>;
   }
 
+  /** Uses this many threads for tasks to come; those in hand finish where they are. */
+  resize(threads: number): void {
+    if (threads === this.#threads) return;
+    this.#threads = threads;
+    void this.#piscina.close();
+    this.#piscina = this.#start();
+  }
+
+  /** Ends the threads; tasks in hand fail. */
   async close(): Promise<void> {
     await this.#piscina.destroy();
+  }
+
+  #start(): Piscina {
+    return new Piscina({
+      minThreads: 0,
+      maxThreads: this.#threads,
+      idleTimeout: 2000,
+      ...(this.#heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: this.#heapMb } }),
+    });
   }
 }
 
@@ -60,18 +79,9 @@ export function moving(value: object, buffers: readonly ArrayBuffer[]): unknown 
 }
 
 let shared: Pool | undefined;
-let threads: number | undefined;
 
 /** The pool that operators and sinks use when nobody gives them one; its idle threads end by themselves. */
 export function sharedPool(): Pool {
-  shared ??= new Pool({ threads });
+  shared ??= new Pool();
   return shared;
-}
-
-/** Sets how many threads the shared pool has from now on. Tasks in hand finish in the old one. */
-export function setThreads(count: number): void {
-  if (count === threads) return;
-  threads = count;
-  void shared?.close();
-  shared = undefined;
 }

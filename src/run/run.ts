@@ -18,7 +18,7 @@ import {
   requireSamePlan,
   stagesOf,
 } from './plan.ts';
-import { setThreads } from './pool.ts';
+import { sharedPool } from './pool.ts';
 import type { SplitRun } from './splitRun.ts';
 
 export interface RunOptions extends PlanOptions {
@@ -58,7 +58,7 @@ export interface RunSummary {
 export async function run(definition: Pipeline, options: RunOptions): Promise<RunSummary> {
   const pipeline = built(definition);
   const begun = performance.now();
-  setThreads(workersOf(options));
+  sharedPool().resize(workersOf(options));
   const signal = options.signal ?? new AbortController().signal;
   const folder = new OutputFolder(options.output);
   const unlock = await lockOutput(folder.root).catch((error: unknown) => {
