@@ -11,7 +11,7 @@ import type { Artefact, ArtefactFile } from '../sinks/sink.ts';
  * before any one of them. `SLUICE_CRASH_AT=n` kills the process before its n-th step; `SLUICE_DISK_ERROR=ENOSPC@n`
  * makes the n-th step fail. `SLUICE_COUNT_STEPS=1` tells at the end how many there were.
  */
-export class Steps {
+class Steps {
   count = 0;
   readonly #crashAt = Number(process.env['SLUICE_CRASH_AT'] ?? 0);
   readonly #fault = /^(\w+)@(\d+)$/.exec(process.env['SLUICE_DISK_ERROR'] ?? '');

@@ -1,8 +1,8 @@
-import { RecordError, SluiceError } from '../errors.ts';
+import { type RecordError, SluiceError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 
 /** One line of a reject file. */
-export interface RejectLine {
+interface RejectLine {
   readonly stage: string;
   readonly code: string;
   readonly message: string;
@@ -17,7 +17,7 @@ export interface RejectLine {
 /** A record's bytes are kept in the reject line up to this size; beyond it the position must do. */
 const PAYLOAD_LIMIT = 4096;
 /** Reject lines of one split are held in memory to be put in order; this many bytes end the run instead. */
-export const REJECT_BYTES = 32 << 20;
+const REJECT_BYTES = 32 << 20;
 
 /** More records failed than the run allows. */
 export class RejectLimitError extends SluiceError {
@@ -88,15 +88,4 @@ function payloadOf(payload: Uint8Array | undefined): Pick<RejectLine, 'payload' 
   } catch {
     return { payload_base64: Buffer.from(payload).toString('base64') };
   }
-}
-
-/** An error that belongs to one record, whatever threw it. */
-export function asRecordError(
-  error: unknown,
-  code: string,
-  where: Pick<RecordError, 'path' | 'position'>,
-): RecordError {
-  if (error instanceof RecordError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new RecordError(message, { code, path: where.path, position: where.position, cause: error });
 }

@@ -43,6 +43,7 @@ export interface SplitJob {
 /** From this many documents on the reject rate is looked at. */
 const RATE_FROM = 100;
 const DEFAULT_REJECT_RATE = 0.5;
+const MANY_STAGES = 64;
 
 /**
  * One split from its source to its commit: reads, runs the flow, writes every sink, and publishes `commits/<split>.json`,
@@ -51,7 +52,7 @@ const DEFAULT_REJECT_RATE = 0.5;
 export class SplitRun {
   readonly split: Split;
   readonly rejects: Rejects;
-  readonly stages: LiveStage[] = [];
+  stages: LiveStage[] = [];
   readonly tally: SplitTally = {
     documentsRead: 0,
     bytesRead: 0,
@@ -64,6 +65,7 @@ export class SplitRun {
   readonly #job: SplitJob;
   readonly #artefacts: Artefact[] = [];
   readonly #files: TemporaryFile[] = [];
+  #registered = 0;
 
   constructor(job: SplitJob) {
     this.#job = job;
@@ -141,9 +143,12 @@ export class SplitRun {
     return {
       strict: true,
       stage: (info: StageInfo) => {
-        const granted = rooms[this.stages.length];
+        const granted = rooms[this.#registered++];
         const room = granted?.stage === info.name ? granted.room : info.room;
         const live: LiveStage = { name: info.name, room };
+        // Flows inside a flow come and go: those that have ended need no room in progress.
+        if (this.stages.length >= MANY_STAGES)
+          this.stages = this.stages.filter((stage) => stage.inlet?.closed !== true);
         this.stages.push(live);
         return {
           room,

@@ -21,7 +21,7 @@ export function numbers(
   };
 }
 
-export function document(split: string, n: number): Document {
+function document(split: string, n: number): Document {
   return {
     id: `${split}-${n}`,
     source: { split, uri: `numbers/${split}`, position: { ordinal: n } },
