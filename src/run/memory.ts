@@ -18,6 +18,8 @@ export interface MemoryPlan {
 
 export interface MemoryRequest {
   readonly stages: readonly StageInfo[];
+  /** Bytes that reading one split holds. */
+  readonly source: number;
   /** Bytes the sinks of one split hold. */
   readonly sinks: number;
   readonly workers: number;
@@ -34,7 +36,7 @@ export interface MemoryRequest {
 export function divideMemory(request: MemoryRequest): MemoryPlan {
   const { stages, budget } = request;
   const fixed = BASE_BYTES + request.workers * WORKER_BYTES;
-  const held = request.sinks + sum(stages.map((stage) => stage.holds ?? 0));
+  const held = request.source + request.sinks + sum(stages.map((stage) => stage.holds ?? 0));
   const asked = stages.map((stage) => stage.room.bytes ?? 0);
   const least = stages.map((stage, i) =>
     (stage.weight ?? 1) === 0 ? (asked[i] ?? 0) : Math.min(stage.least ?? 0, asked[i] ?? 0),
@@ -57,6 +59,7 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
     { what: 'node, libraries, garbage not yet collected', bytes: BASE_BYTES },
     { what: `${request.workers} worker threads`, bytes: request.workers * WORKER_BYTES },
     ...stages.map((stage, i) => ({ what: stage.name, bytes: splits * ((rooms[i] ?? 0) + (stage.holds ?? 0)) })),
+    { what: 'source', bytes: splits * request.source },
     { what: 'sinks', bytes: splits * request.sinks },
   ];
   return {

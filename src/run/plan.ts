@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { EMPTY } from 'rxjs';
+import { EMPTY, type Observable } from 'rxjs';
 import { OutputError, PipelineError, type RecordError, SluiceError } from '../errors.ts';
 import { monitored, type StageInfo } from '../flow/monitor.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
-import type { Split } from '../sources/source.ts';
+import type { Source, Split } from '../sources/source.ts';
 import { withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
@@ -50,6 +50,18 @@ export interface PlanOptions {
 
 /** The stages of a pipeline, from sink to source (the order of subscription), found by feeding its flow nothing. */
 export function stagesOf(pipeline: Pipeline): StageInfo[] {
+  return collect(flowOf(pipeline, EMPTY).pipe(writeStage(async () => {})));
+}
+
+/** Bytes that reading a split holds at most, over all splits: what the source's own stages say when they are subscribed. */
+export function sourceHolds(source: Source<unknown>, splits: readonly Split[]): number {
+  return splits.reduce((most, split) => {
+    const held = collect(source.read(split)).reduce((sum, stage) => sum + (stage.holds ?? 0), 0);
+    return Math.max(most, held);
+  }, 0);
+}
+
+function collect(flow: Observable<unknown>): StageInfo[] {
   const stages: StageInfo[] = [];
   const collector = {
     strict: false,
@@ -58,7 +70,6 @@ export function stagesOf(pipeline: Pipeline): StageInfo[] {
       return { room: info.room, watch: () => {} };
     },
   };
-  const flow = flowOf(pipeline, EMPTY).pipe(writeStage(async () => {}));
   withRun(new Rejects(), () => monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()));
   return stages;
 }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { OutputError, PipelineError } from '../errors.ts';
+import type { Split } from '../sources/source.ts';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from './definition.ts';
 import { asDiskError, OutputFolder } from './durable.ts';
@@ -16,6 +17,7 @@ import {
   readPlan,
   requireOwnFolder,
   requireSamePlan,
+  sourceHolds,
   stagesOf,
 } from './plan.ts';
 import { sharedPool } from './pool.ts';
@@ -73,7 +75,7 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
     if (stored !== undefined) requireSamePlan(folder.root, stored, recipe);
     const plan = stored ?? (await createPlan(folder, pipeline, recipe, signal));
     const commits = await readCommits(folder.root, plan);
-    const memory = planMemory(pipeline, options, plan.splits.length);
+    const memory = planMemory(pipeline, options, plan.splits);
     options.onEvent?.({ type: 'planned', plan, memory, committed: commits.size });
     const ran = await runSplits({ pipeline, plan, folder, memory, commits, signal, onEvent: options.onEvent });
     await writeManifest(folder, plan, inOrder(plan, commits));
@@ -93,14 +95,15 @@ export const workersOf = (options: { readonly workers?: number | undefined }): n
 export function planMemory(
   pipeline: Pipeline,
   options: Pick<RunOptions, 'workers' | 'memory'>,
-  splits: number,
+  splits: readonly Split[],
 ): MemoryPlan {
   const workers = workersOf(options);
   return divideMemory({
     stages: stagesOf(pipeline),
-    sinks: pipeline.sinks.reduce((bytes, sink) => bytes + sink.holds, pipeline.source.holds ?? 0),
+    source: sourceHolds(pipeline.source, splits),
+    sinks: pipeline.sinks.reduce((bytes, sink) => bytes + sink.holds, 0),
     workers,
-    splits: Math.min(workers, splits),
+    splits: Math.min(workers, splits.length),
     budget: options.memory,
   });
 }

@@ -24,12 +24,10 @@ export interface PlanContext {
 export interface Source<T> {
   readonly kind: string;
   readonly options: JsonValue;
-  /** Bytes that reading one split holds at most, for the memory bound. */
-  readonly holds?: number;
   /** Lists the splits in a stable order. Throws SourceError where nothing can be read at all. */
   splits(context: PlanContext): AsyncIterable<Omit<Split, 'id'>>;
   /**
-   * Reads one split as a gated flow, in order. A record that cannot be read goes to the run's rejects (`rejectOrThrow`);
+   * Reads one split as a gated flow, in order: a `pull` whose `holds` says how many bytes reading this split takes. A record that cannot be read goes to the run's rejects (`rejectOrThrow`);
    * a file whose identity changed since the plan is a SourceError `INPUT_CHANGED`.
    */
   read(split: Split): Observable<T>;

@@ -16,7 +16,8 @@ describe('divideMemory', () => {
   it('gives every stage what it asks for when nobody limits it', () => {
     const plan = divideMemory({
       stages: [stage('a', 64 * MIB), stage('b', 16 * MIB)],
-      sinks: 5 * MIB,
+      source: 3 * MIB,
+      sinks: 2 * MIB,
       workers: 2,
       splits: 2,
     });
@@ -31,7 +32,7 @@ describe('divideMemory', () => {
       stage('c', 10 * MIB, { weight: 0 }),
     ];
     const budget = BASE_BYTES + WORKER_BYTES + 52 * MIB;
-    const plan = divideMemory({ stages, sinks: 0, workers: 1, splits: 1, budget });
+    const plan = divideMemory({ stages, source: 0, sinks: 0, workers: 1, splits: 1, budget });
     expect(plan.rooms.map((room) => Math.round((room.room.bytes ?? 0) / MIB))).toEqual([11, 31, 10]);
     expect(plan.bound).toBeLessThanOrEqual(budget);
   });
@@ -39,12 +40,12 @@ describe('divideMemory', () => {
   it('takes fewer splits in flight before it refuses', () => {
     const stages = [stage('a', 100 * MIB, { least: 60 * MIB })];
     const budget = BASE_BYTES + 4 * WORKER_BYTES + 130 * MIB;
-    expect(divideMemory({ stages, sinks: 0, workers: 4, splits: 4, budget }).splitsInFlight).toBe(2);
+    expect(divideMemory({ stages, source: 0, sinks: 0, workers: 4, splits: 4, budget }).splitsInFlight).toBe(2);
   });
 
   it('refuses a budget that cannot work, and names the least that does', () => {
     const stages = [stage('a', 100 * MIB, { least: 60 * MIB })];
-    const ask = (budget: number) => divideMemory({ stages, sinks: MIB, workers: 1, splits: 4, budget });
+    const ask = (budget: number) => divideMemory({ stages, source: 0, sinks: MIB, workers: 1, splits: 4, budget });
     let least = 0;
     try {
       ask(MIB);
@@ -72,7 +73,7 @@ describe('divideMemory', () => {
         );
         const budget = BASE_BYTES + WORKER_BYTES + extra * MIB;
         try {
-          const plan = divideMemory({ stages: infos, sinks: 0, workers: 1, splits, budget });
+          const plan = divideMemory({ stages: infos, source: 0, sinks: 0, workers: 1, splits, budget });
           expect(plan.bound).toBeLessThanOrEqual(budget);
           plan.rooms.forEach(({ room }, i) => {
             expect(room.bytes).toBeLessThanOrEqual((list[i]?.asked ?? 0) * MIB);

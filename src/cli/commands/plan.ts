@@ -50,7 +50,7 @@ async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): P
   const memory = planMemory(
     pipeline,
     { workers: flags.workers, memory: flags.memory === undefined ? undefined : parseBytes(flags.memory) },
-    splits.length,
+    splits,
   );
   const stages = stagesOf(pipeline).map((stage, i) => ({
     name: stage.name,

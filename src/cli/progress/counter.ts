@@ -13,6 +13,8 @@ export interface Snapshot {
   /** Input bytes planned, and those of splits committed now and earlier plus what running splits have read. */
   readonly input_bytes: { readonly total: number; readonly done: number };
   readonly documents_read: number;
+  /** Documents to read at most; null for all. */
+  readonly documents_limit: number | null;
   readonly documents: number;
   readonly bytes: number;
   readonly patches: number;
@@ -36,12 +38,14 @@ export class Counter {
   readonly #done = { documents_read: 0, documents: 0, bytes: 0, patches: 0, rejects: 0 };
   #sizes = new Map<string, number>();
   #total = 0;
+  #limit: number | null = null;
   #earlierBytes = 0;
   #committedBytes = 0;
   #splits = { total: 0, committed: 0, earlier: 0 };
 
   see(event: RunEvent, committedEarlier: ReadonlySet<string> = new Set()): void {
     if (event.type === 'planned') {
+      this.#limit = event.plan.limit;
       this.#sizes = new Map(event.plan.splits.map((split) => [split.id, split.bytes]));
       for (const [id, size] of this.#sizes) {
         this.#total += size;
@@ -79,14 +83,18 @@ export class Counter {
     }
     const now = this.#committedBytes + read;
     const done = this.#earlierBytes + now;
+    // Under a limit nobody knows the bytes to come; the documents to come are known.
+    const left = this.#limit === null ? [this.#total - done, now] : [this.#limit - sum.documents, sum.documents];
+    const [toDo = 0, soFar = 0] = left;
     const rate = seconds > 0 ? sum.bytes / seconds : 0;
     return {
       seconds: round(seconds),
       splits: { ...this.#splits, running: this.running.size },
       input_bytes: { total: this.#total, done },
       ...sum,
+      documents_limit: this.#limit,
       bytes_per_second: round(rate),
-      eta_seconds: now > 0 ? round(((this.#total - done) * seconds) / now) : null,
+      eta_seconds: soFar > 0 ? round((Math.max(0, toDo) * seconds) / soFar) : null,
       stages: [...this.running.values()].flatMap((one) =>
         [...one.stages].reverse().map(({ name, inlet, room }) => ({
           split: one.split.id,

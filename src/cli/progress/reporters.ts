@@ -15,7 +15,9 @@ export interface Reporter {
 }
 
 function line(s: Snapshot): string {
-  const part = s.input_bytes.total > 0 ? `${Math.floor((100 * s.input_bytes.done) / s.input_bytes.total)}%` : '';
+  const [done, total] =
+    s.documents_limit === null ? [s.input_bytes.done, s.input_bytes.total] : [s.documents, s.documents_limit];
+  const part = total > 0 ? `${Math.min(100, Math.floor((100 * done) / total))}%` : '';
   const rooms = s.stages
     .filter((stage) => stage.items > 0)
     .map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
