@@ -11,7 +11,7 @@ const parameters = z.object({
   charset: z.enum(['keep', 'utf-8']).default('keep').describe('keep the bytes of legacy text, or transcode it'),
   model: z.string().optional().describe('model folder; the embedded one otherwise'),
   threshold: z
-    .union([z.literal('auto'), z.coerce.number()])
+    .union([z.literal('auto'), z.coerce.number()], { error: "it takes a number of nats, or 'auto'" })
     .default('auto')
     .describe('nats above which a patch begins, or auto'),
   monotonicity: z.boolean().default(false).describe('compare the rise of the entropy with the threshold'),

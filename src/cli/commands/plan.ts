@@ -33,7 +33,12 @@ export function planCommand(): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .helpOption(false)
+    .addHelpText('after', '\nA pipeline adds flags of its own: put --help behind its name.')
     .action(async (name: string, _flags: PlanFlags, command: Command) => {
+      if (name === '--help' || name === '-h') {
+        command.outputHelp();
+        return;
+      }
       const loaded = await loadPipeline(name);
       const full = withPlanFlags(new Command(`sluice plan ${name}`)).argument('[pipeline]');
       addParameters(full, loaded.definition);

@@ -39,6 +39,16 @@ export function withRunFlags(command: Command): Command {
     )
     .option('--memory <size>', 'stay under this much memory, such as 2GB')
     .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
+    .addOption(
+      new Option('--device <name>', 'where the model runs; this version has the CPU')
+        .choices(['auto', 'cpu'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--engine <name>', 'what runs the splits; this version has this process')
+        .choices(['local'])
+        .default('local'),
+    )
     .option('--resume', 'go on with what is in the output folder; this is the default')
     .option('--fresh', 'throw away what an earlier run has put into the output folder')
     .option(
@@ -56,7 +66,12 @@ export function runCommand(): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .helpOption(false)
+    .addHelpText('after', '\nA pipeline adds flags of its own: put --help behind its name.')
     .action(async (name: string, _flags: RunFlags, command: Command) => {
+      if (name === '--help' || name === '-h') {
+        command.outputHelp();
+        return;
+      }
       const loaded = await loadPipeline(name);
       const full = withRunFlags(new Command(`sluice run ${name}`)).description(
         `run pipeline '${loaded.definition.name}', or resume it`,
