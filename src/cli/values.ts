@@ -13,3 +13,6 @@ export function finiteNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It takes a number.');
   return value;
 }
+
+/** What a user types to get here again: a checkout goes through its bootstrap, an installed package has a command. */
+export const selfCommand = import.meta.url.endsWith('.ts') ? 'npm run -s sluice --' : 'sluice';

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
 import type { Pipeline } from '../../run/definition.ts';
@@ -12,7 +13,7 @@ import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
 import { jsonLine, type ProgressMode, progressModes, type Reporter, reporterFor } from '../progress/reporters.ts';
 import { renderError } from '../renderError.ts';
-import { positiveInteger } from '../values.ts';
+import { positiveInteger, selfCommand } from '../values.ts';
 
 export interface RunFlags {
   readonly output?: string;
@@ -197,7 +198,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
       ? 'nothing to do   every split was committed before'
       : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toFixed(3)} MB/s`,
     ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
-    `check it with  sluice verify ${output}`,
+    `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
 }
