@@ -3,9 +3,9 @@ import type { Limit } from '../flow/inlet.ts';
 import type { StageInfo } from '../flow/monitor.ts';
 
 /** Node, its libraries and the garbage a collector has not come to yet. Measured: see `docs/memory.md`. */
-export const BASE_BYTES = 420 << 20;
+export const BASE_BYTES = 320 << 20;
 /** A worker thread with its own heap and the activations of one piece, besides what stages declare. Measured likewise. */
-export const WORKER_BYTES = 160 << 20;
+export const WORKER_BYTES = 112 << 20;
 
 export interface MemoryPlan {
   /** Rooms in the order of the stages that were asked about. */
