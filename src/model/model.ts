@@ -4,7 +4,7 @@ export interface EncodeOptions {
   /** Return the states before the final norm. Default: false. */
   readonly preNorm?: boolean | undefined;
   /**
-   * Tokens of one forward pass. Default: 2048. Cuts are counted from the document's start, so results depend on nothing
+   * Tokens of one forward pass. Default: 1024. Cuts are counted from the document's start, so results depend on nothing
    * else; another value changes float bits, not more.
    */
   readonly pieceTokens?: number | undefined;

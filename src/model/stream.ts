@@ -3,7 +3,7 @@ import type { ForwardResult, ForwardTask, KeyValues } from './forward.ts';
 import type { EncodedPiece } from './model.ts';
 import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
 
-export const DEFAULT_PIECE_TOKENS = 2048;
+export const DEFAULT_PIECE_TOKENS = 1024;
 
 /**
  * Rotary positions restart before they reach this. The table's float32 angles grow coarser with the position (1e-2

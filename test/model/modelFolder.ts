@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../src/model/config.ts';
@@ -16,12 +16,18 @@ export const smallArgs = {
 
 type Tensors = Record<string, { dtype: string; shape: readonly number[]; data: Uint8Array }>;
 
+const made: string[] = [];
+process.once('exit', () => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
+});
+
 /** Writes a model folder with seeded random weights; `change` may spoil them first. */
 export function modelFolder(
   args: Record<string, unknown> = smallArgs,
   change: (tensors: Tensors) => void = () => {},
 ): string {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-model-'));
+  made.push(dir);
   const config = { args };
   writeFileSync(join(dir, 'config.json'), JSON.stringify(config));
   let seed = 7;

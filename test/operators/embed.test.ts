@@ -32,7 +32,7 @@ describe('embed', () => {
   afterAll(() => direct.close());
 
   it('hands on every byte of every segment, in order, with what the model says about it', async () => {
-    const texts = [prose(5000), prose(1), new Uint8Array(0), prose(2047), prose(2048), prose(700)];
+    const texts = [prose(2500), prose(1), new Uint8Array(0), prose(1023), prose(1024), prose(700)];
     const segments = texts.map((bytes, i) => segmentOf(bytes, `d${i}`));
     const runs = await all(flowOf(segments).pipe(embed({ model })));
     expect(runs.map(({ segment }) => segments.indexOf(segment))).toEqual([0, 0, 0, 1, 2, 3, 4, 4, 5]);
@@ -113,7 +113,7 @@ describe('embed', () => {
     );
     const [patching, embedding] = stages;
     expect([embedding?.name, patching?.name]).toEqual(['embed', 'patch']);
-    expect(embedding?.options).toEqual({ device: 'cpu', preNorm: true, pieceTokens: 2048 });
+    expect(embedding?.options).toEqual({ device: 'cpu', preNorm: true, pieceTokens: 1024 });
     expect(await embedding?.identify?.()).toEqual({ model: direct.id });
     expect(patching?.options).toMatchObject({ mode: 'entropy', threshold: 2, maxLength: 1 << 20 });
   });

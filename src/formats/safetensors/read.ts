@@ -43,7 +43,7 @@ export interface SafetensorsHeader {
 }
 
 /** The format's own limit for the header. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
 /**
  * Parses a safetensors header strictly (https://github.com/huggingface/safetensors#format): `head` holds the 8-byte
@@ -88,23 +88,6 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     const head = Buffer.alloc(8 + headerLength(first, size, path));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     return parseSafetensorsHeader(head.subarray(0, bytesRead), size, path);
-  } finally {
-    await file.close();
-  }
-}
-
-/** Reads the raw bytes of one tensor that `readSafetensorsHeader` listed. */
-export async function readTensorBytes(path: string, entry: TensorEntry): Promise<Uint8Array> {
-  const file = await openFile(path);
-  try {
-    const bytes = new Uint8Array(entry.length);
-    let done = 0;
-    while (done < bytes.length) {
-      const { bytesRead } = await file.read(bytes, done, bytes.length - done, entry.offset + done);
-      if (bytesRead === 0) throw fail('SAFETENSORS_TRUNCATED', `Tensor ${entry.name} ends after ${done} bytes.`, path);
-      done += bytesRead;
-    }
-    return bytes;
   } finally {
     await file.close();
   }
