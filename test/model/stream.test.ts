@@ -25,7 +25,7 @@ describe('stream of pieces', () => {
   it('equals a plain double-precision forward pass of the whole document', async () => {
     const dir = goldenModel('w24-bf16');
     const session = await ForwardSession.open(dir);
-    const bytes = prose(5000);
+    const bytes = prose(1500);
     const expected = oracle(dir, encodeBytes(bytes)).entropies.subarray(0, bytes.length);
     expect(largestDifference(await entropiesOf(session, bytes), expected)).toBeLessThan(2e-4);
     expect(largestDifference(await entropiesOf(session, bytes, { pieceTokens: 100 }), expected)).toBeLessThan(2e-4);
@@ -70,7 +70,7 @@ describe('stream of pieces', () => {
 
   it('restarts rotary positions without a seam', async () => {
     const session = await ForwardSession.open(goldenModel('w512-f32'));
-    const bytes = prose(6000);
+    const bytes = prose(4000);
     const plain = await entropiesOf(session, bytes, { pieceTokens: 512 });
     const laps = await entropiesOf(session, bytes, { pieceTokens: 512, lapPositions: 2048 });
     expect(laps).not.toEqual(plain);
