@@ -4,7 +4,16 @@ import type { Position } from './errors.ts';
 export type Modality = 'text' | 'code' | 'image' | 'audio' | 'video' | 'pdf' | 'archive' | 'binary';
 
 /** Values that travel with a document: the typed columns of a table, or facts a source knows. */
-export type MetaValue = null | boolean | number | bigint | string | Uint8Array | Date | readonly MetaValue[] | { readonly [key: string]: MetaValue };
+export type MetaValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Date
+  | readonly MetaValue[]
+  | { readonly [key: string]: MetaValue };
 export type Meta = { readonly [key: string]: MetaValue };
 
 export interface SourceRef {
