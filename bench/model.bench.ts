@@ -6,20 +6,7 @@ import { ONNX_TYPE, OnnxBuilder } from '../src/model/onnx/builder.ts';
 import { ForwardSession } from '../src/model/session.ts';
 import { DEFAULT_PIECE_TOKENS } from '../src/model/stream.ts';
 import { modelFolder } from '../test/model/modelFolder.ts';
-
-/** One line of `npm run bench -- model --json`: a figure beside its ceiling, both from this run. */
-export interface ModelBenchRow {
-  readonly bench: 'model';
-  readonly case: string;
-  /** Bytes per second of CPU time, one thread. */
-  readonly value: number;
-  readonly unit: 'bytes/cpu-s';
-  /** Useful floating-point operations per byte: matrix products, and attention over the whole window. */
-  readonly flopPerByte: number;
-  /** FLOP per CPU second of an ONNX MatMul of 1024^3 on one thread. */
-  readonly ceiling: number;
-  readonly fraction: number;
-}
+import type { Bench } from './harness.ts';
 
 const ROUNDS = 5;
 const EDGE = 1024;
@@ -36,10 +23,10 @@ const WIDE = {
 
 /**
  * Forward speed of the embedded model and of a full-width one in the middle of a long document, against this machine's
- * own matrix product. All are measured in turns, the best of each counts, and time is CPU time: other programs on the
- * machine disturb all alike.
+ * own matrix product. All are measured in turns, the best of each counts, and time is CPU time of one thread: other
+ * programs on the machine disturb all alike.
  */
-export async function modelBench(): Promise<ModelBenchRow[]> {
+export default async function model(bench: Bench): Promise<void> {
   const product = await sgemm();
   const cases = await Promise.all([
     piece('embedded model', await ForwardSession.open(defaultModelDir())),
@@ -49,24 +36,25 @@ export async function modelBench(): Promise<ModelBenchRow[]> {
   let bestProduct = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
     bestProduct = Math.min(bestProduct, await cpuSeconds(product));
-    for (const [i, { run }] of cases.entries()) best[i] = Math.min(best[i] ?? 0, await cpuSeconds(run));
+    for (const [i, { run }] of cases.entries()) {
+      best[i] = Math.min(best[i] ?? Number.POSITIVE_INFINITY, await cpuSeconds(run));
+    }
   }
-  const ceiling = (2 * EDGE ** 3) / bestProduct;
-  return cases.map(({ name, config }, i) => {
-    const value = DEFAULT_PIECE_TOKENS / (best[i] ?? 0);
-    const flopPerByte = flopsPerToken(config);
-    return {
-      bench: 'model',
-      case: name,
-      value,
-      unit: 'bytes/cpu-s',
-      flopPerByte,
+  const ceiling = (2 * EDGE ** 3) / bestProduct / 1e9;
+  for (const [i, { name, config }] of cases.entries()) {
+    const bytes = DEFAULT_PIECE_TOKENS / (best[i] ?? Number.NaN);
+    const flops = flopsPerToken(config);
+    bench.report({ case: `${name}, 1 thread`, value: bytes / 1e3, unit: 'kB/cpu-s' });
+    bench.report({
+      case: `${name}, ${(flops / 1e6).toFixed(2)} MFLOP a byte, of a 1024^3 MatMul`,
+      value: (bytes * flops) / 1e9,
+      unit: 'GFLOP/s',
       ceiling,
-      fraction: (value * flopPerByte) / ceiling,
-    };
-  });
+    });
+  }
 }
 
+/** Useful floating-point operations for a byte: matrix products, and attention over the whole window. */
 function flopsPerToken(c: ModelConfig): number {
   const queryDim = c.heads * c.headDim;
   const layer = 2 * c.dim * queryDim + 2 * c.dim * c.kvHeads * c.headDim + 3 * c.dim * c.ffnHidden;
@@ -110,8 +98,4 @@ async function cpuSeconds(run: () => Promise<void>): Promise<number> {
     const { user, system } = process.cpuUsage(began);
     if (user + system > 400_000) return (user + system) / 1e6 / calls;
   }
-}
-
-if (import.meta.main) {
-  for (const row of await modelBench()) process.stdout.write(`${JSON.stringify(row)}\n`);
 }

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, PipelineError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
@@ -7,6 +8,7 @@ import { checkedPieceTokens, defaultModelDir, openModel } from '../model/cpuBack
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
+import { sharedPool } from '../run/pool.ts';
 
 export interface EmbedOptions {
   /** Model folder. Default: the model that comes with the package. */
@@ -45,7 +47,8 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
   return (source) =>
     new Observable<Encoded<M>>((out) => {
       const run = currentRun();
-      const bytesPerToken = 8 + (preNorm ? 4 * widthOf(dir) : 0);
+      const { width, holds } = sizesOf(dir, pieceTokens);
+      const bytesPerToken = 8 + (preNorm ? 4 * width : 0);
       const pieceBytes = pieceTokens * bytesPerToken;
       return source
         .pipe(
@@ -55,6 +58,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
             concurrency: ROOM_ITEMS,
             room: { items: ROOM_ITEMS, bytes: Math.max(ROOM_BYTES, 8 * pieceBytes) },
             least: pieceBytes,
+            holds,
             sizeOf: ({ bytes, last, work }) => bytes.length * bytesPerToken + (last ? work.segment.bytes.length : 0),
             options: { device: 'cpu', preNorm, pieceTokens },
             identify: async () => ({ model: (await sharedModel(dir)).id }),
@@ -194,11 +198,20 @@ function sharedModel(dir: string): Promise<EntropyModel> {
   return opened;
 }
 
-/** Width of the model's states, for the size of results; a folder that cannot be read says so when the model is opened. */
-function widthOf(dir: string): number {
+/**
+ * Width of the model's states, and bytes that computing takes: the weights, mapped once, and in every worker the
+ * activations of one piece. A folder that cannot be read says so when the model is opened.
+ */
+function sizesOf(dir: string, pieceTokens: number): { readonly width: number; readonly holds: number } {
   try {
-    return readConfig(dir).dim;
+    const { dim, heads, ffnHidden, window } = readConfig(dir);
+    const rows = 12 * dim + 3 * ffnHidden + 3 * heads * (window + QUERY_BLOCK);
+    const weights = statSync(join(dir, 'model.safetensors')).size;
+    return { width: dim, holds: weights + sharedPool().threads * 4 * pieceTokens * rows };
   } catch {
-    return 0;
+    return { width: 0, holds: 0 };
   }
 }
+
+/** Keys that a block of queries sees beyond the window. */
+const QUERY_BLOCK = 128;
