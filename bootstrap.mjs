@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,68 +40,92 @@ function npm(node, args) {
   }
 }
 
-function currentNode() {
+/** Where the Node that runs this project is, whether it is there yet or not. */
+function nodePath() {
   if (newEnough(process.versions.node)) return process.execPath;
   const platform = process.platform === 'win32' ? 'win' : process.platform;
-  const name = `node-${platform}-${process.arch}`;
-  const home = path.join(root, '.node');
-  const node = path.join(home, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
-  const found = existsSync(node) && spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.trim();
-  if (found !== `v${NODE}`) {
-    say(`Node ${process.versions.node} is too old (${FLOOR.join('.')} needed); fetching Node ${NODE} into .node/`);
-    mkdirSync(home, { recursive: true });
-    writeFileSync(path.join(home, 'package.json'), '{"private":true}\n');
-    npm(process.execPath, [
-      'install',
-      '--prefix',
-      home,
-      '--no-save',
-      '--no-audit',
-      '--no-fund',
-      '--loglevel=error',
-      `${name}@${NODE}`,
-    ]);
-  }
-  return node;
+  const bin = process.platform === 'win32' ? 'node.exe' : 'node';
+  return path.join(root, '.node', 'node_modules', `node-${platform}-${process.arch}`, 'bin', bin);
 }
 
-function installPackages(node) {
+function nodeIsThere(node) {
+  if (node === process.execPath) return true;
+  const manifest = path.join(path.dirname(path.dirname(node)), 'package.json');
+  return existsSync(node) && existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === NODE;
+}
+
+function fetchNode(node) {
+  const home = path.join(root, '.node');
+  const name = path.basename(path.dirname(path.dirname(node)));
+  say(`Node ${process.versions.node} is too old (${FLOOR.join('.')} needed); fetching Node ${NODE} into .node/`);
+  writeFileSync(path.join(home, 'package.json'), '{"private":true}\n');
+  npm(process.execPath, [
+    'install',
+    '--prefix',
+    home,
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    `${name}@${NODE}`,
+  ]);
+}
+
+const stamp = path.join(root, 'node_modules', '.sluice-lock');
+
+function wantedStamp() {
   const lock = createHash('sha256')
     .update(readFileSync(path.join(root, 'package-lock.json')))
     .digest('hex');
-  const stamp = path.join(root, 'node_modules', '.sluice-lock');
-  const wanted = `${lock} ${process.platform}-${process.arch}\n`;
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  say('installing packages (npm ci); this happens once');
-  npm(node, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  writeFileSync(stamp, wanted);
+  return `${lock} ${process.platform}-${process.arch}\n`;
 }
 
-/** Two starts at the same time must not install over each other. */
+function packagesAreThere() {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === wantedStamp();
+}
+
+function installPackages(node) {
+  say('installing packages (npm ci); this happens once');
+  npm(node, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, wantedStamp());
+}
+
+/** Two starts at the same time must not install over each other; one that was ended midway must not block the next. */
 function exclusively(work) {
   const lock = path.join(root, '.node', 'installing');
   mkdirSync(path.dirname(lock), { recursive: true });
   for (let said = false; ; said = true) {
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 15 * 60_000) {
-        rmSync(lock, { recursive: true, force: true });
-      } else {
-        if (!said) say('another start is installing; waiting for it (remove .node/installing if none is)');
+      if (!isAlive(lock)) rmSync(lock, { force: true });
+      else {
+        if (!said) say('another start is installing; waiting for it');
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
       }
     }
   }
-  const unlock = () => rmSync(lock, { recursive: true, force: true });
+  const unlock = () => rmSync(lock, { force: true });
   process.once('exit', unlock);
   try {
-    return work();
+    work();
   } finally {
     process.off('exit', unlock);
     unlock();
+  }
+}
+
+function isAlive(lock) {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    // Just made and not written yet: somebody is at it.
+    if (pid === 0) return true;
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 }
 
@@ -110,19 +134,23 @@ if (script === undefined) {
   say('usage: node bootstrap.mjs SCRIPT [ARGUMENT]...');
   process.exit(2);
 }
-const node = exclusively(() => {
-  const found = currentNode();
-  installPackages(found);
-  return found;
+const node = nodePath();
+if (!nodeIsThere(node) || !packagesAreThere()) {
+  exclusively(() => {
+    if (!nodeIsThere(node)) fetchNode(node);
+    if (!packagesAreThere()) installPackages(node);
+  });
+}
+const args = [
+  '--conditions=sluice-source',
+  '--disable-warning=ExperimentalWarning',
+  path.resolve(root, script),
+  ...rest,
+];
+const child = spawn(node, args, {
+  stdio: 'inherit',
+  env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` },
 });
-const child = spawn(
-  node,
-  ['--conditions=sluice-source', '--disable-warning=ExperimentalWarning', path.join(root, script), ...rest],
-  {
-    stdio: 'inherit',
-    env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` },
-  },
-);
 // A terminal sends SIGINT to the whole group: the child decides what it means, this process only waits for it.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -44,11 +44,13 @@ for (const [name, { summary, load }] of Object.entries(commands)) {
   program.addCommand(command.summary(summary).exitOverride());
 }
 
-// A reader that goes away, such as `head`, ends the output without an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCode.ok);
-  throw error;
-});
+// A reader that goes away, such as `head`, ends what is only printed; a run goes on to its end without being watched.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (asked !== 'run') process.exit(exitCode.ok);
+  });
+}
 
 try {
   if (asked === '') program.help({ error: true });

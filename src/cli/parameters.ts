@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from '../run/definition.ts';
+import { selfCommand } from './values.ts';
 
 interface Property {
   readonly type?: string;
@@ -65,6 +66,6 @@ export function buildPipeline(definition: Pipeline | PipelineTemplate, flags: Re
   });
   throw new UsageError(`pipeline '${definition.name}': ${wrong.join('; ')}`, {
     code: 'BAD_PARAMETERS',
-    hint: `see: sluice run ${definition.name} --help`,
+    hint: `see: ${selfCommand} run ${definition.name} --help`,
   });
 }

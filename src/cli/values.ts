@@ -1,4 +1,7 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
+import { packageRoot } from '../run/version.ts';
 
 /** Reads the value of a flag that takes a whole number from 1 on. */
 export function positiveInteger(text: string): number {
@@ -14,5 +17,9 @@ export function finiteNumber(text: string): number {
   return value;
 }
 
-/** What a user types to get here again: a checkout goes through its bootstrap, an installed package has a command. */
-export const selfCommand = import.meta.url.endsWith('.ts') ? 'npm run -s sluice --' : 'sluice';
+/** What a user types to get here again: an installed package has a command, a checkout goes through its bootstrap. */
+export const selfCommand = ((): string => {
+  if (!import.meta.url.endsWith('.ts')) return 'sluice';
+  const checkout = path.relative(process.cwd(), fileURLToPath(packageRoot));
+  return checkout === '' ? 'npm run -s sluice --' : `node ${path.join(checkout, 'bootstrap.mjs')} src/cli/main.ts`;
+})();

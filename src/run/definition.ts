@@ -1,6 +1,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { z } from 'zod';
 import { PipelineError } from '../errors.ts';
+import type { JsonValue } from '../json.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
 
@@ -25,6 +26,8 @@ export interface Pipeline {
   readonly operators: readonly OperatorFunction<unknown, unknown>[];
   readonly sinks: readonly Sink<unknown>[];
   readonly options: PipelineOptions;
+  /** Values of the parameters it was built from. */
+  readonly parameters?: JsonValue;
 }
 
 /** A pipeline that still waits for its parameters; each becomes a flag of `sluice run`. */
@@ -121,9 +124,17 @@ export function definePipeline(
       hint: 'use letters, digits, - and _',
     });
   }
-  if (typeof second === 'function') return { [PIPELINE]: true, name, parameters: first, build: second };
+  if (typeof second === 'function') {
+    const build = (values: Record<string, unknown>): Pipeline => ({ ...second(values), parameters: plain(values) });
+    return { [PIPELINE]: true, name, parameters: first, build };
+  }
   const source = first as Source<unknown>;
   return new Chain((operators, sinks) => ({ [PIPELINE]: true, name, source, operators, sinks, options: second }), []);
+}
+
+/** Values as JSON can hold them. */
+function plain(values: Record<string, unknown>): JsonValue {
+  return JSON.parse(JSON.stringify(values, (_, value) => (typeof value === 'bigint' ? String(value) : value)));
 }
 
 /** Recognises a definition whichever copy of the package made it. */

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { OutputError } from '../errors.ts';
+import { OutputError, SluiceError } from '../errors.ts';
 import type { Artefact, ArtefactFile } from '../sinks/sink.ts';
 
 /**
@@ -99,6 +99,7 @@ export class TemporaryFile implements ArtefactFile {
   readonly #hash = createHash('sha256');
   #handle: FileHandle | undefined;
   #bytes = 0;
+  #discarded = false;
 
   constructor(folder: OutputFolder, relative: string, temporary: string) {
     this.#folder = folder;
@@ -107,16 +108,23 @@ export class TemporaryFile implements ArtefactFile {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
+    this.#requireWanted();
     this.#folder.steps.step('writing', this.#relative);
-    this.#handle ??= await open(this.temporary, 'wx');
+    if (this.#handle === undefined) {
+      const handle = await open(this.temporary, 'wx');
+      if (this.#discarded) await handle.close();
+      else this.#handle = handle;
+      this.#requireWanted();
+    }
     let done = 0;
-    while (done < chunk.length) done += (await this.#handle.write(chunk, done)).bytesWritten;
+    while (done < chunk.length) done += (await this.#write(chunk, done)).bytesWritten;
     this.#hash.update(chunk);
     this.#bytes += chunk.length;
   }
 
   async publish(info: Artefact['info']): Promise<Artefact> {
     const { steps } = this.#folder;
+    this.#requireWanted();
     if (this.#handle === undefined) await this.#adopt();
     const handle = this.#handle ?? (await open(this.temporary, 'r+'));
     this.#handle = undefined;
@@ -126,6 +134,7 @@ export class TemporaryFile implements ArtefactFile {
     } finally {
       await handle.close();
     }
+    this.#requireWanted();
     const target = this.#folder.resolve(this.#relative);
     steps.step('renaming', this.#relative);
     await rename(this.temporary, target);
@@ -135,10 +144,23 @@ export class TemporaryFile implements ArtefactFile {
 
   /** Closes and removes a file that will not be published; does nothing once it is. */
   async discard(): Promise<void> {
+    this.#discarded = true;
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
     await rm(this.temporary, { force: true });
+  }
+
+  #write(chunk: Uint8Array, from: number) {
+    this.#requireWanted();
+    if (this.#handle === undefined) throw new OutputError(`${this.#relative} is closed`, { code: 'GIVEN_UP' });
+    return this.#handle.write(chunk, from);
+  }
+
+  /** Work that goes on after its split has failed must not give a file its name. */
+  #requireWanted(): void {
+    if (!this.#discarded) return;
+    throw new OutputError(`${this.#relative} was given up`, { code: 'GIVEN_UP', path: this.temporary });
   }
 
   /** Nothing was written through this object: another writer made the file, so its bytes are read back for the hash. */
@@ -161,12 +183,17 @@ export const diskCodes: ReadonlySet<string> = new Set([
   'ENFILE',
   'EACCES',
   'EPERM',
+  'EEXIST',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'EBUSY',
 ]);
 
 /** An error of the disk under the output, told as such; anything else stays what it is. */
 export function asDiskError(error: unknown, root: string): unknown {
+  if (error instanceof SluiceError) return error;
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code !== 'string' || !diskCodes.has(code) || error instanceof OutputError) return error;
+  if (typeof code !== 'string' || !diskCodes.has(code)) return error;
   const file = (error as { path?: unknown }).path;
   return new OutputError(`the output folder cannot be written: ${(error as Error).message}`, {
     code,

@@ -48,9 +48,9 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
     while (splits > 1 && fixed + splits * perSplit(least) > budget) splits--;
     const smallest = fixed + splits * perSplit(least);
     if (smallest > budget) {
-      throw new PipelineError(`${mib(budget)} of memory is too little for this pipeline`, {
+      throw new PipelineError(`${megabytes(budget)} of memory is too little for this pipeline`, {
         code: 'MEMORY_TOO_SMALL',
-        hint: `give at least --memory ${Math.ceil(smallest / 2 ** 20)}MB${request.workers > 1 ? ', or fewer --workers' : ''}`,
+        hint: `give at least --memory ${Math.ceil(smallest / 1e6)}MB${request.workers > 1 ? ', or fewer --workers' : ''}`,
       });
     }
     rooms = shrink(stages, asked, least, (budget - fixed) / splits - held);
@@ -96,14 +96,15 @@ function shrink(
   return rooms.map(Math.floor);
 }
 
-/** Reads a size such as `4GB`, `512MB`, `64MiB` or `1000000`; K, M, G and T are powers of 1024, with or without `i`. */
+/** Reads a size such as `4GB`, `512M`, `64MiB` or `1000000`: powers of 1000, with `i` of 1024. */
 export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text.trim());
   if (match === null) {
     throw new PipelineError(`'${text}' is no size`, { code: 'BAD_SIZE', hint: 'write it like 512MB or 4GB' });
   }
-  return Math.floor(Number(match[1]) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase()));
+  const power = ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase());
+  return Math.floor(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toPrecision(3)} MB`;

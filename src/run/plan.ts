@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { EMPTY, type Observable } from 'rxjs';
-import { OutputError, PipelineError, type RecordError, SluiceError } from '../errors.ts';
+import { OutputError, PipelineError, type RecordError } from '../errors.ts';
 import { monitored, type StageInfo } from '../flow/monitor.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import type { Source, Split } from '../sources/source.ts';
@@ -23,6 +23,8 @@ export interface Recipe {
   readonly sinks: readonly { readonly kind: string; readonly options: JsonValue }[];
   /** SHA-256 of the pipeline file, where it came from one: the only trace of functions in it. */
   readonly definition: string | null;
+  /** Values of the pipeline's parameters, which functions in it may use. */
+  readonly parameters: JsonValue;
   readonly seed: number;
   readonly split_bytes: number;
   /** Documents to read at most; null for all. */
@@ -91,6 +93,7 @@ export async function makeRecipe(pipeline: Pipeline, options: PlanOptions): Prom
     ),
     sinks: pipeline.sinks.map((sink) => ({ kind: sink.kind, options: sink.options })),
     definition: options.definition ?? null,
+    parameters: pipeline.parameters ?? null,
     seed: pipeline.options.seed ?? 0,
     split_bytes: options.splitBytes ?? pipeline.options.splitBytes ?? DEFAULT_SPLIT_BYTES,
     limit: options.limit ?? null,
@@ -103,6 +106,8 @@ export function digestOf(recipe: Recipe): string {
     .digest('hex');
 }
 
+const splitId = (number: number): string => String(number).padStart(5, '0');
+
 /** Lists the splits of a pipeline's source. Inputs that cannot be read are collected as rejects. */
 export async function listSplits(
   pipeline: Pipeline,
@@ -113,7 +118,7 @@ export async function listSplits(
   const splits: Split[] = [];
   const context = { splitBytes, signal, reject: (error: RecordError) => rejects.reject('plan', error) };
   for await (const split of pipeline.source.splits(context)) {
-    splits.push({ ...split, id: String(splits.length).padStart(5, '0') });
+    splits.push({ ...split, id: splitId(splits.length) });
   }
   return { splits, rejects };
 }
@@ -133,6 +138,8 @@ export async function createPlan(
     });
   }
   if (rejects.count > 0) await folder.publish(PLAN_REJECTS, rejects.text());
+  // A run that was ended here before may have left the rejects of an input that has been mended since.
+  else await rm(folder.resolve(PLAN_REJECTS), { force: true });
   const plan: Plan = { ...recipe, digest: digestOf(recipe), splits, left_out: rejects.count };
   await folder.publish(PLAN_FILE, `${canonicalJson(plan as unknown as JsonValue, 1)}\n`);
   return plan;
@@ -149,6 +156,8 @@ export async function readPlan(root: string): Promise<Plan | undefined> {
   try {
     const plan = JSON.parse(text) as Plan;
     if (plan.format !== 'sluice_plan_v1') throw new Error(`its format is '${plan.format}'`);
+    const whole = Array.isArray(plan.splits) && plan.splits.every((split, i) => split?.id === splitId(i));
+    if (!whole || !Array.isArray(plan.sinks)) throw new Error('its splits are not numbered as they are written');
     return plan;
   } catch (error) {
     throw new OutputError(`${PLAN_FILE} is not a plan of this version: ${(error as Error).message}`, {
@@ -162,12 +171,11 @@ export async function readPlan(root: string): Promise<Plan | undefined> {
 
 /** @throws OutputError `OTHER_PLAN` that names every part of the recipe in which the two differ */
 export function requireSamePlan(root: string, stored: Plan, recipe: Recipe): void {
-  if (stored.digest === digestOf(recipe)) return;
-  const differing = (Object.keys(recipe) as (keyof Recipe)[]).filter(
-    (key) => canonicalJson(recipe[key] as JsonValue) !== canonicalJson((stored[key] ?? null) as JsonValue),
-  );
+  const { digest, splits: _, left_out: __, ...own } = stored;
+  if (digest === digestOf(recipe) && digest === digestOf(own)) return;
+  const changed = differences(own as unknown as JsonValue, recipe as unknown as JsonValue).slice(0, 6);
   throw new OutputError(
-    `the output folder was made by a different run (${differing.join(', ') || 'its plan was edited'} changed)`,
+    `the output folder was made by a different run (${changed.join(', ') || 'its plan was edited'} changed)`,
     {
       code: 'OTHER_PLAN',
       path: root,
@@ -176,38 +184,14 @@ export function requireSamePlan(root: string, stored: Plan, recipe: Recipe): voi
   );
 }
 
-/** Removes everything a run has put into an output folder, and nothing else. */
-export async function clearOutput(folder: OutputFolder): Promise<void> {
-  const plan = await readPlan(folder.root).catch((error: unknown) => {
-    if (error instanceof SluiceError) return undefined;
-    throw error;
-  });
-  const dirs = new Set(['commits', 'rejects', 'shards', '.tmp']);
-  for (const sink of plan?.sinks ?? []) {
-    const dir = (sink.options as { dir?: JsonValue } | null)?.dir;
-    if (typeof dir === 'string' && /^[\w-]+$/.test(dir)) dirs.add(dir);
-  }
-  // The plan goes last: until then a run that is ended here is one that has committed nothing.
-  for (const name of ['manifest.json', ...dirs, PLAN_FILE]) {
-    folder.steps.step('clearing', name);
-    await rm(folder.resolve(name), { recursive: true, force: true });
-  }
-}
-
-/**
- * Refuses a folder that holds something else than a run's output.
- * @throws OutputError `NOT_EMPTY`
- */
-export async function requireOwnFolder(root: string): Promise<void> {
-  const names = (await readdir(root)).filter((name) => name !== '.lock' && name !== '.tmp');
-  // A run that was ended between the two leaves the list of what it could not plan, and no plan yet.
-  const planning =
-    names.every((name) => name === 'rejects') &&
-    (await readdir(`${root}/rejects`).catch(() => [])).every((name) => `rejects/${name}` === PLAN_REJECTS);
-  if (names.includes(PLAN_FILE) || planning) return;
-  throw new OutputError('the output folder holds files that no run of sluice has written', {
-    code: 'NOT_EMPTY',
-    path: root,
-    hint: 'give an empty or new folder with --output',
+/** Names of the members in which two values differ, such as `stages.patch.options.threshold`. */
+function differences(a: JsonValue, b: JsonValue, name = ''): string[] {
+  if (canonicalJson(a) === canonicalJson(b)) return [];
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return [name];
+  const left = a as Record<string, JsonValue>;
+  const right = b as Record<string, JsonValue>;
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) => {
+    const label = (left[key] as { name?: string } | null)?.name ?? key;
+    return differences(left[key] ?? null, right[key] ?? null, name === '' ? label : `${name}.${label}`);
   });
 }

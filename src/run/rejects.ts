@@ -24,6 +24,22 @@ export class RejectLimitError extends SluiceError {
   override name = 'RejectLimitError';
 }
 
+/** From this many records on the reject rate is looked at: of fewer it says nothing. */
+const RATE_FROM = 100;
+const DEFAULT_REJECT_RATE = 0.5;
+
+/**
+ * Looks at whole splits only, in the order of the plan, so that neither memory nor timing decides how a run ends.
+ * @throws RejectLimitError `REJECT_RATE`
+ */
+export function requireRate(most: number = DEFAULT_REJECT_RATE, rejects: number, records: number, where: string): void {
+  if (records < RATE_FROM || rejects <= most * records) return;
+  throw new RejectLimitError(`${rejects} of ${records} records of ${where} were rejected`, {
+    code: 'REJECT_RATE',
+    hint: `maxRejectRate is ${most}; rejects/ of the committed splits and the input itself tell why`,
+  });
+}
+
 /**
  * Collects the rejects of one split. Stages work at their own pace, so lines come in any order; they are written in the
  * order of the source, which makes the file a function of the input.

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { OutputError, PipelineError } from '../errors.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
@@ -8,14 +9,13 @@ import { runSplits } from './engines/local.ts';
 import { writeManifest } from './manifest.ts';
 import { divideMemory, type MemoryPlan } from './memory.ts';
 import { lockOutput } from './outputLock.ts';
+import { clearOutput, requireOwnFolder } from './ownFolder.ts';
 import {
-  clearOutput,
   createPlan,
   makeRecipe,
   type Plan,
   type PlanOptions,
   readPlan,
-  requireOwnFolder,
   requireSamePlan,
   sourceHolds,
   stagesOf,
@@ -35,7 +35,12 @@ export interface RunOptions extends PlanOptions {
 }
 
 export type RunEvent =
-  | { readonly type: 'planned'; readonly plan: Plan; readonly memory: MemoryPlan; readonly committed: number }
+  | {
+      readonly type: 'planned';
+      readonly plan: Plan;
+      readonly memory: MemoryPlan;
+      readonly committed: ReadonlyMap<string, CommitRecord>;
+    }
   | { readonly type: 'started'; readonly split: SplitRun }
   | { readonly type: 'committed'; readonly record: CommitRecord };
 
@@ -68,15 +73,15 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   });
   try {
     const recipe = await makeRecipe(pipeline, options);
-    if (options.fresh) await clearOutput(folder);
     await requireOwnFolder(folder.root);
+    if (options.fresh) await clearOutput(folder);
     await folder.prepare();
     const stored = await readPlan(folder.root);
     if (stored !== undefined) requireSamePlan(folder.root, stored, recipe);
     const plan = stored ?? (await createPlan(folder, pipeline, recipe, signal));
     const commits = await readCommits(folder.root, plan);
     const memory = planMemory(pipeline, options, plan.splits);
-    options.onEvent?.({ type: 'planned', plan, memory, committed: commits.size });
+    options.onEvent?.({ type: 'planned', plan, memory, committed: new Map(commits) });
     const ran = await runSplits({ pipeline, plan, folder, memory, commits, signal, onEvent: options.onEvent });
     await writeManifest(folder, plan, inOrder(plan, commits));
     await folder.tidy();
@@ -145,5 +150,7 @@ function totals(
 /** Errors of reading the plan or clearing the folder come from the output too. */
 function asOutputError(error: unknown, root: string): unknown {
   const file = (error as { path?: unknown } | null)?.path;
-  return typeof file === 'string' && file.startsWith(root) ? asDiskError(error, root) : error;
+  return typeof file === 'string' && (file === root || file.startsWith(root + path.sep))
+    ? asDiskError(error, root)
+    : error;
 }

@@ -1,14 +1,15 @@
 import { take, tap } from 'rxjs';
+import { PipelineError } from '../errors.ts';
 import type { Inlet, Limit } from '../flow/index.ts';
 import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
 import type { Artefact, ArtefactFile, SinkContext, SinkWriter } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, commitPath } from './commitRecord.ts';
-import { withRun } from './context.ts';
+import { type RunContext, withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
 import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts';
 import type { MemoryPlan } from './memory.ts';
-import { RejectLimitError, Rejects } from './rejects.ts';
+import { Rejects, requireRate } from './rejects.ts';
 import { isPatches, writeStage } from './writeStage.ts';
 
 /** A stage of a split in hand, for progress and for explaining a stall. */
@@ -20,6 +21,8 @@ export interface LiveStage {
 
 /** What a split in hand has done so far. */
 export interface SplitTally {
+  /** Records the source has come to, those it rejected itself included. */
+  records: number;
   documentsRead: number;
   bytesRead: number;
   documents: number;
@@ -40,10 +43,9 @@ export interface SplitJob {
   readonly signal: AbortSignal;
 }
 
-/** From this many documents on the reject rate is looked at. */
-const RATE_FROM = 100;
-const DEFAULT_REJECT_RATE = 0.5;
 const MANY_STAGES = 64;
+/** Folders of the run itself. */
+const RESERVED = new Set(['commits', 'rejects']);
 
 /**
  * One split from its source to its commit: reads, runs the flow, writes every sink, and publishes `commits/<split>.json`,
@@ -54,6 +56,7 @@ export class SplitRun {
   readonly rejects: Rejects;
   stages: LiveStage[] = [];
   readonly tally: SplitTally = {
+    records: 0,
     documentsRead: 0,
     bytesRead: 0,
     documents: 0,
@@ -65,7 +68,9 @@ export class SplitRun {
   readonly #job: SplitJob;
   readonly #artefacts: Artefact[] = [];
   readonly #files: TemporaryFile[] = [];
+  readonly #paths = new Set<string>();
   #registered = 0;
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(job: SplitJob) {
     this.#job = job;
@@ -82,8 +87,11 @@ export class SplitRun {
       await this.#flow(writers);
       const counts: Record<string, number> = { ...this.#counts() };
       for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
+      requireRate(pipeline.options.maxRejectRate, this.rejects.count, this.tally.records, `split ${split.id}`);
       return await disk(folder, () => this.#commit(counts));
     } catch (error) {
+      // What a sink has begun must have ended before its files are taken away and the folder is given back.
+      await Promise.allSettled([this.#writing]);
       await Promise.allSettled(writers.map(async (writer) => writer.abort?.()));
       await Promise.allSettled(this.#files.map((file) => file.discard()));
       throw error;
@@ -94,7 +102,8 @@ export class SplitRun {
     const { pipeline, split, folder, limit, signal } = this.#job;
     signal.throwIfAborted();
     const write = async (value: unknown): Promise<void> => {
-      await disk(folder, () => Promise.all(writers.map(async (writer) => writer.write(value))));
+      this.#writing = everyOne(writers.map(async (writer) => writer.write(value)));
+      await disk(folder, () => this.#writing);
       this.#countOut(value);
     };
     const source = pipeline.source.read(split).pipe(
@@ -116,24 +125,11 @@ export class SplitRun {
     signal.throwIfAborted();
   }
 
-  #context() {
-    const { maxRejectRate = DEFAULT_REJECT_RATE } = this.#job.pipeline.options;
+  #context(): RunContext {
     return {
-      reject: (...args: Parameters<Rejects['reject']>): void => {
-        this.rejects.reject(...args);
-        const seen = Math.max(this.tally.documentsRead, this.rejects.count);
-        if (seen >= RATE_FROM && this.rejects.count > maxRejectRate * seen) {
-          throw new RejectLimitError(
-            `${this.rejects.count} of ${seen} documents of split ${this.split.id} were rejected`,
-            {
-              code: 'REJECT_RATE',
-              path: args[1].path,
-              position: args[1].position,
-              hint: `maxRejectRate is ${maxRejectRate}; the last reason: ${args[1].message}`,
-              cause: args[1],
-            },
-          );
-        }
+      reject: (stage, error, payload) => {
+        this.tally.records = Math.max(this.tally.records, (error.position?.ordinal ?? -1) + 1);
+        this.rejects.reject(stage, error, payload);
       },
     };
   }
@@ -161,6 +157,7 @@ export class SplitRun {
   }
 
   async #file(path: string): Promise<ArtefactFile> {
+    this.#claim(path);
     const file = await this.#job.folder.file(path);
     this.#files.push(file);
     return {
@@ -172,6 +169,24 @@ export class SplitRun {
         return artefact;
       },
     };
+  }
+
+  /** A sink names files of this split in a folder of its own; two sinks must not share one. */
+  #claim(file: string): void {
+    const { split } = this.#job;
+    const [folder = '', ...rest] = file.split('/');
+    const name = rest.at(-1) ?? '';
+    const proper =
+      /^[\w-]+$/.test(folder) && rest.every((part) => /^[\w-][\w.-]*$/.test(part)) && name.startsWith(split.id);
+    if (proper && !RESERVED.has(folder) && !this.#paths.has(file)) {
+      this.#paths.add(file);
+      return;
+    }
+    throw new PipelineError(`two sinks write '${file}', or it is no name for a file of split ${split.id}`, {
+      code: 'BAD_FILE',
+      path: file,
+      hint: `give every sink a folder or a file name of its own; names are folder/${split.id}...`,
+    });
   }
 
   async #commit(counts: Record<string, number>): Promise<CommitRecord> {
@@ -188,7 +203,7 @@ export class SplitRun {
 
   #counts(): Record<string, number> {
     const t = this.tally;
-    const base = { documents_read: t.documentsRead, bytes_read: t.bytesRead };
+    const base = { records_read: t.records, documents_read: t.documentsRead, bytes_read: t.bytesRead };
     if (t.patches === 0) return base;
     return {
       ...base,
@@ -201,7 +216,9 @@ export class SplitRun {
   }
 
   #countIn(value: unknown): void {
+    const ordinal = (value as { source?: { position?: { ordinal?: number } } } | null)?.source?.position?.ordinal;
     this.tally.documentsRead++;
+    this.tally.records = Math.max(this.tally.records, ordinal === undefined ? this.tally.documentsRead : ordinal + 1);
     this.tally.bytesRead += (value as { bytes?: Uint8Array }).bytes?.length ?? 0;
   }
 
@@ -225,4 +242,9 @@ async function disk<T>(folder: OutputFolder, work: () => Promise<T>): Promise<T>
   } catch (error) {
     throw asDiskError(error, folder.root);
   }
+}
+
+/** Waits for all of them, then fails as the first that failed. */
+async function everyOne(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -100,7 +100,7 @@ describe('sluice entropy', () => {
 
   it('says what is wrong with its input', async () => {
     expect((await sluice(['entropy', path.join(folder, 'none.txt')])).stderr).toContain('none.txt');
-    expect((await sluice(['entropy', folder])).stderr).toContain('sluice run ingest');
+    expect((await sluice(['entropy', folder])).stderr).toContain('run ingest --input');
     expect((await sluice(['entropy', '-', '--threshold', 'much'], { input: 'x' })).code).toBe(exitCode.usage);
   });
 });

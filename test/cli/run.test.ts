@@ -114,6 +114,32 @@ export default definePipeline('stall', source).pipe(mapAsync(() => new Promise<n
     expect(ended.stderr).toMatch(/never: 1 of \d+ values/);
   });
 
+  it('goes on to its end when nobody reads its progress any more', async () => {
+    const running = start(['run', crash, '--output', out('unwatched'), '--progress', 'json']);
+    running.child.stdout.destroy();
+    expect((await running.ended).code).toBe(exitCode.rejects);
+    expect((await sluice(['verify', out('unwatched')])).code).toBe(exitCode.ok);
+  });
+
+  it('ends with 130 on two signals in a row too, and leaves nothing broken', async () => {
+    const running = start([
+      'run',
+      'ingest',
+      '--input',
+      path.join(root, 'samples'),
+      '--output',
+      out('twice'),
+      '--progress',
+      'json',
+    ]);
+    while (!/"patches":[1-9]/.test(running.output.stdout)) await new Promise((wake) => setTimeout(wake, 20));
+    running.child.kill('SIGINT');
+    running.child.kill('SIGTERM');
+    const ended = await running.ended;
+    expect(ended.code, ended.stderr).toBe(exitCode.interrupted);
+    expect(ended.stderr).not.toContain('terminate');
+  });
+
   it('helps with names that are nearly right', async () => {
     const pipeline = await sluice(['run', 'quikstart']);
     expect(pipeline.code).toBe(exitCode.usage);

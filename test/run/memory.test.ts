@@ -88,10 +88,11 @@ describe('divideMemory', () => {
 
 describe('parseBytes', () => {
   it.each([
-    ['4GB', 4 * 2 ** 30],
-    ['512mb', 512 * MIB],
+    ['4GB', 4e9],
+    ['512mb', 512e6],
+    ['512MiB', 512 * MIB],
     ['1.5 GiB', 1.5 * 2 ** 30],
-    ['64K', 65536],
+    ['64K', 64_000],
     ['1000', 1000],
   ])('reads %s', (text, value) => expect(parseBytes(text)).toBe(value));
 

@@ -29,6 +29,7 @@ export function planOf(splits: number, left_out = 0): Plan {
     stages: [{ name: 'embed', options: { model: 'tiny' }, identity: { sha256: 'ab' } }],
     sinks: ['safetensors', 'hypergraph', 'signals'].map((kind) => ({ kind, options })),
     definition: null,
+    parameters: null,
     seed: 0,
     split_bytes: 1,
     limit: null,

@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { filter, map } from 'rxjs';
-import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run } from 'sluice';
+import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink } from 'sluice';
 import { mapAsync } from 'sluice/flow';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { currentRun, rejectOrThrow } from '../../src/run/context.ts';
 import { lockOutput } from '../../src/run/outputLock.ts';
 import { lines, numbers } from '../support/lines.ts';
@@ -156,6 +157,92 @@ describe('run', () => {
     await expect(run(plain([1]), { output })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
     await expect(run(plain([1]), { output, fresh: true })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
     expect(await read('thesis.txt')).toBe('years of work');
+  });
+
+  it("never clears somebody else's shards, manifest or plan, however they are named", async () => {
+    await mkdir(path.join(output, 'shards'), { recursive: true });
+    await writeFile(path.join(output, 'shards/train-0.tar'), 'a dataset');
+    await writeFile(path.join(output, 'manifest.json'), '{}');
+    await expect(run(plain([1]), { output, fresh: true })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
+    await writeFile(path.join(output, 'plan.json'), '{"terraform":1}');
+    await expect(run(plain([1]), { output, fresh: true })).rejects.toMatchObject({ code: 'NOT_EMPTY' });
+    expect(await read('shards/train-0.tar')).toBe('a dataset');
+  });
+
+  it('starts over in the output of another version, folders of its sinks included', async () => {
+    await run(plain([2]), { output });
+    const plan = await asJson('plan.json');
+    await writeFile(path.join(output, 'plan.json'), JSON.stringify({ ...plan, format: 'sluice_plan_v9' }));
+    await expect(run(plain([2]), { output })).rejects.toMatchObject({ code: 'BAD_PLAN' });
+    await expect(run(plain([2]), { output, fresh: true })).resolves.toMatchObject({ ran: 1 });
+  });
+
+  it('refuses a plan that was edited', async () => {
+    await run(plain([2]), { output });
+    const plan = await asJson('plan.json');
+    await writeFile(
+      path.join(output, 'plan.json'),
+      JSON.stringify({ ...plan, splits: [{ ...plan.splits[0], id: '../../x' }] }),
+    );
+    await expect(run(plain([2]), { output })).rejects.toMatchObject({ code: 'BAD_PLAN' });
+    await writeFile(path.join(output, 'plan.json'), JSON.stringify({ ...plan, seed: 7 }));
+    await expect(run(plain([2]), { output })).rejects.toMatchObject({ code: 'OTHER_PLAN' });
+  });
+
+  it('knows a pipeline by the values of its parameters, wherever functions use them', async () => {
+    const template = definePipeline('least', z.object({ least: z.number() }), ({ least }) =>
+      definePipeline('least', numbers([4]))
+        .pipe(filter((document) => document.source.position.ordinal >= least))
+        .to(lines()),
+    );
+    await run(template.build({ least: 0 }), { output });
+    await expect(run(template.build({ least: 2 }), { output })).rejects.toMatchObject({
+      code: 'OTHER_PLAN',
+      message: expect.stringContaining('parameters.least'),
+    });
+  });
+
+  it('refuses two sinks that write the same file, and names that leave their folder', async () => {
+    const twice = definePipeline('twice', numbers([2]))
+      .pipe(map((d) => d))
+      .to(lines(), lines());
+    await expect(run(twice, { output })).rejects.toMatchObject({ code: 'BAD_FILE' });
+    for (const name of ['../x', 'commits/00000.json', 'lines/other.txt', '00000.txt', 'lines/../../00000']) {
+      const leaving: Sink<unknown> = {
+        kind: 'escape',
+        options: null,
+        holds: 0,
+        open: async (context) => {
+          await context.file(name);
+          return { write: () => {}, finish: async () => ({}) };
+        },
+      };
+      const pipeline = definePipeline('escape', numbers([1]))
+        .pipe(map((d) => d))
+        .to(leaving);
+      await expect(run(pipeline, { output, fresh: true }), name).rejects.toMatchObject({ code: 'BAD_FILE' });
+    }
+  });
+
+  it('looks at the reject rate over splits too, and the memory it has changes nothing', async () => {
+    const small = Array.from({ length: 20 }, () => 99);
+    await expect(run(rejecting(small, 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    const late = (memory?: number) => run(rejecting([200], 2, { maxRejectRate: 0.5 }), { output, fresh: true, memory });
+    await expect(late()).resolves.toMatchObject({ rejects: 100 });
+    await expect(late(1e9)).resolves.toMatchObject({ rejects: 100 });
+  });
+
+  it('forgets the rejects of a plan that was never made', async () => {
+    await mkdir(path.join(output, 'rejects'), { recursive: true });
+    await writeFile(path.join(output, 'rejects/plan.jsonl'), '{"code":"UNREADABLE"}\n');
+    await run(plain([1]), { output });
+    expect(await readdir(output)).not.toContain('rejects/plan.jsonl');
+    expect(await readdir(path.join(output, 'rejects'))).toEqual([]);
+  });
+
+  it('says so when the output is a file', async () => {
+    await writeFile(output, '');
+    await expect(run(plain([1]), { output })).rejects.toMatchObject({ name: 'OutputError', code: 'EEXIST' });
   });
 
   it('refuses a folder that another process is using, and takes over one whose process is gone', async () => {

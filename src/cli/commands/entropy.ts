@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { Command } from 'commander';
 import { SourceError, UsageError } from '../../errors.ts';
 import {
@@ -15,7 +15,7 @@ import {
 import { colouredBytes } from '../colouredBytes.ts';
 import { bytes as sizeText } from '../format.ts';
 import { jsonLine } from '../progress/reporters.ts';
-import { finiteNumber, positiveInteger } from '../values.ts';
+import { finiteNumber, positiveInteger, selfCommand } from '../values.ts';
 
 interface EntropyFlags {
   readonly json?: boolean;
@@ -30,7 +30,7 @@ interface EntropyFlags {
 /** What Meta's released models patch with; used where a model folder has no calibration of its own. */
 const RELEASED_THRESHOLD = 1.335442066192627;
 /** Every byte becomes a number on the screen or in JSON: larger inputs are a job for a pipeline. */
-const LARGEST = 64 << 20;
+const LARGEST = 16 << 20;
 
 export function entropyCommand(): Command {
   return new Command('entropy')
@@ -119,27 +119,27 @@ function numberOrThrow(text: string): number {
   throw new UsageError(`--threshold takes a number of nats or 'auto', not '${text}'`, { code: 'BAD_FLAG' });
 }
 
+/** Reads a file or standard input, and no more than can be shown: a device or a pipe has no size that could be asked for. */
 async function read(file: string): Promise<Uint8Array> {
-  if (file !== '-') {
-    const facts = await stat(file).catch((cause: NodeJS.ErrnoException) => {
-      throw new SourceError(`${file} cannot be read: ${cause.message}`, {
-        code: cause.code ?? 'UNREADABLE',
-        path: file,
-        cause,
-      });
-    });
-    if (facts.size > LARGEST || facts.isDirectory()) {
-      throw new SourceError(facts.isDirectory() ? `${file} is a folder` : `${file} has ${sizeText(facts.size)}`, {
-        code: facts.isDirectory() ? 'EISDIR' : 'TOO_LARGE',
-        path: file,
-        hint: `use: sluice run ingest --input ${file} --signals`,
-      });
-    }
-    return readFile(file);
-  }
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  let size = 0;
+  try {
+    for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size > LARGEST) break;
+    }
+  } catch (cause) {
+    const { code = 'UNREADABLE', message } = cause as NodeJS.ErrnoException;
+    const hint = code === 'EISDIR' ? `use: ${selfCommand} run ingest --input ${file} --signals` : undefined;
+    throw new SourceError(`${file} cannot be read: ${message}`, { code, path: file, hint, cause });
+  }
+  if (size <= LARGEST) return Buffer.concat(chunks);
+  throw new SourceError(`${file} has more than ${sizeText(LARGEST)}`, {
+    code: 'TOO_LARGE',
+    path: file,
+    hint: `use: ${selfCommand} run ingest --input ${file} --signals`,
+  });
 }
 
 function show(file: string, content: Uint8Array, view: View, tokens: boolean): void {

@@ -1,18 +1,27 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { OutputError } from '../../errors.ts';
-import { version } from '../../run/version.ts';
+import { packageRoot, version } from '../../run/version.ts';
+import { selfCommand } from '../values.ts';
 
-const files = (name: string): Record<string, string> => ({
+/** How a project reaches sluice: an installed package by its name, a checkout by its path. */
+function reach(root: string): { command: string; dependency: string } {
+  if (selfCommand === 'sluice') return { command: 'sluice', dependency: `^${version}` };
+  const checkout = path.relative(root, fileURLToPath(packageRoot)).replaceAll(path.sep, '/');
+  return { command: `node ${checkout}/bootstrap.mjs src/cli/main.ts`, dependency: `file:${checkout}` };
+}
+
+const files = (name: string, { command, dependency }: ReturnType<typeof reach>): Record<string, string> => ({
   'package.json': `${JSON.stringify(
     {
       name,
       private: true,
       type: 'module',
       engines: { node: '>=22.18' },
-      scripts: { start: 'sluice run first', plan: 'sluice plan first', verify: 'sluice verify out/first' },
-      dependencies: { rxjs: '^7.8.2', sluice: `^${version}`, zod: '^4.0.0' },
+      scripts: { start: `${command} run first`, plan: `${command} plan first`, verify: `${command} verify out/first` },
+      dependencies: { rxjs: '^7.8.2', sluice: dependency, zod: '^4.0.0' },
     },
     undefined,
     2,
@@ -61,14 +70,11 @@ export function initCommand(): Command {
     .description('scaffold a pipeline project')
     .action(async (dir: string) => {
       const root = path.resolve(dir);
-      for (const [relative, content] of Object.entries(
-        files(
-          path
-            .basename(root)
-            .toLowerCase()
-            .replace(/[^a-z0-9-]/g, '-'),
-        ),
-      )) {
+      const name = path
+        .basename(root)
+        .toLowerCase()
+        .replace(/[^a-z0-9-]/g, '-');
+      for (const [relative, content] of Object.entries(files(name, reach(root)))) {
         const file = path.join(root, relative);
         await mkdir(path.dirname(file), { recursive: true });
         await writeFile(file, content, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
@@ -81,6 +87,6 @@ export function initCommand(): Command {
         });
         process.stderr.write(`wrote ${path.join(dir, relative)}\n`);
       }
-      process.stderr.write(`\nnext:  cd ${dir}\n       sluice run first --input data\n`);
+      process.stderr.write(`\nnext:  cd ${dir}\n       npm start\n`);
     });
 }

@@ -3,7 +3,7 @@ import type { Pipeline } from '../../run/definition.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { listSplits, makeRecipe, stagesOf } from '../../run/plan.ts';
 import { planMemory } from '../../run/run.ts';
-import { bytes, count } from '../format.ts';
+import { bytes, count, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { jsonLine } from '../progress/reporters.ts';
@@ -22,7 +22,7 @@ function withPlanFlags(command: Command): Command {
     .option('--limit <n>', 'documents to read at most', positiveInteger)
     .option('--workers <n>', 'worker threads (default: one per core)', positiveInteger)
     .option('--memory <size>', 'divide this much memory over the stages')
-    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
+    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MiB)')
     .option('--json', 'one JSON object on stdout');
 }
 
@@ -81,7 +81,7 @@ async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): P
   }
   for (const sink of pipeline.sinks) out(`sink     ${sink.kind.padEnd(14)} holds ${bytes(sink.holds)}`);
   for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
-  out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${memory.splitsInFlight} splits in flight`);
+  out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${plural(memory.splitsInFlight, 'split')} in flight`);
   out(`splits   ${count(splits.length)}, ${bytes(total)} of input`);
   for (const split of splits.slice(0, 20))
     out(`  ${split.id}  ${bytes(split.bytes).padStart(8)}  ${describeSpec(split.spec)}`);

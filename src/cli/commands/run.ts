@@ -5,9 +5,10 @@ import type { Pipeline } from '../../run/definition.ts';
 import { exitCode } from '../../run/exitCodes.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { PLAN_REJECTS } from '../../run/plan.ts';
+import { sharedPool } from '../../run/pool.ts';
 import { type RunEvent, type RunSummary, run, workersOf } from '../../run/run.ts';
 import { explainStall, watchForStall } from '../../run/stall.ts';
-import { bytes, count, duration } from '../format.ts';
+import { bytes, count, duration, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
@@ -26,8 +27,8 @@ export interface RunFlags {
   readonly stallSeconds?: number;
 }
 
-/** A run is stopped by a second signal, and by a first one that it does not answer in this time. */
-const PATIENCE_MS = 10_000;
+/** A run that does not answer a signal in this time is killed. */
+const PATIENCE_MS = 60_000;
 
 export function withRunFlags(command: Command): Command {
   return command
@@ -39,7 +40,7 @@ export function withRunFlags(command: Command): Command {
       positiveInteger,
     )
     .option('--memory <size>', 'stay under this much memory, such as 2GB')
-    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MB)')
+    .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MiB)')
     .addOption(
       new Option('--device <name>', 'where the model runs; this version has the CPU')
         .choices(['auto', 'cpu'])
@@ -121,6 +122,7 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
   } catch (error) {
     reporter.clear();
     if (!stop.signal.aborted) throw error;
+    await sharedPool().settle();
     process.stderr.write(
       `interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`,
     );
@@ -138,10 +140,10 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
     const { plan, memory } = event;
     counter.see(event);
     reporter.note(
-      `${plan.pipeline}: ${plan.splits.length} splits, ${bytes(plan.splits.reduce((sum, split) => sum + split.bytes, 0))} of input, ` +
+      `${plan.pipeline}: ${plural(plan.splits.length, 'split')}, ${bytes(plan.splits.reduce((sum, split) => sum + split.bytes, 0))} of input, ` +
         `${workersOf(flags)} workers, memory bound ${bytes(memory.bound)}` +
-        (event.committed > 0 ? `; resuming, ${event.committed} splits are committed` : '') +
-        (plan.left_out > 0 ? `; ${plan.left_out} inputs left out, see ${PLAN_REJECTS}` : ''),
+        (event.committed.size > 0 ? `; resuming, ${plural(event.committed.size, 'split')} committed before` : '') +
+        (plan.left_out > 0 ? `; ${plural(plan.left_out, 'input')} left out, see ${PLAN_REJECTS}` : ''),
     );
     if (flags.progress === 'json') {
       const { digest, splits, left_out } = plan;
@@ -151,7 +153,7 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
         digest,
         splits: splits.length,
         left_out,
-        committed: event.committed,
+        committed: event.committed.size,
         memory_bound: memory.bound,
       });
     }
@@ -196,22 +198,28 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
     summary.ran === 0
       ? 'nothing to do   every split was committed before'
-      : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toFixed(3)} MB/s`,
+      : `time           ${duration(summary.seconds)}, ${bytes(facts.bytes_per_second)}/s`,
     ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
     `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-/** The first SIGINT or SIGTERM ends the run cleanly, the second at once. */
+/** The first SIGINT or SIGTERM ends the run cleanly; the second waits for nothing but the threads at work. */
 function interruptible(reporter: Reporter): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(exitCode.interrupted);
+    if (controller.signal.aborted) {
+      void sharedPool()
+        .settle()
+        .finally(() => process.exit(exitCode.interrupted));
+      return;
+    }
     reporter.clear();
     process.stderr.write('stopping; the splits in hand are dropped and will be done again\n');
     controller.abort(new SluiceError('interrupted', { code: 'INTERRUPTED' }));
-    setTimeout(() => process.exit(exitCode.interrupted), PATIENCE_MS).unref();
+    // Nothing else ends a thread that hangs in native code.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), PATIENCE_MS).unref();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return {

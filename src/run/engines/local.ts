@@ -3,6 +3,7 @@ import type { Pipeline } from '../definition.ts';
 import type { OutputFolder } from '../durable.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { Plan } from '../plan.ts';
+import { requireRate } from '../rejects.ts';
 import type { RunEvent } from '../run.ts';
 import { SplitRun } from '../splitRun.ts';
 
@@ -43,6 +44,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
         record = await one.run();
         commits.set(split.id, record);
         ran++;
+        requireRunRate(job);
         job.onEvent?.({ type: 'committed', record });
       }
       left -= record.counts['documents_read'] ?? 0;
@@ -59,4 +61,17 @@ export async function runSplits(job: LocalJob): Promise<number> {
   await Promise.allSettled(workers);
   either.throwIfAborted();
   return ran;
+}
+
+/** Splits end in any order: the rate is that of all splits up to the first that is not committed. */
+function requireRunRate({ plan, commits, pipeline }: LocalJob): void {
+  let rejects = 0;
+  let records = 0;
+  for (const { id } of plan.splits) {
+    const record = commits.get(id);
+    if (record === undefined) break;
+    rejects += record.rejects;
+    records += record.counts['records_read'] ?? 0;
+    requireRate(pipeline.options.maxRejectRate, rejects, records, `all splits up to ${id}`);
+  }
 }
