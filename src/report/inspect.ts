@@ -9,6 +9,7 @@ import { openSqlite } from '../formats/sqlite.ts';
 import { type CommitRecord, readCommit } from '../run/commitRecord.ts';
 import { buildManifest } from '../run/manifest.ts';
 import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
+import { LimitFollower } from '../run/verify.ts';
 import type { Artefact } from '../sinks/sink.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
 
@@ -32,6 +33,7 @@ interface DocumentLine {
 export interface Inspection {
   readonly pipeline: string;
   readonly sluice: string;
+  /** Whether the run has come to its end: every split is committed, or those that a document limit lets it read. */
   readonly complete: boolean;
   readonly splits: { readonly planned: number; readonly committed: number };
   readonly totals: Readonly<Record<string, number>>;
@@ -81,8 +83,10 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
     });
   }
   const commits: CommitRecord[] = [];
+  const follower = new LimitFollower(plan.limit);
   for (const { id } of plan.splits) {
     const commit = await readCommit(root, id);
+    follower.pass(commit);
     if (commit !== undefined) commits.push(commit);
   }
   const artefacts = commits.flatMap((commit) => commit.artefacts);
@@ -99,7 +103,7 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
   return {
     pipeline: plan.pipeline,
     sluice: plan.sluice,
-    complete: commits.length === plan.splits.length,
+    complete: follower.complete,
     splits: { planned: plan.splits.length, committed: commits.length },
     totals: buildManifest(plan, commits).totals,
     files: formatsOf(artefacts),

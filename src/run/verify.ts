@@ -61,11 +61,45 @@ export async function verifyOutput(root: string, options: VerifyOptions = {}): P
   return new Verification(root, plan, options).run();
 }
 
+/**
+ * Follows a plan's splits in their order, and tells which a run has to commit: all of them, or under a document limit
+ * those up to the one with which the limit is reached. Which come after a split without a commit nobody can tell then.
+ */
+export class LimitFollower {
+  #left: number;
+  #gap = false;
+
+  constructor(limit: number | null) {
+    this.#left = limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** No split so far lacked a commit that a run has to make. */
+  get complete(): boolean {
+    return !this.#gap;
+  }
+
+  /** Whether the next split is known to need a commit. */
+  get due(): boolean {
+    return this.#left > 0 && (!this.#gap || this.#left === Number.POSITIVE_INFINITY);
+  }
+
+  /** Documents the next split may read at most. */
+  get left(): number {
+    return Math.max(0, this.#left);
+  }
+
+  pass(commit: CommitRecord | undefined): void {
+    if (commit === undefined) this.#gap ||= this.#left > 0;
+    else this.#left -= commit.counts['documents_read'] ?? 0;
+  }
+}
+
 class Verification {
   readonly #root: string;
   readonly #plan: Plan;
   readonly #options: VerifyOptions;
   readonly #findings: Finding[] = [];
+  readonly #follower: LimitFollower;
   #more = 0;
   #files = 0;
   #bytes = 0;
@@ -74,6 +108,7 @@ class Verification {
     this.#root = root;
     this.#plan = plan;
     this.#options = options;
+    this.#follower = new LimitFollower(plan.limit);
   }
 
   async run(): Promise<VerifyReport> {
@@ -83,6 +118,8 @@ class Verification {
     const commits: CommitRecord[] = [];
     for (const { id } of splits) {
       const commit = await this.#commit(id);
+      if (commit !== undefined) this.#checkLimit(commit);
+      this.#follower.pass(commit);
       if (commit === undefined) continue;
       commits.push(commit);
       await this.#checkCommit(commit);
@@ -92,7 +129,7 @@ class Verification {
       await checkRejects(file, left_out, (code, what) => this.#find(PLAN_REJECTS, code, what));
     }
     const manifest = buildManifest(this.#plan, commits);
-    await this.#checkManifest(manifestText(manifest), commits.length);
+    await this.#checkManifest(manifestText(manifest));
     await this.#checkStray(commits);
     return {
       ok: this.#findings.length + this.#more === 0,
@@ -113,7 +150,7 @@ class Verification {
   async #commit(id: string): Promise<CommitRecord | undefined> {
     try {
       const commit = await readCommit(this.#root, id);
-      if (commit === undefined)
+      if (commit === undefined && this.#follower.due)
         this.#find(commitPath(id), 'MISSING_COMMIT', 'is missing: the split has not been finished');
       return commit;
     } catch (error) {
@@ -121,6 +158,14 @@ class Verification {
       this.#find(commitPath(id), error.code, error.message);
       return undefined;
     }
+  }
+
+  #checkLimit({ split, counts }: CommitRecord): void {
+    const read = counts['documents_read'] ?? 0;
+    const { left } = this.#follower;
+    if (left === 0) this.#find(commitPath(split), 'LIMIT', `lies behind the limit of ${this.#plan.limit} documents`);
+    else if (read > left)
+      this.#find(commitPath(split), 'LIMIT', `reads ${read} documents, and the limit leaves ${left} to it`);
   }
 
   async #checkCommit(commit: CommitRecord): Promise<void> {
@@ -217,11 +262,11 @@ class Verification {
     }
   }
 
-  async #checkManifest(expected: string, committed: number): Promise<void> {
+  async #checkManifest(expected: string): Promise<void> {
     const text = await readFile(path.join(this.#root, MANIFEST_FILE), 'utf8').catch(() => undefined);
     if (text === expected) return;
     if (text !== undefined) this.#find(MANIFEST_FILE, 'MANIFEST', 'is not what the plan and the commits make it');
-    else if (committed === this.#plan.splits.length)
+    else if (this.#follower.complete)
       this.#find(MANIFEST_FILE, 'MISSING_MANIFEST', 'is missing: run the same command again to write it');
   }
 

@@ -2,10 +2,15 @@ import { cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/pr
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
+import { map } from 'rxjs';
+import { definePipeline } from 'sluice';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { safetensorsChunks } from '../../src/formats/safetensors/write.ts';
+import { inspectOutput } from '../../src/report/inspect.ts';
+import { run } from '../../src/run/run.ts';
 import { verifyOutput } from '../../src/run/verify.ts';
 import { sketches, temporaryFolder } from '../sinks/flow.ts';
+import { lines, numbers } from '../support/lines.ts';
 import { makeOutput, seal } from './output.ts';
 
 let original: string;
@@ -318,6 +323,65 @@ describe('verify', () => {
       const root = await copyOfOutput();
       await seal(root, (commit) => ({ ...commit, rejects: 7 }));
       expect(await findings(root)).toContain('commits/00000.json REJECTS counts 7 rejects, and its files hold 1');
+    });
+  });
+
+  describe('knows that a run under a document limit leaves splits out:', () => {
+    const limited = async (limit: number): Promise<string> => {
+      const output = await temporaryFolder();
+      const pipeline = definePipeline('limited', numbers([3, 4, 5, 0]))
+        .pipe(map((document) => document))
+        .to(lines());
+      await run(pipeline, { output, limit, workers: 2 });
+      return output;
+    };
+    const codes = async (root: string): Promise<string[]> =>
+      (await verifyOutput(root)).findings.map(({ path: file, code }) => `${file} ${code}`);
+
+    it.each([
+      [1, 1],
+      [3, 1],
+      [4, 2],
+      [7, 2],
+      [8, 3],
+      [12, 3],
+      [13, 4],
+    ])('an output of %i documents holds %i splits and is complete', async (limit, committed) => {
+      const root = await limited(limit);
+      expect(await verifyOutput(root)).toMatchObject({ findings: [], splits: { planned: 4, committed } });
+      expect((await inspectOutput(root)).complete).toBe(true);
+      await rm(path.join(root, 'manifest.json'));
+      expect(await codes(root)).toEqual(['manifest.json MISSING_MANIFEST']);
+    });
+
+    it('a split before the limit is missing, and those behind it are not', async () => {
+      const root = await limited(5);
+      await rm(path.join(root, 'commits/00001.json'));
+      await rm(path.join(root, 'manifest.json'));
+      expect(await codes(root)).toEqual(['commits/00001.json MISSING_COMMIT', 'lines/00001.txt STRAY']);
+      expect((await inspectOutput(root)).complete).toBe(false);
+    });
+
+    it('a first split that is missing is told, whatever comes after it', async () => {
+      const root = await limited(5);
+      await rm(path.join(root, 'commits/00000.json'));
+      expect(await codes(root)).toContain('commits/00000.json MISSING_COMMIT');
+      expect((await inspectOutput(root)).complete).toBe(false);
+    });
+
+    it('a commit behind the limit, or of more documents than it leaves, is none of the run', async () => {
+      const root = await limited(7);
+      const first = await readFile(path.join(root, 'commits/00000.json'), 'utf8');
+      await writeFile(
+        path.join(root, 'commits/00002.json'),
+        JSON.stringify({ ...JSON.parse(first), split: '00002', artefacts: [] }),
+      );
+      expect(await codes(root)).toContain('commits/00002.json LIMIT');
+      await writeFile(
+        path.join(root, 'commits/00000.json'),
+        first.replace('"documents_read": 3', '"documents_read": 8'),
+      );
+      expect(await codes(root)).toContain('commits/00000.json LIMIT');
     });
   });
 
