@@ -10,9 +10,14 @@ export interface Snapshot {
     readonly earlier: number;
     readonly running: number;
   };
-  /** Input bytes planned, and those of splits committed now and earlier plus what running splits have read. */
+  /**
+   * Input bytes planned, and those of splits committed now and earlier plus what running splits have read and written.
+   * Once a document limit is reached, splits behind it are no longer part of the total.
+   */
   readonly input_bytes: { readonly total: number; readonly done: number };
   readonly documents_read: number;
+  /** Documents that splits committed by earlier runs have read; they count towards the limit. */
+  readonly documents_read_earlier: number;
   /** Documents to read at most; null for all. */
   readonly documents_limit: number | null;
   readonly documents: number;
@@ -20,6 +25,7 @@ export interface Snapshot {
   readonly patches: number;
   readonly rejects: number;
   readonly bytes_per_second: number;
+  /** 0 once nothing is left to do, null while it cannot be told. */
   readonly eta_seconds: number | null;
   readonly stages: readonly {
     readonly split: string;
@@ -39,19 +45,25 @@ export class Counter {
   #sizes = new Map<string, number>();
   #total = 0;
   #limit: number | null = null;
+  #planned = false;
   #earlierBytes = 0;
+  #earlierRead = 0;
   #committedBytes = 0;
   #splits = { total: 0, committed: 0, earlier: 0 };
 
-  see(event: RunEvent, committedEarlier: ReadonlySet<string> = new Set()): void {
+  see(event: RunEvent): void {
     if (event.type === 'planned') {
+      this.#planned = true;
       this.#limit = event.plan.limit;
       this.#sizes = new Map(event.plan.splits.map((split) => [split.id, split.bytes]));
       for (const [id, size] of this.#sizes) {
         this.#total += size;
-        if (committedEarlier.has(id)) this.#earlierBytes += size;
+        const earlier = event.committed.get(id);
+        if (earlier === undefined) continue;
+        this.#earlierBytes += size;
+        this.#earlierRead += earlier.counts['documents_read'] ?? 0;
       }
-      this.#splits = { total: event.plan.splits.length, committed: 0, earlier: event.committed };
+      this.#splits = { total: event.plan.splits.length, committed: 0, earlier: event.committed.size };
       this.#done.rejects = event.plan.left_out;
     } else if (event.type === 'started') {
       this.running.set(event.split.split.id, event.split);
@@ -83,18 +95,21 @@ export class Counter {
     }
     const now = this.#committedBytes + read;
     const done = this.#earlierBytes + now;
+    const documentsLeft = (this.#limit ?? Number.POSITIVE_INFINITY) - this.#earlierRead - sum.documents_read;
+    const total = documentsLeft <= 0 && this.running.size === 0 ? done : this.#total;
     // Under a limit nobody knows the bytes to come; the documents to come are known.
-    const left = this.#limit === null ? [this.#total - done, now] : [this.#limit - sum.documents, sum.documents];
-    const [toDo = 0, soFar = 0] = left;
+    const [toDo, soFar] = this.#limit === null ? [total - done, now] : [documentsLeft, sum.documents_read];
+    const eta = this.#eta(done < total ? toDo : 0, soFar, seconds);
     const rate = seconds > 0 ? sum.bytes / seconds : 0;
     return {
       seconds: round(seconds),
       splits: { ...this.#splits, running: this.running.size },
-      input_bytes: { total: this.#total, done },
+      input_bytes: { total, done },
       ...sum,
+      documents_read_earlier: this.#earlierRead,
       documents_limit: this.#limit,
       bytes_per_second: round(rate),
-      eta_seconds: soFar > 0 ? round((Math.max(0, toDo) * seconds) / soFar) : null,
+      eta_seconds: eta,
       stages: [...this.running.values()].flatMap((one) =>
         [...one.stages].reverse().map(({ name, inlet, room }) => ({
           split: one.split.id,
@@ -106,6 +121,14 @@ export class Counter {
         })),
       ),
     };
+  }
+
+  #eta(toDo: number, soFar: number, seconds: number): number | null {
+    if (!this.#planned) return null;
+    // What has been read and is not written yet takes a time that reading does not tell.
+    if (toDo <= 0) return this.running.size === 0 ? 0 : null;
+    // The first seconds go into loading models and filling queues.
+    return soFar > 0 && seconds > 3 ? round((toDo * seconds) / soFar) : null;
   }
 }
 

@@ -16,8 +16,10 @@ export interface Reporter {
 
 function line(s: Snapshot): string {
   const [done, total] =
-    s.documents_limit === null ? [s.input_bytes.done, s.input_bytes.total] : [s.documents, s.documents_limit];
-  const part = total > 0 ? `${Math.min(100, Math.floor((100 * done) / total))}%` : '';
+    s.documents_limit === null
+      ? [s.input_bytes.done, s.input_bytes.total]
+      : [s.documents_read_earlier + s.documents_read, s.documents_limit];
+  const part = total > 0 ? `${Math.min(99, Math.floor((100 * done) / total))}%` : '';
   const rooms = s.stages
     .filter((stage) => stage.items > 0)
     .map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
