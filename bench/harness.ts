@@ -29,15 +29,6 @@ export interface Measure {
 /** Microseconds for each of `count` items; lower is better. */
 export const perItem = (count: number): Measure => ({ unit: 'us/item', of: (seconds) => (seconds / count) * 1e6 });
 
-/** Millions of bytes (10^6) a second; higher is better. */
-export const megabytes = (bytes: number): Measure => ({ unit: 'MB/s', of: (seconds) => bytes / 1e6 / seconds });
-
-/** Billions of floating-point operations a second; higher is better. */
-export const gigaflops = (operations: number): Measure => ({
-  unit: 'GFLOP/s',
-  of: (seconds) => operations / 1e9 / seconds,
-});
-
 export interface Comparison {
   readonly case: string;
   readonly measure: Measure;
