@@ -17,6 +17,7 @@ export class Pool {
   #threads: number;
   #piscina: Piscina;
   readonly #heapMb: number | undefined;
+  readonly #inHand = new Set<Promise<unknown>>();
 
   constructor(options: PoolOptions = {}) {
     this.#threads = options.threads ?? availableParallelism();
@@ -30,29 +31,38 @@ export class Pool {
 
   /** Runs the default export of a worker module on one task. Buffers in `move` change hands. */
   run<R>(module: string, task: unknown, move: readonly ArrayBuffer[] = [], signal?: AbortSignal): Promise<R> {
-    return this.#piscina.run(task, {
+    const done = this.#piscina.run(task, {
       filename: module,
       transferList: [...move],
       ...(signal === undefined ? {} : { signal }),
     }) as Promise<R>;
+    this.#inHand.add(done);
+    const forget = (): void => {
+      this.#inHand.delete(done);
+    };
+    done.then(forget, forget);
+    return done;
   }
 
   /** Uses this many threads for tasks to come; those in hand finish where they are. */
   resize(threads: number): void {
     if (threads === this.#threads) return;
     this.#threads = threads;
-    void this.#piscina.close();
-    this.#piscina = this.#start();
+    void this.settle();
   }
 
-  /** Waits for tasks in hand and ends their threads: native code in a thread that is ended midway aborts the process. */
+  /**
+   * Waits for the tasks in hand and ends their threads; later tasks get new ones. Native code in a thread that is ended
+   * midway aborts the process, and Piscina's own `close` may end a thread that is still at work.
+   */
   async settle(): Promise<void> {
     const piscina = this.#piscina;
     this.#piscina = this.#start();
-    await piscina.close();
+    await Promise.allSettled([...this.#inHand]);
+    await piscina.destroy();
   }
 
-  /** Ends the threads; tasks in hand fail. */
+  /** Ends the threads at once; tasks in hand fail. */
   async close(): Promise<void> {
     await this.#piscina.destroy();
   }

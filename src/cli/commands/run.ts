@@ -198,7 +198,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
     summary.ran === 0
       ? 'nothing to do   every split was committed before'
-      : `time           ${duration(summary.seconds)}, ${bytes(facts.bytes_per_second)}/s`,
+      : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toPrecision(3)} MB/s`,
     ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
     `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];

@@ -1,0 +1,55 @@
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Pool, workerModule } from '../../src/run/pool.ts';
+
+const module = path.join(import.meta.dirname, '../fixtures/workers/upper.ts');
+const task = (text: string, wait: number) => [{ bytes: new Uint8Array(Buffer.from(text)), wait }];
+type Result = { bytes: Uint8Array }[];
+
+function pool(threads: number): Pool {
+  const made = new Pool({ threads });
+  onTestFinished(() => made.close());
+  return made;
+}
+
+describe('Pool', () => {
+  it('moves the buffers of results back instead of copying them', async () => {
+    const [result] = await pool(1).run<Result>(module, task('moved', 0));
+    expect(Buffer.from(result?.bytes ?? []).toString()).toBe('MOVED');
+  });
+
+  it('lets tasks in hand finish when it settles, queued ones too, and takes new ones meanwhile', async () => {
+    const one = pool(1);
+    const early = ['a', 'b', 'c'].map((text) => one.run<Result>(module, task(text, 60)));
+    const settled = one.settle();
+    const late = one.run<Result>(module, task('late', 0));
+    await settled;
+    const done = await Promise.race([Promise.all(early), Promise.resolve('not yet')]);
+    expect(done).not.toBe('not yet');
+    expect(await late).toHaveLength(1);
+  });
+
+  it('changes its threads without losing a task', async () => {
+    const one = pool(1);
+    const tasks = Array.from({ length: 6 }, (_, i) => one.run<Result>(module, task(`t${i}`, 20)));
+    one.resize(3);
+    tasks.push(one.run<Result>(module, task('t6', 0)));
+    expect(one.threads).toBe(3);
+    expect((await Promise.all(tasks)).map(([result]) => Buffer.from(result?.bytes ?? []).toString())).toEqual(
+      Array.from({ length: 7 }, (_, i) => `T${i}`),
+    );
+  });
+
+  it('rejects a task whose worker throws, and goes on', async () => {
+    const one = pool(1);
+    await expect(one.run(module, task('!', 0))).rejects.toThrow('no worker can take');
+    await expect(one.run<Result>(module, task('x', 0))).resolves.toHaveLength(1);
+  });
+});
+
+describe('workerModule', () => {
+  it("names a module beside the caller in the caller's own form", () => {
+    expect(workerModule('file:///a/b/hash.ts', './hash.worker')).toBe(path.normalize('/a/b/hash.worker.ts'));
+    expect(workerModule('file:///a/b/hash.js', './hash.worker')).toBe(path.normalize('/a/b/hash.worker.js'));
+  });
+});
