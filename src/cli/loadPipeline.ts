@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PipelineError, SluiceError, UsageError } from '../errors.ts';
 import { isDefinition, type Pipeline, type PipelineTemplate } from '../run/definition.ts';
 import { packageRoot } from '../run/version.ts';
-import { nearest } from './format.ts';
+import { didYouMean } from '../suggest.ts';
 
 export interface LoadedPipeline {
   readonly definition: Pipeline | PipelineTemplate;
@@ -75,9 +75,8 @@ async function find(nameOrPath: string): Promise<string> {
     }
     for (const name of await readdir(folder).catch(() => [])) names.add(path.parse(name).name);
   }
-  const meant = nearest(nameOrPath, names);
   throw new UsageError(`there is no pipeline '${nameOrPath}'`, {
     code: 'NO_SUCH_PIPELINE',
-    hint: meant === undefined ? `known ones: ${[...names].sort().join(', ')}` : `Did you mean '${meant}'?`,
+    hint: didYouMean(nameOrPath, [...names].sort()),
   });
 }

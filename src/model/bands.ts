@@ -1,5 +1,5 @@
 /** Queries that share one set of keys: larger blocks look at fewer keys twice, smaller ones at fewer keys in vain. */
-const BLOCK_QUERIES = 128;
+export const BLOCK_QUERIES = 128;
 const HIDDEN = -1e30;
 
 export interface Band {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, PipelineError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
+import { BLOCK_QUERIES } from '../model/bands.ts';
 import { readConfig } from '../model/config.ts';
 import { checkedPieceTokens, defaultModelDir, openModel } from '../model/cpuBackend.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
@@ -205,13 +206,10 @@ function sharedModel(dir: string): Promise<EntropyModel> {
 function sizesOf(dir: string, pieceTokens: number): { readonly width: number; readonly holds: number } {
   try {
     const { dim, heads, ffnHidden, window } = readConfig(dir);
-    const rows = 12 * dim + 3 * ffnHidden + 3 * heads * (window + QUERY_BLOCK);
+    const rows = 12 * dim + 3 * ffnHidden + 3 * heads * (window + BLOCK_QUERIES);
     const weights = statSync(join(dir, 'model.safetensors')).size;
     return { width: dim, holds: weights + sharedPool().threads * 4 * pieceTokens * rows };
   } catch {
     return { width: 0, holds: 0 };
   }
 }
-
-/** Keys that a block of queries sees beyond the window. */
-const QUERY_BLOCK = 128;

@@ -1,7 +1,7 @@
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
 import type { Document, MetaValue } from '../records.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../suggest.ts';
 
 /** What a value of each kind is in JavaScript. */
 interface Scalars {

@@ -1,7 +1,7 @@
 import type { MetaValue } from '../records.ts';
+import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type Table } from './columns.ts';
 import { Failure } from './failure.ts';
-import { didYouMean } from './suggest.ts';
 
 export interface JsonRow {
   readonly text: Uint8Array;

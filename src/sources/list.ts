@@ -3,8 +3,8 @@ import { basename, dirname, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import { didYouMean } from '../suggest.ts';
 import type { PlanContext } from './source.ts';
-import { didYouMean } from './suggest.ts';
 import { type FoundFile, found, unreadable, walk } from './walk.ts';
 
 /** A file, a folder or a glob pattern, or several of them. */

@@ -1,7 +1,7 @@
 import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
+import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type ScalarKind, type Table } from './columns.ts';
 import { Failure } from './failure.ts';
-import { didYouMean } from './suggest.ts';
 
 /** How the stored values of a column become values of its kind; all of it exact. */
 type Conversion =

@@ -112,6 +112,12 @@ describe('a model folder', () => {
         safetensors(tensors, (h) => Object.assign(h, { b: { dtype: 'F99', shape: [1], data_offsets: [4, 8] } })),
       ],
       [
+        'dtype that only an object has',
+        safetensors(tensors, (h) =>
+          Object.assign(h, { b: { dtype: 'constructor', shape: [1], data_offsets: [4, 8] } }),
+        ),
+      ],
+      [
         'no valid shape',
         safetensors(tensors, (h) => Object.assign(h, { b: { dtype: 'F32', shape: [-1], data_offsets: [4, 8] } })),
       ],

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { parseTable } from '../../src/sources/columns.ts';
 import { jsonRow } from '../../src/sources/json-row.ts';
-import { closest, didYouMean } from '../../src/sources/suggest.ts';
+import { closest, didYouMean } from '../../src/suggest.ts';
 import type { Document, jsonlTypes } from './column-types.ts';
 
 const columns = {

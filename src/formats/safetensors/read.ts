@@ -1,31 +1,11 @@
 import { open } from 'node:fs/promises';
 import { type ErrorDetails, SluiceError } from '../../errors.ts';
-
-/** Bytes per element of the types that the format knows; sub-byte types are not read. */
-const ELEMENT_BYTES = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-} as const;
-
-export type SafetensorsDtype = keyof typeof ELEMENT_BYTES;
+import { type Dtype, dtypeSize } from './dtype.ts';
 
 /** Where one tensor lies; little-endian, row-major. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
   /** Offset of the first byte in the file (not in the data section). */
   readonly offset: number;
@@ -140,7 +120,8 @@ function metadataOf(value: unknown, path: string | undefined): Record<string, st
 
 function entryOf(name: string, value: unknown, dataOffset: number, path: string | undefined): TensorEntry {
   const { dtype, shape, data_offsets: range } = isObject(value) ? value : {};
-  if (typeof dtype !== 'string' || !(dtype in ELEMENT_BYTES)) {
+  const size = typeof dtype === 'string' ? dtypeSize(dtype) : undefined;
+  if (size === undefined) {
     throw fail('SAFETENSORS_HEADER', `Tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`, path);
   }
   if (!isSizes(shape)) throw fail('SAFETENSORS_HEADER', `Tensor ${name} has no valid shape.`, path);
@@ -148,7 +129,7 @@ function entryOf(name: string, value: unknown, dataOffset: number, path: string 
   if (begin === undefined || end === undefined || end < begin) {
     throw fail('SAFETENSORS_OFFSETS', `Tensor ${name} has no valid data_offsets.`, path);
   }
-  const needed = shape.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[dtype as SafetensorsDtype];
+  const needed = shape.reduce((a, b) => a * b, 1) * size;
   if (needed !== end - begin) {
     throw fail(
       'SAFETENSORS_OFFSETS',
@@ -156,7 +137,7 @@ function entryOf(name: string, value: unknown, dataOffset: number, path: string 
       path,
     );
   }
-  return { name, dtype: dtype as SafetensorsDtype, shape, offset: dataOffset + begin, length: end - begin };
+  return { name, dtype: dtype as Dtype, shape, offset: dataOffset + begin, length: end - begin };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
