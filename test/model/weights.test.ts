@@ -112,7 +112,7 @@ describe('a model folder', () => {
         safetensors(tensors, (h) => Object.assign(h, { b: { dtype: 'F99', shape: [1], data_offsets: [4, 8] } })),
       ],
       [
-        'dtype that only an object has',
+        'unknown dtype "constructor"',
         safetensors(tensors, (h) =>
           Object.assign(h, { b: { dtype: 'constructor', shape: [1], data_offsets: [4, 8] } }),
         ),
