@@ -28,3 +28,9 @@ export function blockBytes(type: BlockType, values: number): number {
   const layout = blockLayouts[type];
   return (values / layout.values) * layout.bytes;
 }
+
+/** @throws RangeError unless `values` are whole blocks of `type` in exactly `bytes` bytes */
+export function requireBlocks(type: BlockType, values: number, bytes: number): void {
+  if (values % blockLayouts[type].values === 0 && bytes === blockBytes(type, values)) return;
+  throw new RangeError(`${values} values are not ${bytes} bytes of ${type}.`);
+}
