@@ -8,7 +8,7 @@ export {
   writeCalibration,
 } from './calibration.ts';
 export { type ModelConfig, parseConfig, readConfig } from './config.ts';
-export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpuBackend.ts';
+export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpu/cpuModel.ts';
 export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
 export * from './tokenizer.ts';

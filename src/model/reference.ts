@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
-import type { KeyValues } from './forward.ts';
+import type { KeyValues } from './cpu/forward.ts';
 import type { TokenOptions, TokenSignals } from './model.ts';
 import { DEFAULT_PIECE_TOKENS, type Forward } from './stream.ts';
 

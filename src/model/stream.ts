@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.ts';
-import type { ForwardResult, ForwardTask, KeyValues } from './forward.ts';
+import type { ForwardResult, ForwardTask, KeyValues } from './cpu/forward.ts';
 import type { EncodedPiece } from './model.ts';
 import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
 
@@ -19,7 +19,7 @@ export interface StreamOptions {
   readonly lapPositions?: number | undefined;
 }
 
-/** Runs one pass; the buffers of the task change hands. */
+/** Runs one pass. */
 export type Forward = (task: ForwardTask) => Promise<ForwardResult>;
 
 /**

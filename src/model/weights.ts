@@ -2,40 +2,53 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError, SluiceError } from '../errors.ts';
 import { readSafetensorsHeader, type TensorEntry } from '../formats/safetensors/read.ts';
+import type { BlockType } from '../kernels/blocks/layout.ts';
 import type { ModelConfig } from './config.ts';
 
-export type WeightDtype = 'F32' | 'BF16' | 'F16';
+/** How the values of a tensor are stored. */
+export type WeightDtype = BlockType;
 
 /** One tensor of the model: where its values lie in the weights file. */
-export interface Weight extends TensorEntry {
+export interface Weight {
   readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  /** Bytes from the start of the file. */
+  readonly offset: number;
+  readonly length: number;
 }
 
 export interface Weights {
-  /** The safetensors file. */
+  /** The file that holds them: safetensors or GGUF. */
   readonly path: string;
   readonly tensors: ReadonlyMap<string, Weight>;
   /** Bytes of all tensors as float32. */
   readonly floatBytes: number;
 }
 
-/** Names and shapes of every tensor of the released layout; linear weights are `[out, in]`. */
-export function expectedShapes(config: ModelConfig): Map<string, readonly number[]> {
-  const { dim, ffnHidden, vocabSize } = config;
+/** Names and shapes of the tensors of one layer, without the prefix `layers.N.`; linear weights are `[out, in]`. */
+export function layerShapes(config: ModelConfig): Map<string, readonly number[]> {
+  const { dim, ffnHidden } = config;
   const queryDim = config.heads * config.headDim;
   const keyDim = config.kvHeads * config.headDim;
+  return new Map<string, readonly number[]>([
+    ['attention_norm.weight', [dim]],
+    ['attention.wq.weight', [queryDim, dim]],
+    ['attention.wk.weight', [keyDim, dim]],
+    ['attention.wv.weight', [keyDim, dim]],
+    ['attention.wo.weight', [dim, queryDim]],
+    ['ffn_norm.weight', [dim]],
+    ['feed_forward.w1.weight', [ffnHidden, dim]],
+    ['feed_forward.w3.weight', [ffnHidden, dim]],
+    ['feed_forward.w2.weight', [dim, ffnHidden]],
+  ]);
+}
+
+/** Names and shapes of every tensor of the released layout; see {@link layerShapes}. */
+export function expectedShapes(config: ModelConfig): Map<string, readonly number[]> {
+  const { dim, vocabSize } = config;
   const shapes = new Map<string, readonly number[]>([['tok_embeddings.weight', [vocabSize, dim]]]);
   for (let layer = 0; layer < config.layers; layer++) {
-    const name = `layers.${layer}`;
-    shapes.set(`${name}.attention_norm.weight`, [dim]);
-    shapes.set(`${name}.attention.wq.weight`, [queryDim, dim]);
-    shapes.set(`${name}.attention.wk.weight`, [keyDim, dim]);
-    shapes.set(`${name}.attention.wv.weight`, [keyDim, dim]);
-    shapes.set(`${name}.attention.wo.weight`, [dim, queryDim]);
-    shapes.set(`${name}.ffn_norm.weight`, [dim]);
-    shapes.set(`${name}.feed_forward.w1.weight`, [ffnHidden, dim]);
-    shapes.set(`${name}.feed_forward.w3.weight`, [ffnHidden, dim]);
-    shapes.set(`${name}.feed_forward.w2.weight`, [dim, ffnHidden]);
+    for (const [name, shape] of layerShapes(config)) shapes.set(`layers.${layer}.${name}`, shape);
   }
   shapes.set('norm.weight', [dim]);
   shapes.set('output.weight', [vocabSize, dim]);
@@ -67,7 +80,7 @@ export async function readWeights(dir: string, config: ModelConfig): Promise<Wei
         { code: 'MODEL_TENSOR_SHAPE', path, hint: 'config.json and model.safetensors do not belong together.' },
       );
     }
-    tensors.set(name, { ...entry, dtype: weightDtype(entry, path) });
+    tensors.set(name, { dtype: weightDtype(entry, path), shape, offset: entry.offset, length: entry.length });
     floatBytes += shape.reduce((a, b) => a * b, 4);
   }
   const unknown = [...found.keys()].filter((name) => !tensors.has(name));

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/model/config.ts';
-import { ForwardSession } from '../../src/model/session.ts';
 import { type StreamOptions, streamBytes } from '../../src/model/stream.ts';
 import { encodeBytes } from '../../src/model/tokenizer.ts';
+import { type TestSession, testSession } from './cpu/session.ts';
 import { goldenModel, largestDifference, prose } from './golden.ts';
 import { modelFolder, smallArgs } from './modelFolder.ts';
 import { oracle } from './oracle.ts';
 
 async function entropiesOf(
-  session: ForwardSession,
+  session: TestSession,
   bytes: Uint8Array,
   options: Partial<StreamOptions> = {},
 ): Promise<Float32Array> {
@@ -24,7 +24,7 @@ async function entropiesOf(
 describe('stream of pieces', () => {
   it('equals a plain double-precision forward pass of the whole document', async () => {
     const dir = goldenModel('w24-bf16');
-    const session = await ForwardSession.open(dir);
+    const session = await testSession(dir);
     const bytes = prose(1500);
     const expected = oracle(dir, encodeBytes(bytes)).entropies.subarray(0, bytes.length);
     expect(largestDifference(await entropiesOf(session, bytes), expected)).toBeLessThan(2e-4);
@@ -35,7 +35,7 @@ describe('stream of pieces', () => {
   it.each([1, 2, 4])('shares keys between query heads (%i key heads of 4)', async (kvHeads) => {
     const dir = modelFolder({ ...smallArgs, n_kv_heads: kvHeads });
     expect(readConfig(dir).kvHeads).toBe(kvHeads);
-    const session = await ForwardSession.open(dir);
+    const session = await testSession(dir);
     const bytes = prose(300);
     const { entropies, norms } = oracle(dir, encodeBytes(bytes, { addEos: false }));
     expect(
@@ -60,7 +60,7 @@ describe('stream of pieces', () => {
   it('works with a window of one token and with heads wider than the model', async () => {
     for (const change of [{ sliding_window: 1 }, { n_heads: 2, head_dim: 24 }]) {
       const dir = modelFolder({ ...smallArgs, ...change });
-      const session = await ForwardSession.open(dir);
+      const session = await testSession(dir);
       const bytes = prose(200);
       const expected = oracle(dir, encodeBytes(bytes)).entropies.subarray(0, 200);
       expect(largestDifference(await entropiesOf(session, bytes, { pieceTokens: 50 }), expected)).toBeLessThan(2e-4);
@@ -69,7 +69,7 @@ describe('stream of pieces', () => {
   });
 
   it('restarts rotary positions without a seam', async () => {
-    const session = await ForwardSession.open(goldenModel('w512-f32'));
+    const session = await testSession(goldenModel('w512-f32'));
     const bytes = prose(4000);
     const plain = await entropiesOf(session, bytes, { pieceTokens: 512 });
     const laps = await entropiesOf(session, bytes, { pieceTokens: 512, lapPositions: 2048 });
@@ -83,7 +83,7 @@ describe('stream of pieces', () => {
     const dir = modelFolder(smallArgs, (tensors) => {
       new Float32Array(tensors['norm.weight']!.data.buffer).fill(Number.NaN);
     });
-    const session = await ForwardSession.open(dir);
+    const session = await testSession(dir);
     await expect(entropiesOf(session, prose(10))).rejects.toMatchObject({
       name: 'ModelError',
       code: 'MODEL_NOT_FINITE',

@@ -1,13 +1,21 @@
-import type { BlockType } from './layout.ts';
+import { decodeBlocks } from './decodeBlocks.ts';
+import { type BlockType, blockBytes } from './layout.ts';
+
+/** Decodes weights within a memory that threads share. */
 export class BlockDecoder {
-  readonly #m: WebAssembly.Memory;
-  constructor(m: WebAssembly.Memory) {
-    this.#m = m;
+  readonly #memory: WebAssembly.Memory;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
   }
+
+  /** Decodes `values` weights of whole blocks at one address to float32 at another. */
   decode(type: BlockType, source: number, target: number, values: number): void {
-    if (type !== 'BF16') throw new Error('shim');
-    const s = new Uint16Array(this.#m.buffer, source, values),
-      t = new Uint32Array(this.#m.buffer, target, values);
-    for (let i = 0; i < values; i++) t[i] = (s[i] ?? 0) << 16;
+    const { buffer } = this.#memory;
+    decodeBlocks(
+      type,
+      new Uint8Array(buffer, source, blockBytes(type, values)),
+      new Float32Array(buffer, target, values),
+    );
   }
 }

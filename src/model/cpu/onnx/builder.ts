@@ -1,11 +1,11 @@
 import { ProtobufWriter } from './protobuf.ts';
 
 /** Element types of onnx.TensorProto.DataType. */
-export const ONNX_TYPE = { F32: 1, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+export const ONNX_TYPE = { F32: 1, U8: 2, I8: 3, I32: 6, I64: 7, BOOL: 9 } as const;
 export type OnnxType = (typeof ONNX_TYPE)[keyof typeof ONNX_TYPE];
 
 /** A float attribute must say so: ONNX tells 1 from 1.0. */
-export type Attribute = number | readonly number[] | { readonly float: number };
+export type Attribute = number | readonly number[] | { readonly float: number } | { readonly graph: ProtobufWriter };
 
 /** Where a tensor's values lie in a file beside the model. */
 export interface ExternalData {
@@ -15,11 +15,13 @@ export interface ExternalData {
 }
 
 const MICROSOFT = 'com.microsoft';
-const ATTRIBUTE = { float: 1, int: 2, ints: 7 } as const;
+const ATTRIBUTE = { float: 1, int: 2, graph: 5, ints: 7 } as const;
 
 /** Builds an onnx.ModelProto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): nodes in order, one namespace of value names. */
 export class OnnxBuilder {
   readonly #graph = new ProtobufWriter();
+  /** Where nodes go: the graph, or the body of a loop that is being written. */
+  #nodes = this.#graph;
   readonly #initializers = new Set<string>();
   #values = 0;
 
@@ -55,18 +57,44 @@ export class OnnxBuilder {
     node.string(3, `${type}_${this.#values++}`).string(4, type);
     for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
     if (domain !== '') node.string(7, domain);
-    this.#graph.message(1, node);
+    this.#nodes.message(1, node);
+  }
+
+  /**
+   * Repeats `body` as often as the i64 scalar `count` says, with the i64 scalar round number; values of the graph outside
+   * can be used inside. Returns the bodies' values, which must be of one shape, stacked along a new first axis.
+   */
+  loop(count: string, type: OnnxType, shape: readonly (number | string)[], body: (round: string) => string): string {
+    const outside = this.#nodes;
+    const inside = new ProtobufWriter();
+    this.#nodes = inside;
+    const [round, condition, goOn] = [this.#fresh(), this.#fresh(), this.#fresh()];
+    const result = body(round);
+    this.node('Identity', '', [condition], [goOn]);
+    this.#nodes = outside;
+    inside
+      .string(2, 'body')
+      .message(11, valueInfo(round, ONNX_TYPE.I64, []))
+      .message(11, valueInfo(condition, ONNX_TYPE.BOOL, []))
+      .message(12, valueInfo(goOn, ONNX_TYPE.BOOL, []))
+      .message(12, valueInfo(result, type, shape));
+    return this.op('Loop', [count, ''], { body: { graph: inside } });
   }
 
   /** A constant i64[n]. */
   ints(...values: number[]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.#constant(`ints_${values.join('_')}`, ONNX_TYPE.I64, [values.length], data);
+    return this.#constant(`ints_${values.join('_')}`, ONNX_TYPE.I64, [values.length], bytesOf(data));
   }
 
-  /** A constant i64 scalar, for an operator that shall drop the axis it indexes. */
-  index(value: number): string {
-    return this.#constant(`index_${value}`, ONNX_TYPE.I64, [], BigInt64Array.of(BigInt(value)));
+  /** A constant f32 scalar. */
+  float(value: number): string {
+    return this.#constant(`float_${value}`, ONNX_TYPE.F32, [], bytesOf(Float32Array.of(value)));
+  }
+
+  /** A constant u8 scalar. */
+  byte(value: number): string {
+    return this.#constant(`byte_${value}`, ONNX_TYPE.U8, [], Uint8Array.of(value));
   }
 
   /** A constant whose values stay in their file. */
@@ -107,19 +135,23 @@ export class OnnxBuilder {
     return `v${this.#values++}`;
   }
 
-  #constant(name: string, type: OnnxType, shape: readonly number[], data: BigInt64Array): string {
+  #constant(name: string, type: OnnxType, shape: readonly number[], bytes: Uint8Array): string {
     if (this.#initializers.has(name)) return name;
     this.#initializers.add(name);
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.#graph.message(5, new ProtobufWriter().ints(1, shape).int(2, type).string(8, name).bytes(9, bytes));
     return name;
   }
+}
+
+function bytesOf(values: BigInt64Array | Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
 function attribute(name: string, value: Attribute): ProtobufWriter {
   const message = new ProtobufWriter().string(1, name);
   if (typeof value === 'number') return message.int(3, value).int(20, ATTRIBUTE.int);
   if ('float' in value) return message.float(2, value.float).int(20, ATTRIBUTE.float);
+  if ('graph' in value) return message.message(6, value.graph).int(20, ATTRIBUTE.graph);
   return message.ints(8, value).int(20, ATTRIBUTE.ints);
 }
 

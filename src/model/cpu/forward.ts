@@ -1,4 +1,6 @@
-/** One forward pass: the next tokens of one document. Sent to a worker; the buffers change hands. */
+import type { SharedLayers } from './layers/sharedLayers.ts';
+
+/** One forward pass: the next tokens of one document. */
 export interface ForwardTask {
   /** i32[T]. */
   readonly tokens: Int32Array<ArrayBuffer>;
@@ -16,10 +18,13 @@ export interface ForwardTask {
   readonly logits: boolean;
 }
 
-/** Rotated keys and values of the last positions: f32[2 * layers, kvHeads, rows, headDim]. */
+/**
+ * Rotated keys and values of the last positions: f32[layers, 2, kvHeads, rows, headDim]. The memory is shared, because a
+ * pass may have to be repeated in another worker; it is never written to again.
+ */
 export interface KeyValues {
   readonly rows: number;
-  readonly data: Float32Array<ArrayBuffer>;
+  readonly data: Float32Array<SharedArrayBuffer>;
 }
 
 /** Per token: entropy over the vocabulary in nats (about the token after it), L2 norm of its state, and what was asked for. */
@@ -35,11 +40,23 @@ export interface ForwardResult {
   readonly next?: KeyValues | undefined;
 }
 
-/** What a worker gets: passes of different documents that are computed one by one. */
-export interface ForwardBatch {
-  readonly dir: string;
+/** What a worker needs to open a model. */
+export interface SessionSpec {
+  /** Model folder or GGUF file. */
+  readonly path: string;
   /** Digest of the model: a worker that holds another one under the same path opens it anew. */
   readonly id: string;
+  /** Threads within one pass; bits do not depend on them. */
+  readonly threads: number;
+  /** Counts how often the decoded layers were made anew. */
+  readonly generation: number;
+  /** Decoded layers that the workers of this process share; absent where weights are mapped from their file. */
+  readonly layers?: SharedLayers | undefined;
+}
+
+/** What a worker gets: passes of different documents that are computed one by one. */
+export interface ForwardBatch {
+  readonly spec: SessionSpec;
   readonly tasks: readonly ForwardTask[];
 }
 

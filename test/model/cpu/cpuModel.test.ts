@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EncodedPiece, type EntropyModel, openModel, patchLengths } from '../../src/model/index.ts';
-import { golden, goldenModel, largestDifference, modelCases, patchCases, prose } from './golden.ts';
+import { type EncodedPiece, type EntropyModel, openModel, patchLengths } from '../../../src/model/index.ts';
+import { golden, goldenModel, largestDifference, modelCases, patchCases, prose } from '../golden.ts';
 
 const TOLERANCE = { entropy: 2e-4, logit: 2e-3, preNorm: 1e-3, normRelative: 2e-5 };
 const names = ['w512-f32', 'w24-bf16'];
@@ -178,7 +178,7 @@ describe('stream mode', () => {
 
   it('lets the process end by itself when the work is done', async () => {
     const program = `
-      import { openModel } from ${JSON.stringify(new URL('../../src/model/index.ts', import.meta.url).href)};
+      import { openModel } from ${JSON.stringify(new URL('../../../src/model/index.ts', import.meta.url).href)};
       const model = await openModel(${JSON.stringify(goldenModel('w24-bf16'))});
       for await (const piece of model.encode(Buffer.from('Hello'))) process.stdout.write(String(piece.entropies.length));`;
     const node = promisify(execFile)(

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { PipelineError } from '../../errors.ts';
+import { Pool, sharedPool } from '../../run/pool.ts';
+import { CALIBRATION_FILE } from '../calibration.ts';
+import type { ModelConfig } from '../config.ts';
+import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
+import { type ModelFile, readModelFile } from '../modelFile.ts';
+import { referenceTokens } from '../reference.ts';
+import { DEFAULT_PIECE_TOKENS, LAP_POSITIONS, streamBytes } from '../stream.ts';
+import { ForwardQueue } from './forwardQueue.ts';
+import type { LayerForm } from './layers/layerForm.ts';
+import { LayerStore } from './layers/layerStore.ts';
+import type { LayerCounts } from './layers/sharedLayers.ts';
+
+/** Room for decoded layers: more than the released model takes. */
+export const WEIGHT_CACHE_BYTES = 512 << 20;
+
+export interface OpenOptions {
+  /** Worker threads of its own. Default: the pool that everything in the process shares. */
+  readonly threads?: number | undefined;
+  /** Compute with float32 weights, or with 7-bit integers, row by row: faster, not exact. Default: `f32`. */
+  readonly weights?: LayerForm | undefined;
+  /**
+   * Bytes that decoded layers may take, where the file holds no float32. All workers share them. Default: 512 MiB; what
+   * does not fit is decoded again for every pass, ahead of its use.
+   */
+  readonly weightCacheBytes?: number | undefined;
+}
+
+/** The folder of the model that comes with the package. */
+export function defaultModelDir(): string {
+  return fileURLToPath(new URL('../../../models/tiny', import.meta.url));
+}
+
+/**
+ * Opens a model folder (`config.json` and `model.safetensors` in the Hub layout) or a GGUF file for computation on the
+ * CPU: checks every tensor's name, shape and type, and hashes the files. Workers load the weights when the first document
+ * comes. Throws ModelError naming file and tensor.
+ *
+ *     const model = await openModel(defaultModelDir());
+ *     for await (const piece of model.encode(Buffer.from('Hello'))) console.log(piece.entropies);
+ */
+export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel> {
+  const file = await readModelFile(resolve(path));
+  return new CpuModel(file, await digest(file, options.weights ?? 'f32'), options);
+}
+
+/** The entropy model on worker threads, one document a pass: its bits never depend on other documents or on the threads. */
+export class CpuModel implements EntropyModel {
+  readonly config: ModelConfig;
+  readonly dir: string;
+  readonly id: string;
+  readonly dim: number;
+  readonly autoThreshold: number | undefined;
+  readonly #ownPool: Pool | undefined;
+  readonly #queue: ForwardQueue;
+  readonly #layers: LayerStore | undefined;
+  #documents = 0;
+
+  constructor(file: ModelFile, id: string, options: OpenOptions = {}) {
+    const { threads, weights: form = 'f32', weightCacheBytes: bytes = WEIGHT_CACHE_BYTES } = options;
+    this.dir = file.path;
+    this.id = id;
+    this.config = file.config;
+    this.dim = file.config.dim;
+    this.autoThreshold = file.autoThreshold;
+    this.#ownPool = threads === undefined ? undefined : new Pool({ threads });
+    this.#layers = isMapped(file, form) ? undefined : new LayerStore(file, { form, bytes, threads: this.threads });
+    this.#queue = new ForwardQueue(() => this.#pool, {
+      path: file.path,
+      flopPerToken: file.weights.floatBytes / 2,
+      spec: () => ({
+        path: file.path,
+        id,
+        generation: this.#layers?.generation ?? 0,
+        layers: this.#layers?.shared,
+      }),
+      workerDied: (generation) => this.#layers?.renew(generation),
+    });
+  }
+
+  /** The shared pool is asked for anew each time: a run may set its threads after the model was opened. */
+  get #pool(): Pool {
+    return this.#ownPool ?? sharedPool();
+  }
+
+  get threads(): number {
+    return this.#pool.threads;
+  }
+
+  get rowsComputed(): number {
+    return this.#queue.rowsComputed;
+  }
+
+  /** What became of the decoded layers that passes asked for; undefined where weights are mapped from their file. */
+  get layerCounts(): LayerCounts | undefined {
+    return this.#layers?.counts;
+  }
+
+  encode(bytes: Uint8Array, options: EncodeOptions = {}): AsyncGenerator<EncodedPiece, void, void> {
+    const { preNorm = false, signal, priority = this.#documents++ } = options;
+    return streamBytes(bytes, (task) => this.#queue.run(task, priority, signal), {
+      dim: this.dim,
+      preNorm,
+      pieceTokens: checkedPieceTokens(options.pieceTokens),
+    });
+  }
+
+  referenceTokens(ids: ArrayLike<number>, options: TokenOptions = {}): Promise<TokenSignals> {
+    const priority = this.#documents++;
+    return referenceTokens(ids, (task) => this.#queue.run(task, priority, options.signal), this.config, options);
+  }
+
+  async close(): Promise<void> {
+    await this.#ownPool?.close();
+    this.#layers?.close();
+  }
+}
+
+/** Refuses a piece that holds no byte beside BOS, or that reaches the end of the rotary lap. */
+export function checkedPieceTokens(pieceTokens = DEFAULT_PIECE_TOKENS): number {
+  if (Number.isInteger(pieceTokens) && pieceTokens >= 2 && pieceTokens <= LAP_POSITIONS / 2) return pieceTokens;
+  throw new PipelineError(`A piece of ${pieceTokens} tokens is not possible.`, {
+    code: 'BAD_OPTION',
+    hint: `Give a whole number from 2 to ${LAP_POSITIONS / 2}.`,
+  });
+}
+
+/** Float32 weights are computed with where they lie; all others are decoded first. */
+function isMapped({ weights }: ModelFile, form: LayerForm): boolean {
+  return form === 'f32' && [...weights.tensors.values()].every(({ dtype }) => dtype === 'F32');
+}
+
+async function digest({ path, weights }: ModelFile, form: LayerForm): Promise<string> {
+  const files = [join(path, 'config.json'), weights.path, join(path, CALIBRATION_FILE)];
+  const parts = await Promise.all(
+    files.filter(existsSync).map(async (file) => {
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(file), hash);
+      return hash.digest('hex');
+    }),
+  );
+  return createHash('sha256')
+    .update([...parts, ...(form === 'f32' ? [] : [form])].join('\n'))
+    .digest('hex');
+}

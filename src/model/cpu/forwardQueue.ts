@@ -1,0 +1,145 @@
+import { ModelError } from '../../errors.ts';
+import { type Pool, workerModule } from '../../run/pool.ts';
+import type { ForwardBatch, ForwardOutcome, ForwardResult, ForwardTask, SessionSpec } from './forward.ts';
+
+/** Tokens that cross a thread boundary together when short documents wait: the crossing then costs little. */
+const BATCH_TOKENS = 1024;
+/** A lone pass is worth all threads from here on: below, they cost more than they bring. */
+const WIDE_FLOP = 4e9;
+const WORKER = workerModule(import.meta.url, './forwardWorker');
+
+interface Waiting {
+  readonly task: ForwardTask;
+  readonly priority: number;
+  readonly signal: AbortSignal | undefined;
+  /** A worker died with it in hand: it goes once more, alone, so that what kills workers takes nothing else along. */
+  retried: boolean;
+  resolve(result: ForwardResult): void;
+  reject(error: unknown): void;
+}
+
+/** What a queue needs to know about its model. */
+export interface QueuedModel {
+  /** Named in errors. */
+  readonly path: string;
+  /** Of the linear layers. */
+  readonly flopPerToken: number;
+  /** Asked for each batch. */
+  spec(): Omit<SessionSpec, 'threads'>;
+  /** A worker has died with a batch of this generation in hand. */
+  workerDied(generation: number): void;
+}
+
+/**
+ * Hands passes to worker threads, the smallest priority first: documents finish in their order, so the oldest must
+ * never wait for younger ones. Every pass is computed on its own; what travels together only shares the journey. A pass
+ * whose worker died is repeated once in the worker that took its place.
+ */
+export class ForwardQueue {
+  rowsComputed = 0;
+  readonly #pool: () => Pool;
+  readonly #model: QueuedModel;
+  readonly #waiting: Waiting[] = [];
+  #travelling = 0;
+
+  constructor(pool: () => Pool, model: QueuedModel) {
+    this.#pool = pool;
+    this.#model = model;
+  }
+
+  /** Computes one pass. */
+  run(task: ForwardTask, priority: number, signal: AbortSignal | undefined): Promise<ForwardResult> {
+    return new Promise((resolve, reject) => {
+      this.#wait({ task, priority, signal, retried: false, resolve, reject });
+      this.#send();
+    });
+  }
+
+  #wait(waiting: Waiting): void {
+    let at = this.#waiting.length;
+    while (at > 0 && (this.#waiting[at - 1]?.priority ?? 0) > waiting.priority) at--;
+    this.#waiting.splice(at, 0, waiting);
+  }
+
+  #send(): void {
+    // one batch on every thread and one that waits there, so that no thread idles while this one is busy
+    while (this.#travelling < 2 * this.#pool().threads) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) return;
+      this.#travelling++;
+      this.#travel(batch).finally(() => {
+        this.#travelling--;
+        this.#send();
+      });
+    }
+  }
+
+  #nextBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    let tokens = 0;
+    while (tokens < BATCH_TOKENS) {
+      const next = this.#waiting[0];
+      if (next === undefined) break;
+      if (batch.length > 0 && (next.retried || tokens + next.task.tokens.length > BATCH_TOKENS)) break;
+      this.#waiting.shift();
+      if (next.signal?.aborted) {
+        next.reject(next.signal.reason);
+        continue;
+      }
+      tokens += next.task.tokens.length;
+      batch.push(next);
+      if (next.retried) break;
+    }
+    return batch;
+  }
+
+  async #travel(batch: readonly Waiting[]): Promise<void> {
+    const pool = this.#pool();
+    const message: ForwardBatch = {
+      spec: { ...this.#model.spec(), threads: this.#threadsFor(batch, pool) },
+      tasks: batch.map(({ task }) => task),
+    };
+    let outcomes: readonly ForwardOutcome[];
+    try {
+      outcomes = await pool.run<ForwardOutcome[]>(WORKER, message);
+    } catch (cause) {
+      this.#model.workerDied(message.spec.generation);
+      for (const waiting of batch) {
+        if (waiting.retried) waiting.reject(this.#workerError(cause));
+        else this.#wait(Object.assign(waiting, { retried: true }));
+      }
+      return;
+    }
+    batch.forEach(({ resolve, reject }, i) => {
+      const outcome = outcomes[i] ?? { failure: 'the worker returned nothing' };
+      if ('failure' in outcome) reject(this.#passError(outcome.failure));
+      else {
+        this.rowsComputed += outcome.result.entropies.length;
+        resolve(outcome.result);
+      }
+    });
+  }
+
+  /** All threads work on a pass that has the machine for itself. */
+  #threadsFor(batch: readonly Waiting[], pool: Pool): number {
+    const alone = this.#travelling === 1 && this.#waiting.length === 0 && batch.length === 1;
+    const flop = (batch[0]?.task.tokens.length ?? 0) * this.#model.flopPerToken;
+    return alone && flop >= WIDE_FLOP ? pool.threads : 1;
+  }
+
+  #workerError(cause: unknown): ModelError {
+    const { path } = this.#model;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new ModelError(`Two workers in turn ended while they ran the model in ${path} on this piece: ${reason}`, {
+      code: 'MODEL_WORKER',
+      path,
+      cause,
+      hint: 'If the machine ran out of memory, give fewer workers or a smaller pieceBytes.',
+    });
+  }
+
+  #passError(reason: string): ModelError {
+    const { path } = this.#model;
+    return new ModelError(`The model in ${path} could not be computed: ${reason}`, { code: 'MODEL_RUN', path });
+  }
+}

@@ -1,0 +1,85 @@
+import { Worker } from 'node:worker_threads';
+import { workerModule } from '../../../run/pool.ts';
+import type { ModelFile } from '../../modelFile.ts';
+import { type LayerForm, layerLayout } from './layerForm.ts';
+import type { PrefetchData } from './prefetchThread.ts';
+import {
+  abandonLayers,
+  createSharedLayers,
+  type LayerCounts,
+  type LayerRoom,
+  layerCounts,
+  type SharedLayers,
+  slotsOf,
+} from './sharedLayers.ts';
+
+export interface LayerStoreOptions {
+  readonly form: LayerForm;
+  /** Bytes that decoded layers may take; every worker needs one layer, and one more is decoded ahead. */
+  readonly bytes: number;
+  readonly threads: number;
+}
+
+/** The decoded layers of one model in this process, and the thread that decodes ahead. Made when first asked for. */
+export class LayerStore {
+  /** Counts how often the layers were made anew. */
+  generation = 0;
+  readonly #model: ModelFile;
+  readonly #room: LayerRoom;
+  #shared: SharedLayers | undefined;
+  #before: LayerCounts = { hits: 0, misses: 0, prefetched: 0 };
+
+  constructor(model: ModelFile, { form, bytes, threads }: LayerStoreOptions) {
+    const layout = layerLayout(model.config, form);
+    this.#model = model;
+    this.#room = {
+      form,
+      bytes,
+      layers: model.config.layers,
+      layerBytes: layout.bytes,
+      stagingBytes: layout.stagingBytes,
+      holders: threads + 1,
+    };
+  }
+
+  /** Most bytes that the layers take. */
+  get bytes(): number {
+    return slotsOf(this.#room) * (this.#room.layerBytes + this.#room.stagingBytes);
+  }
+
+  get shared(): SharedLayers {
+    if (this.#shared !== undefined) return this.#shared;
+    const shared = createSharedLayers(this.#room);
+    this.#shared = shared;
+    const data: PrefetchData = { path: this.#model.path, shared };
+    const thread = new Worker(workerModule(import.meta.url, './prefetchThread'), { workerData: data });
+    // what it cannot decode, the worker that needs it cannot either, and that one says why
+    thread.on('error', () => {});
+    thread.unref();
+    return shared;
+  }
+
+  /** What became of the layers asked for. */
+  get counts(): LayerCounts {
+    if (this.#shared === undefined) return this.#before;
+    const now = layerCounts(this.#shared);
+    return {
+      hits: this.#before.hits + now.hits,
+      misses: this.#before.misses + now.misses,
+      prefetched: this.#before.prefetched + now.prefetched,
+    };
+  }
+
+  /** Gives the layers of a generation up: a thread has died that may have held some of them. */
+  renew(generation: number): void {
+    if (generation !== this.generation || this.#shared === undefined) return;
+    this.#before = this.counts;
+    abandonLayers(this.#shared);
+    this.#shared = undefined;
+    this.generation++;
+  }
+
+  close(): void {
+    this.renew(this.generation);
+  }
+}

@@ -1,0 +1,51 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ModelError } from '../../errors.ts';
+import type { ForwardOutcome, ForwardTask } from './forward.ts';
+
+export type Runtime = typeof import('onnxruntime-node');
+export type Feeds = Record<string, Tensor>;
+
+/** The model on one worker. `run` blocks its thread while it computes. */
+export interface ForwardSession {
+  /** Computes passes of different documents; one that fails does not touch the others. */
+  run(tasks: readonly ForwardTask[]): Promise<ForwardOutcome[]>;
+  close(): Promise<void>;
+}
+
+/** Settings that every graph of the CPU runs with. */
+export function sessionOptions(
+  threads: number,
+  session: Readonly<Record<string, unknown>> = {},
+): InferenceSession.SessionOptions {
+  return {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // documents differ in length, and a plan for every length would be kept
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    extra: { session: { ...session, intra_op: { allow_spinning: '0' } } },
+  };
+}
+
+export function floats(outputs: Readonly<Record<string, Tensor>>, name: string): Float32Array<ArrayBuffer> {
+  const data = outputs[name]?.data;
+  if (data instanceof Float32Array && data.buffer instanceof ArrayBuffer) return data as Float32Array<ArrayBuffer>;
+  throw new TypeError(`ONNX Runtime returned no float32 tensor ${name}.`);
+}
+
+export function failure(error: unknown): ForwardOutcome {
+  return { failure: error instanceof Error ? error.message : String(error) };
+}
+
+export async function loadRuntime(): Promise<Runtime> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (cause) {
+    throw new ModelError('The entropy model needs the optional package onnxruntime-node.', {
+      code: 'ONNXRUNTIME_MISSING',
+      cause,
+      hint: 'npm install onnxruntime-node',
+    });
+  }
+}

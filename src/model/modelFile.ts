@@ -1,0 +1,23 @@
+import { readAutoThreshold } from './calibration.ts';
+import { type ModelConfig, readConfig } from './config.ts';
+import { readWeights, type Weights } from './weights.ts';
+
+/** A model as it lies on disk: checked, not loaded. */
+export interface ModelFile {
+  /** Model folder or GGUF file. */
+  readonly path: string;
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  /** See {@link readAutoThreshold}. */
+  readonly autoThreshold: number | undefined;
+}
+
+/**
+ * Reads what a model says about itself and checks every tensor's name, shape and type; the values stay on disk.
+ * Throws ModelError naming file and tensor.
+ */
+export async function readModelFile(path: string): Promise<ModelFile> {
+  const config = readConfig(path);
+  const [weights, autoThreshold] = await Promise.all([readWeights(path, config), readAutoThreshold(path)]);
+  return { path, config, weights, autoThreshold };
+}

@@ -1,0 +1,20 @@
+/** The part of WebAssembly that sluice uses: Node has it, but its types come with the browser's library only. */
+declare namespace WebAssembly {
+  interface MemoryDescriptor {
+    /** Pages of 64 KiB. */
+    readonly initial: number;
+    readonly maximum?: number;
+    readonly shared?: boolean;
+  }
+  class Memory {
+    constructor(descriptor: MemoryDescriptor & { readonly maximum: number; readonly shared: true });
+    readonly buffer: SharedArrayBuffer;
+  }
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
+    readonly exports: Readonly<Record<string, unknown>>;
+  }
+}

@@ -1,0 +1,39 @@
+import type { ModelConfig } from '../../../src/model/config.ts';
+import type { ForwardResult, ForwardTask } from '../../../src/model/cpu/forward.ts';
+import type { LayerForm } from '../../../src/model/cpu/layers/layerForm.ts';
+import { LayerStore } from '../../../src/model/cpu/layers/layerStore.ts';
+import { openSession } from '../../../src/model/cpu/openSession.ts';
+import { readModelFile } from '../../../src/model/modelFile.ts';
+
+/** A model on the thread of the test. */
+export interface TestSession {
+  readonly config: ModelConfig;
+  /** Throws where the pass fails. */
+  run(task: ForwardTask): Promise<ForwardResult>;
+  close(): Promise<void>;
+}
+
+/** Opens a model with mapped weights, or with decoded layers where `form` or the file asks for them. */
+export async function testSession(
+  path: string,
+  options: { readonly form?: LayerForm; readonly threads?: number; readonly bytes?: number } = {},
+): Promise<TestSession> {
+  const { threads = 1, bytes = 64 << 20 } = options;
+  const model = await readModelFile(path);
+  const plain = [...model.weights.tensors.values()].every(({ dtype }) => dtype === 'F32');
+  const form = options.form ?? (plain ? undefined : 'f32');
+  const store = form === undefined ? undefined : new LayerStore(model, { form, bytes, threads: 1 });
+  const session = await openSession(model, { threads, layers: store?.shared });
+  return {
+    config: model.config,
+    async run(task) {
+      const [outcome] = await session.run([task]);
+      if (outcome === undefined || 'failure' in outcome) throw new Error(outcome?.failure);
+      return outcome.result;
+    },
+    async close() {
+      await session.close();
+      store?.close();
+    },
+  };
+}
