@@ -10,6 +10,7 @@ export {
 export { type ModelConfig, parseConfig, readConfig } from './config.ts';
 export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpu/cpuModel.ts';
 export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
+export { openOptions } from './openOptions.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
 export * from './tokenizer.ts';
 export { expectedShapes, readWeights, type Weights } from './weights.ts';

@@ -35,6 +35,7 @@ export async function* streamBytes(
   if (bytes.length === 0) return;
   const total = bytes.length + 1;
   let past: KeyValues | undefined;
+  let into: KeyValues['data'] | undefined;
   let position = 0;
   // about the first byte of the piece, from the last token of the piece before
   let pending = 0;
@@ -47,7 +48,8 @@ export async function* streamBytes(
       position = past.rows;
     }
     const carry = start + count < total;
-    const result = await forward({ tokens, position, past, rebase, carry, preNorm, logits: false });
+    const result = await forward({ tokens, position, past, rebase, carry, into, preNorm, logits: false });
+    into = past?.data;
     past = result.next;
     position += count;
     const { entropies, norms } = result;

@@ -1,12 +1,11 @@
-import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
-import { ModelError, PipelineError, RecordError, SluiceError } from '../errors.ts';
+import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
-import { readConfig } from '../model/config.ts';
-import { BLOCK_QUERIES } from '../model/cpu/bands.ts';
-import { checkedPieceTokens, defaultModelDir, openModel } from '../model/cpu/cpuModel.ts';
+import { checkedPieceTokens, defaultModelDir, type OpenOptions, openModel } from '../model/cpu/cpuModel.ts';
+import { modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
+import { openOptions } from '../model/openOptions.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
@@ -16,8 +15,10 @@ export interface EmbedOptions {
   readonly model?: string | undefined;
   /** Hand on the state of every byte, which patches are averaged from. Default: true. */
   readonly preNorm?: boolean | undefined;
-  /** Where the model runs. Default: `auto`, which is the CPU. */
+  /** Where the model runs. Default: `auto`, which is the CPU. `--device` of a run goes before it. */
   readonly device?: 'auto' | 'cpu' | undefined;
+  /** See {@link OpenOptions}. Default: `f32`. `--weights` of a run goes before it. */
+  readonly weights?: OpenOptions['weights'];
   /** Bytes of a segment that one forward pass takes, BOS counted as one. Default: 1024. */
   readonly pieceBytes?: number | undefined;
 }
@@ -38,22 +39,23 @@ const ROOM_BYTES = 64 << 20;
  *     segments.pipe(embed({ model: 'models/tiny' }), patch())
  */
 export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): OperatorFunction<Segment<M>, Encoded<M>> {
-  const { preNorm = true, device = 'auto' } = options;
+  const { preNorm = true } = options;
   const dir = resolve(options.model ?? defaultModelDir());
   const pieceTokens = checkedPieceTokens(options.pieceBytes);
-  if (device !== 'auto' && device !== 'cpu') {
-    throw new PipelineError(`There is no device ${JSON.stringify(device)}.`, { code: 'BAD_OPTION', hint: 'auto, cpu' });
-  }
+  openOptions(options);
 
   return (source) =>
     new Observable<Encoded<M>>((out) => {
       const run = currentRun();
-      const { width, holds } = sizesOf(dir, pieceTokens);
+      const how = openOptions(options, run?.model);
+      const { width, holds } = sizesOf(dir, pieceTokens, how);
       const bytesPerToken = 8 + (preNorm ? 4 * width : 0);
       const pieceBytes = pieceTokens * bytesPerToken;
       return source
         .pipe(
-          transduce(() => ({ next: (segment) => piecesOf(segment, dir, pieceTokens, preNorm) })),
+          transduce(() => ({
+            next: (segment) => piecesOf(segment, () => sharedModel(dir, how), pieceTokens, preNorm),
+          })),
           mapAsync((piece: Piece<M>, signal) => compute(piece, signal), {
             name: 'embed',
             concurrency: ROOM_ITEMS,
@@ -62,7 +64,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
             holds,
             sizeOf: ({ bytes, last, work }) => bytes.length * bytesPerToken + (last ? work.segment.bytes.length : 0),
             options: { device: 'cpu', preNorm, pieceTokens },
-            identify: async () => ({ model: (await sharedModel(dir)).id }),
+            identify: async () => ({ model: (await sharedModel(dir, how)).id }),
           }),
           transduce(() => ({ next: wholeDocuments<M>(run) })),
         )
@@ -117,11 +119,11 @@ class SegmentWork<M extends Meta> {
 
 function* piecesOf<M extends Meta>(
   segment: Segment<M>,
-  dir: string,
+  open: () => Promise<EntropyModel>,
   pieceTokens: number,
   preNorm: boolean,
 ): Iterable<Piece<M>> {
-  const work = new SegmentWork(segment, () => sharedModel(dir), { pieceTokens, preNorm });
+  const work = new SegmentWork(segment, open, { pieceTokens, preNorm });
   const total = segment.bytes.length;
   let offset = 0;
   do {
@@ -190,25 +192,25 @@ function wholeDocuments<M extends Meta>(
 const models = new Map<string, Promise<EntropyModel>>();
 
 /** One model for all flows of the process: splits of a run do not hash its files again. */
-function sharedModel(dir: string): Promise<EntropyModel> {
-  const known = models.get(dir);
+function sharedModel(dir: string, how: OpenOptions): Promise<EntropyModel> {
+  const key = JSON.stringify([dir, how]);
+  const known = models.get(key);
   if (known !== undefined) return known;
-  const opened = openModel(dir);
-  models.set(dir, opened);
-  opened.catch(() => models.delete(dir));
+  const opened = openModel(dir, how);
+  models.set(key, opened);
+  opened.catch(() => models.delete(key));
   return opened;
 }
 
-/**
- * Width of the model's states, and bytes that computing takes: the weights, mapped once, and in every worker the
- * activations of one piece. A folder that cannot be read says so when the model is opened.
- */
-function sizesOf(dir: string, pieceTokens: number): { readonly width: number; readonly holds: number } {
+/** Width of the model's states, and bytes that computing takes. A folder that cannot be read says so when it is opened. */
+function sizesOf(
+  dir: string,
+  pieceTokens: number,
+  how: OpenOptions,
+): { readonly width: number; readonly holds: number } {
   try {
-    const { dim, heads, ffnHidden, window } = readConfig(dir);
-    const rows = 12 * dim + 3 * ffnHidden + 3 * heads * (window + BLOCK_QUERIES);
-    const weights = statSync(join(dir, 'model.safetensors')).size;
-    return { width: dim, holds: weights + sharedPool().threads * 4 * pieceTokens * rows };
+    const { dim, bytes } = modelFootprint(dir, { ...how, pieceTokens, threads: sharedPool().threads });
+    return { width: dim, holds: bytes };
   } catch {
     return { width: 0, holds: 0 };
   }

@@ -1,8 +1,11 @@
 import type { RecordError } from '../errors.ts';
 import { carriedSlot } from '../flow/carry.ts';
+import type { ModelSettings } from '../model/openOptions.ts';
 
 /** What a stage may ask of the run that it works in. */
 export interface RunContext {
+  /** Goes before what a stage was told itself. */
+  readonly model?: ModelSettings | undefined;
   /** Puts a record that failed into the split's reject file. */
   reject(stage: string, error: RecordError, payload?: Uint8Array): void;
 }

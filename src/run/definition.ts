@@ -2,6 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import type { z } from 'zod';
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import type { ModelSettings } from '../model/openOptions.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
 
@@ -28,6 +29,8 @@ export interface Pipeline {
   readonly options: PipelineOptions;
   /** Values of the parameters it was built from. */
   readonly parameters?: JsonValue;
+  /** What the run says about models. */
+  readonly model?: ModelSettings | undefined;
 }
 
 /** A pipeline that still waits for its parameters; each becomes a flag of `sluice run`. */

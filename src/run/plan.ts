@@ -4,8 +4,9 @@ import { EMPTY, type Observable } from 'rxjs';
 import { OutputError, PipelineError, type RecordError } from '../errors.ts';
 import { monitored, type StageInfo } from '../flow/monitor.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
+import type { ModelSettings } from '../model/openOptions.ts';
 import type { Source, Split } from '../sources/source.ts';
-import { withRun } from './context.ts';
+import { type RunContext, withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
 import { Rejects } from './rejects.ts';
@@ -52,7 +53,7 @@ export interface PlanOptions {
 
 /** The stages of a pipeline, from sink to source (the order of subscription), found by feeding its flow nothing. */
 export function stagesOf(pipeline: Pipeline): StageInfo[] {
-  return collect(flowOf(pipeline, EMPTY).pipe(writeStage(async () => {})));
+  return collect(flowOf(pipeline, EMPTY).pipe(writeStage(async () => {})), pipeline.model);
 }
 
 /** Bytes that reading a split holds at most, over all splits: what the source's own stages say when they are subscribed. */
@@ -63,7 +64,7 @@ export function sourceHolds(source: Source<unknown>, splits: readonly Split[]): 
   }, 0);
 }
 
-function collect(flow: Observable<unknown>): StageInfo[] {
+function collect(flow: Observable<unknown>, model?: ModelSettings): StageInfo[] {
   const stages: StageInfo[] = [];
   const collector = {
     strict: false,
@@ -72,7 +73,9 @@ function collect(flow: Observable<unknown>): StageInfo[] {
       return { room: info.room, watch: () => {} };
     },
   };
-  withRun(new Rejects(), () => monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()));
+  const rejects = new Rejects();
+  const context: RunContext = { model, reject: (...given) => rejects.reject(...given) };
+  withRun(context, () => monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()));
   return stages;
 }
 

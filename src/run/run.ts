@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { OutputError, PipelineError } from '../errors.ts';
+import type { ModelSettings } from '../model/openOptions.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from './definition.ts';
@@ -31,6 +32,8 @@ export interface RunOptions extends PlanOptions {
   readonly memory?: number | undefined;
   /** Throw away what a former run has put into the output folder. */
   readonly fresh?: boolean | undefined;
+  /** How models are run; goes before what the pipeline says. */
+  readonly model?: ModelSettings | undefined;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
 }
 
@@ -63,7 +66,7 @@ export interface RunSummary {
  * @throws the reason of `signal` when it is aborted; what was committed stays
  */
 export async function run(definition: Pipeline, options: RunOptions): Promise<RunSummary> {
-  const pipeline = built(definition);
+  const pipeline = { ...built(definition), model: options.model };
   const begun = performance.now();
   sharedPool().resize(workersOf(options));
   const signal = options.signal ?? new AbortController().signal;

@@ -127,6 +127,7 @@ export class SplitRun {
 
   #context(): RunContext {
     return {
+      model: this.#job.pipeline.model,
       reject: (stage, error, payload) => {
         this.tally.records = Math.max(this.tally.records, (error.position?.ordinal ?? -1) + 1);
         this.rejects.reject(stage, error, payload);

@@ -8,16 +8,18 @@ import {
   type EntropyModel,
   EOS_ID,
   openModel,
+  openOptions,
   type PatcherOptions,
   patchLengths,
   resolveThreshold,
 } from '../../model/index.ts';
 import { colouredBytes } from '../colouredBytes.ts';
 import { bytes as sizeText } from '../format.ts';
+import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { jsonLine } from '../progress/reporters.ts';
 import { finiteNumber, positiveInteger, selfCommand } from '../values.ts';
 
-interface EntropyFlags {
+interface EntropyFlags extends ModelFlags {
   readonly json?: boolean;
   readonly reference?: boolean;
   readonly model?: string;
@@ -33,7 +35,7 @@ const RELEASED_THRESHOLD = 1.335442066192627;
 const LARGEST = 16 << 20;
 
 export function entropyCommand(): Command {
-  return new Command('entropy')
+  return withModelFlags(new Command('entropy'))
     .argument('<file...>', 'files to look at; - for standard input')
     .description('show the entropy of every byte and the patches they make')
     .option('--json', 'one JSON object per input: uri, bytes, entropies (nats), patch_lengths, threshold, model')
@@ -47,7 +49,7 @@ export function entropyCommand(): Command {
     .option('--threshold-add <nats>', 'ask for a rise by more than this too', finiteNumber)
     .option('--max-patch-length <n>', 'cut longer patches', positiveInteger)
     .action(async (files: readonly string[], flags: EntropyFlags) => {
-      const model = await openModel(flags.model ?? defaultModelDir());
+      const model = await openModel(flags.model ?? defaultModelDir(), openOptions({}, modelSettings(flags)));
       const options = patcherOptions(model, flags);
       for (const file of files) {
         const content = await read(file);

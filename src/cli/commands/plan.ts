@@ -5,11 +5,12 @@ import { listSplits, makeRecipe, stagesOf } from '../../run/plan.ts';
 import { planMemory } from '../../run/run.ts';
 import { bytes, count, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
+import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { jsonLine } from '../progress/reporters.ts';
 import { positiveInteger } from '../values.ts';
 
-interface PlanFlags {
+interface PlanFlags extends ModelFlags {
   readonly limit?: number;
   readonly workers?: number;
   readonly memory?: string;
@@ -18,7 +19,7 @@ interface PlanFlags {
 }
 
 function withPlanFlags(command: Command): Command {
-  return command
+  return withModelFlags(command)
     .option('--limit <n>', 'documents to read at most', positiveInteger)
     .option('--workers <n>', 'worker threads (default: one per core)', positiveInteger)
     .option('--memory <size>', 'divide this much memory over the stages')
@@ -48,7 +49,8 @@ export function planCommand(): Command {
     });
 }
 
-async function show(pipeline: Pipeline, definition: string, flags: PlanFlags): Promise<void> {
+async function show(given: Pipeline, definition: string, flags: PlanFlags): Promise<void> {
+  const pipeline = { ...given, model: modelSettings(flags) };
   const splitBytes = flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes);
   const recipe = await makeRecipe(pipeline, { definition, limit: flags.limit, splitBytes });
   const { splits, rejects } = await listSplits(pipeline, recipe.split_bytes);

@@ -10,13 +10,14 @@ import { type RunEvent, type RunSummary, run, workersOf } from '../../run/run.ts
 import { explainStall, watchForStall } from '../../run/stall.ts';
 import { bytes, count, duration, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
+import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
 import { jsonLine, type ProgressMode, progressModes, type Reporter, reporterFor } from '../progress/reporters.ts';
 import { renderError } from '../renderError.ts';
 import { positiveInteger, selfCommand } from '../values.ts';
 
-export interface RunFlags {
+export interface RunFlags extends ModelFlags {
   readonly output?: string;
   readonly limit?: number;
   readonly workers?: number;
@@ -31,7 +32,7 @@ export interface RunFlags {
 const PATIENCE_MS = 60_000;
 
 export function withRunFlags(command: Command): Command {
-  return command
+  return withModelFlags(command)
     .option('--output <dir>', 'folder for everything that is written (default: out/<pipeline>)')
     .option('--limit <n>', 'stop after this many documents', positiveInteger)
     .option(
@@ -41,11 +42,6 @@ export function withRunFlags(command: Command): Command {
     )
     .option('--memory <size>', 'stay under this much memory, such as 2GB')
     .option('--split-bytes <size>', 'input bytes a split aims at (default: 8MiB)')
-    .addOption(
-      new Option('--device <name>', 'where the model runs; this version has the CPU')
-        .choices(['auto', 'cpu'])
-        .default('auto'),
-    )
     .addOption(
       new Option('--engine <name>', 'what runs the splits; this version has this process')
         .choices(['local'])
@@ -111,6 +107,7 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
       limit: flags.limit,
       workers: flags.workers,
       fresh: flags.fresh,
+      model: modelSettings(flags),
       memory: flags.memory === undefined ? undefined : parseBytes(flags.memory),
       splitBytes: flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes),
       signal: stop.signal,

@@ -3,21 +3,23 @@ import { createReadStream, existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { PipelineError } from '../../errors.ts';
-import { Pool, sharedPool } from '../../run/pool.ts';
+import { ModelError, PipelineError } from '../../errors.ts';
+import { Pool, sharedPool, workerModule } from '../../run/pool.ts';
 import { CALIBRATION_FILE } from '../calibration.ts';
 import type { ModelConfig } from '../config.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import { type ModelFile, readModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
 import { DEFAULT_PIECE_TOKENS, LAP_POSITIONS, streamBytes } from '../stream.ts';
+import { WEIGHT_CACHE_BYTES } from './footprint.ts';
 import { ForwardQueue } from './forwardQueue.ts';
 import type { LayerForm } from './layers/layerForm.ts';
 import { LayerStore } from './layers/layerStore.ts';
 import type { LayerCounts } from './layers/sharedLayers.ts';
 
-/** Room for decoded layers: more than the released model takes. */
-export const WEIGHT_CACHE_BYTES = 512 << 20;
+/** Integer weights are offered from here on. */
+const INT8_GAIN = 1.3;
+const PROBE = workerModule(import.meta.url, './int8Probe');
 
 export interface OpenOptions {
   /** Worker threads of its own. Default: the pool that everything in the process shares. */
@@ -46,6 +48,7 @@ export function defaultModelDir(): string {
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel> {
   const file = await readModelFile(resolve(path));
+  if (options.weights === 'int8') await requireInt8Gain(file);
   return new CpuModel(file, await digest(file, options.weights ?? 'f32'), options);
 }
 
@@ -119,6 +122,19 @@ export class CpuModel implements EntropyModel {
     await this.#ownPool?.close();
     this.#layers?.close();
   }
+}
+
+/**
+ * Integer weights cost exactness: they are for machines and models where they gain speed.
+ * Throws ModelError `INT8_NO_GAIN`.
+ */
+async function requireInt8Gain({ path, config }: ModelFile): Promise<void> {
+  const gain = await sharedPool().run<number>(PROBE, { config });
+  if (gain >= INT8_GAIN) return;
+  throw new ModelError(
+    `int8 weights are ${gain.toFixed(2)} times as fast as f32 here, with a model ${config.dim} wide; they must be ${INT8_GAIN} times.`,
+    { code: 'INT8_NO_GAIN', path, hint: 'Use f32 weights, which are exact.' },
+  );
 }
 
 /** Refuses a piece that holds no byte beside BOS, or that reaches the end of the rotary lap. */

@@ -14,6 +14,8 @@ export interface ForwardTask {
   readonly firstRows?: Int32Array<ArrayBuffer> | undefined;
   /** Hand keys and values on. */
   readonly carry: boolean;
+  /** Memory to hand them on in, where its size is right: what an earlier piece of the document was done with. */
+  readonly into?: Float32Array<SharedArrayBuffer> | undefined;
   readonly preNorm: boolean;
   readonly logits: boolean;
 }

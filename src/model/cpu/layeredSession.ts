@@ -3,9 +3,10 @@ import type { ModelFile } from '../modelFile.ts';
 import { RopeTable } from '../rope.ts';
 import type { ForwardOutcome, ForwardTask } from './forward.ts';
 import { FixedWeights } from './layers/fixedWeights.ts';
+import { layerFeeds } from './layers/layerFeeds.ts';
 import { LayerLoader } from './layers/layerLoader.ts';
 import { LayerCache, type SharedLayers } from './layers/sharedLayers.ts';
-import { FedInt8Weights, scalesOf } from './onnx/fedInt8Weights.ts';
+import { FedInt8Weights } from './onnx/fedInt8Weights.ts';
 import { FedWeights } from './onnx/fedWeights.ts';
 import { headGraph, layerGraph } from './onnx/layerGraphs.ts';
 import { INPUT, OUTPUT } from './onnx/ports.ts';
@@ -86,7 +87,8 @@ export class LayeredSession implements ForwardSession {
     for (let layer = 0; layer < layers && running.size > 0; layer++) {
       await this.#cache.with(layer, async (address) => {
         this.#cache.want((layer + 1) % layers);
-        const weights = this.#weights(address);
+        const { buffer } = this.#shared.memory;
+        const weights = layerFeeds(this.#loader.layout, buffer, address, this.#runtime.Tensor);
         for (const [index, one] of running) await guard(index, () => this.#throughLayer(one, layer, weights));
       });
     }
@@ -133,25 +135,6 @@ export class LayeredSession implements ForwardSession {
 
   #residual({ pass, residual }: Running): Feeds {
     return { [INPUT.residual]: this.#f32(residual, pass.tokens, this.#model.config.dim) };
-  }
-
-  /** The weights of the layer at `address`, under the names of layer 0. */
-  #weights(address: number): Feeds {
-    const { buffer } = this.#shared.memory;
-    const feeds: Feeds = {};
-    for (const { name, shape, offset, scales } of this.#loader.layout.tensors) {
-      const input = `layers.0.${name}`;
-      const size = shape.reduce((a, b) => a * b);
-      if (scales === undefined) {
-        feeds[input] = this.#f32(new Float32Array(buffer, address + offset, size), ...shape);
-        continue;
-      }
-      const [outputs = 0, inputs = 0] = shape;
-      const values = new Int8Array(buffer, address + offset, size);
-      feeds[input] = new this.#runtime.Tensor('int8', values, [inputs, outputs]);
-      feeds[scalesOf(input)] = this.#f32(new Float32Array(buffer, address + scales, outputs), outputs);
-    }
-    return feeds;
   }
 
   #f32(data: Float32Array, ...shape: number[]): InstanceType<Runtime['Tensor']> {

@@ -32,7 +32,7 @@ export class Pass {
     this.#band = bandOf({ tokens: this.tokens, past: this.#pastRows, window, firstRows: task.firstRows });
     this.#carried = task.carry ? Math.min(this.#pastRows + this.tokens, window - 1) : 0;
     const values = 2 * layers * kvHeads * this.#carried * headDim;
-    this.#next = values === 0 ? undefined : new Float32Array(new SharedArrayBuffer(4 * values));
+    this.#next = values === 0 ? undefined : memoryFor(values, task.into);
   }
 
   /** The tokens. */
@@ -106,6 +106,13 @@ export class Pass {
   #f32(data: Float32Array, ...shape: number[]): InstanceType<Runtime['Tensor']> {
     return new this.#tensor('float32', data, shape);
   }
+}
+
+function memoryFor(
+  values: number,
+  offered: Float32Array<SharedArrayBuffer> | undefined,
+): Float32Array<SharedArrayBuffer> {
+  return offered?.length === values ? offered : new Float32Array(new SharedArrayBuffer(4 * values));
 }
 
 /** The carried rows of a task, keys turned back where it says so. */

@@ -10,7 +10,6 @@ import {
   type LayerRoom,
   layerCounts,
   type SharedLayers,
-  slotsOf,
 } from './sharedLayers.ts';
 
 export interface LayerStoreOptions {
@@ -30,21 +29,8 @@ export class LayerStore {
   #before: LayerCounts = { hits: 0, misses: 0, prefetched: 0 };
 
   constructor(model: ModelFile, { form, bytes, threads }: LayerStoreOptions) {
-    const layout = layerLayout(model.config, form);
     this.#model = model;
-    this.#room = {
-      form,
-      bytes,
-      layers: model.config.layers,
-      layerBytes: layout.bytes,
-      stagingBytes: layout.stagingBytes,
-      holders: threads + 1,
-    };
-  }
-
-  /** Most bytes that the layers take. */
-  get bytes(): number {
-    return slotsOf(this.#room) * (this.#room.layerBytes + this.#room.stagingBytes);
+    this.#room = { bytes, layout: layerLayout(model.config, form), layers: model.config.layers, holders: threads + 1 };
   }
 
   get shared(): SharedLayers {

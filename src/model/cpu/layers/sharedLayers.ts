@@ -1,5 +1,5 @@
 import { ModelError } from '../../../errors.ts';
-import type { LayerForm } from './layerForm.ts';
+import type { LayerForm, LayerLayout } from './layerForm.ts';
 
 const PAGE = 65_536;
 /** Words of the control block. */
@@ -45,33 +45,36 @@ export interface LayerCounts {
 }
 
 export interface LayerRoom {
-  readonly form: LayerForm;
+  readonly layout: LayerLayout;
   readonly layers: number;
-  readonly layerBytes: number;
-  /** Beside every slot, for what is read from the file and not decoded yet. */
-  readonly stagingBytes: number;
-  /** Bytes that decoded layers may take. */
+  /** That decoded layers may take. */
   readonly bytes: number;
   /** Threads that hold a layer at once, the one that decodes ahead included. */
   readonly holders: number;
 }
 
 /** Slots for as many layers as fit into `bytes`, at least one for every thread that holds one, at most all. */
-export function slotsOf({ layers, layerBytes, bytes, holders }: LayerRoom): number {
-  return Math.min(layers, Math.max(holders, Math.floor(bytes / layerBytes)));
+function slotsOf({ layers, layout, bytes, holders }: LayerRoom): number {
+  return Math.min(layers, Math.max(holders, Math.floor(bytes / layout.bytes)));
 }
+
+/** A layer, and beside it what is read from the file and not decoded yet. */
+const slotBytesOf = ({ layout }: LayerRoom): number => Math.ceil((layout.bytes + layout.stagingBytes) / PAGE) * PAGE;
+
+/** Bytes of {@link SharedLayers} with this room. */
+export const layersBytes = (room: LayerRoom): number => slotsOf(room) * slotBytesOf(room);
 
 /** @throws ModelError `MODEL_MEMORY` where the memory cannot be had */
 export function createSharedLayers(room: LayerRoom): SharedLayers {
   const slots = slotsOf(room);
-  const slotBytes = Math.ceil((room.layerBytes + room.stagingBytes) / PAGE) * PAGE;
+  const slotBytes = slotBytesOf(room);
   const pages = (slots * slotBytes) / PAGE;
   const control = new Int32Array(new SharedArrayBuffer(4 * (WORD.slots + slots * SLOT.words)));
   try {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    return { form: room.form, memory, control, layers: room.layers, slots, slotBytes };
+    return { form: room.layout.form, memory, control, layers: room.layers, slots, slotBytes };
   } catch (cause) {
-    throw new ModelError(`There is no memory for ${slots} decoded layers of ${room.layerBytes} bytes.`, {
+    throw new ModelError(`There is no memory for ${slots} decoded layers of ${room.layout.bytes} bytes.`, {
       code: 'MODEL_MEMORY',
       cause,
       hint: 'Give less weightCacheBytes, or fewer workers.',

@@ -1,0 +1,30 @@
+import { type Command, Option } from 'commander';
+import type { ModelSettings } from '../model/openOptions.ts';
+import { parseBytes } from '../run/memory.ts';
+
+/** Flags that say how models are run. */
+export interface ModelFlags {
+  readonly device?: string;
+  readonly weights?: string;
+  readonly weightCache?: string;
+}
+
+export function withModelFlags(command: Command): Command {
+  return command
+    .addOption(new Option('--device <name>', 'where the model runs: auto or cpu (default: auto)'))
+    .addOption(
+      new Option(
+        '--weights <form>',
+        'f32, or int8: faster on the CPU, not exact; refused where it is not 1.3 times as fast (default: f32)',
+      ),
+    )
+    .option('--weight-cache <size>', 'memory for decoded weights of BF16, F16 and GGUF models (default: 512MiB)');
+}
+
+export function modelSettings(flags: ModelFlags): ModelSettings {
+  return {
+    device: flags.device,
+    weights: flags.weights,
+    weightCacheBytes: flags.weightCache === undefined ? undefined : parseBytes(flags.weightCache),
+  };
+}
