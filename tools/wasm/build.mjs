@@ -1,0 +1,59 @@
+/**
+ * Compiles the WebAssembly kernels and writes them as TypeScript modules that hold the binary in base64; with `--check` it
+ * compares instead, and ends with exit code 1 where a module is not what its source gives.
+ *
+ *   node tools/wasm/build.mjs [--check]
+ *
+ * The compiler comes from the lock file, so the same sources give the same bytes.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import asc from 'assemblyscript/asc';
+
+const root = new URL('../../', import.meta.url);
+const kernels = [{ source: 'tools/wasm/blocks.as.ts', module: 'src/kernels/blocks/blocksWasm.ts', name: 'blocksWasm' }];
+
+/** No run time of its own, and the memory comes from outside: several threads decode into the same one. */
+const options = [
+  '-O3',
+  '--noAssert',
+  '--runtime=stub',
+  '--importMemory',
+  '--sharedMemory',
+  '--noExportMemory',
+  '--initialMemory=1',
+  '--maximumMemory=65536',
+  '--enable=simd,threads,bulk-memory',
+];
+
+for (const { source, module, name } of kernels) {
+  const base64 = Buffer.from(await compile(source)).toString('base64');
+  const text = `/** Made from ${source} by tools/wasm/build.mjs; do not edit. */\nexport const ${name} =\n  '${base64}';\n`;
+  if (!process.argv.includes('--check')) writeFileSync(new URL(module, root), text);
+  else if (read(module) !== text) {
+    process.stderr.write(`${module} is not what ${source} gives: run node tools/wasm/build.mjs\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function compile(source) {
+  const name = 'out.wasm';
+  let binary;
+  const { error, stderr } = await asc.main([source, ...options, '--outFile', name], {
+    readFile: (file) => read(file),
+    writeFile: (file, content) => {
+      if (file === name) binary = content;
+    },
+    listFiles: () => [],
+  });
+  if (error) throw new Error(`${source} does not compile: ${error.message}\n${stderr}`);
+  return binary;
+}
+
+/** The compiler asks for files that may not exist. */
+function read(file) {
+  try {
+    return readFileSync(new URL(file, root), 'utf8');
+  } catch {
+    return null;
+  }
+}
