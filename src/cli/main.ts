@@ -22,6 +22,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'show the entropy of every byte of a file, and the patches they make',
     load: async () => (await import('./commands/entropy.ts')).entropyCommand(),
   },
+  quantize: {
+    summary: 'write a model with smaller weights, and tell what that costs',
+    load: async () => (await import('./commands/quantize.ts')).quantizeCommand(),
+  },
   doctor: {
     summary: 'tell what this machine has, what is off, what is missing',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),

@@ -17,6 +17,8 @@ export interface GgufWriteOptions {
   readonly embeddings?: BlockType | undefined;
   /** Told about every tensor once it is written. */
   readonly onTensor?: ((tensor: GgufWrittenTensor, index: number, tensors: number) => void) | undefined;
+  /** Ends the work; what was written is removed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface GgufWrittenTensor {
@@ -71,7 +73,7 @@ export async function writeGgufModel(
     });
     return { name: ggufName(name), type: chosen, shape: weight.shape, chunks };
   });
-  const bytes = await writeGgufFile(target, ggufMetadata(config, autoThreshold, type), specs);
+  const bytes = await writeGgufFile(target, ggufMetadata(config, autoThreshold, type), specs, options.signal);
   return { bytes, tensors: written };
 }
 
