@@ -1,101 +1,186 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { ModelConfig } from '../src/model/config.ts';
-import { defaultModelDir } from '../src/model/cpuBackend.ts';
-import type { KeyValues } from '../src/model/forward.ts';
-import { ONNX_TYPE, OnnxBuilder } from '../src/model/onnx/builder.ts';
-import { ForwardSession } from '../src/model/session.ts';
-import { DEFAULT_PIECE_TOKENS } from '../src/model/stream.ts';
+import { type CpuModel, defaultModelDir, type EntropyModel, openModel } from 'sluice/model';
 import { modelFolder } from '../test/model/modelFolder.ts';
-import type { Bench } from './harness.ts';
+import { type Bench, median, time } from './harness.ts';
+import { sgemm } from './model/ceiling.ts';
+import { anonymousMegabytes } from './model/memory.ts';
+import { Torch } from './model/torch.ts';
+import { computeAll, documentOf, flopOf, idsOf, naturalLengths, RELEASED } from './model/work.ts';
 
 const ROUNDS = 5;
-const EDGE = 1024;
-
-/** The released shape at 2 of its 14 layers: what a full-width model does per layer, in little time. */
-const WIDE = {
-  attn_bias_type: 'local_block_causal',
-  dim: 768,
-  n_layers: 2,
-  n_heads: 12,
-  sliding_window: 512,
-  multiple_of: 256,
-};
+const THREADS = [1, 2];
+const SEQUENCES = [512, 2048];
+const BATCHES = [1, 4];
+/** Rows of a padded batch of the peer, in the order of arrival. */
+const PADDED_ROWS = 8;
 
 /**
- * Forward speed of the embedded model and of a full-width one in the middle of a long document, against this machine's
- * own matrix product. All are measured in turns, the best of each counts, and time is CPU time of one thread: other
- * programs on the machine disturb all alike.
+ * The entropy model in the released shape: bytes a second against PyTorch on the same machine and the same weights, the
+ * fraction of the machine's own matrix product that it reaches, 7-bit integer weights, memory; and the embedded model.
+ * All take turns; medians of 5 rounds, on the wall.
  */
 export default async function model(bench: Bench): Promise<void> {
-  const product = await sgemm();
-  const cases = await Promise.all([
-    piece('embedded model', await ForwardSession.open(defaultModelDir())),
-    piece('2 layers, 768 wide, random', await ForwardSession.open(modelFolder(WIDE))),
-  ]);
-  const best = cases.map(() => Number.POSITIVE_INFINITY);
-  let bestProduct = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) {
-    bestProduct = Math.min(bestProduct, await cpuSeconds(product));
-    for (const [i, { run }] of cases.entries()) {
-      best[i] = Math.min(best[i] ?? Number.POSITIVE_INFINITY, await cpuSeconds(run));
+  const dir = modelFolder(RELEASED);
+  await memory(bench, dir);
+  const torch = await Torch.open(dir);
+  for (const threads of THREADS) {
+    const own = await openModel(dir, { threads });
+    await agree(own, torch);
+    await shapes(bench, own, torch, threads);
+    await lengths(bench, own, torch, threads);
+    if (threads === 1) await integers(bench, own, dir);
+    await own.close();
+  }
+  torch?.close();
+  await embedded(bench);
+}
+
+/** Peer and candidate compute the same: a speed that is not of the same work says nothing. */
+async function agree(own: CpuModel, torch: Torch | undefined): Promise<void> {
+  const bytes = documentOf(700);
+  const [theirs, { entropies }] = [await torch?.entropies(idsOf(bytes)), await own.referenceTokens(idsOf(bytes))];
+  const worst = theirs?.reduce((most, value, i) => Math.max(most, Math.abs(value - (entropies[i] ?? 0))), 0) ?? 0;
+  if (worst > 1e-3) throw new Error(`PyTorch and sluice differ by ${worst} nats`);
+}
+
+async function shapes(bench: Bench, own: CpuModel, torch: Torch | undefined, threads: number): Promise<void> {
+  const rate = await sgemm(threads);
+  for (const tokens of SEQUENCES) {
+    for (const batch of BATCHES) {
+      const documents = Array.from({ length: batch }, (_, i) => documentOf(tokens, i));
+      const ids = documents.map(idsOf);
+      const [times, peerTimes, rates]: [number[], number[], number[]] = [[], [], []];
+      for (let round = -1; round < ROUNDS; round++) {
+        const seconds = await time(() => computeAll(own, documents), 'wall');
+        const peer = await torch?.seconds(ids, threads);
+        const ceiling = await rate();
+        if (round < 0) continue;
+        times.push(seconds);
+        if (peer !== undefined) peerTimes.push(peer);
+        rates.push(ceiling);
+      }
+      const name = `sequence ${tokens}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}`;
+      const bytes = tokens * batch;
+      bench.report({
+        case: name,
+        value: bytes / median(times),
+        unit: 'B/s',
+        ...(torch === undefined ? {} : { peer: `PyTorch ${torch.version}`, peerValue: bytes / median(peerTimes) }),
+      });
+      bench.report({
+        case: `${name}, of 1024^3 sgemm`,
+        value: (batch * flopOf(own.config, tokens)) / median(times) / 1e9,
+        unit: 'GFLOP/s',
+        ceiling: median(rates),
+      });
     }
   }
-  const ceiling = (2 * EDGE ** 3) / bestProduct / 1e9;
-  for (const [i, { name, config }] of cases.entries()) {
-    const bytes = DEFAULT_PIECE_TOKENS / (best[i] ?? Number.NaN);
-    const flops = flopsPerToken(config);
-    bench.report({ case: `${name}, 1 thread`, value: bytes / 1e3, unit: 'kB/cpu-s' });
+}
+
+async function lengths(bench: Bench, own: CpuModel, torch: Torch | undefined, threads: number): Promise<void> {
+  const documents = naturalLengths(32).map((length, i) => documentOf(length + 1, i));
+  const bytes = documents.reduce((sum, { length }) => sum + length, 0);
+  const flop = documents.reduce((sum, { length }) => sum + flopOf(own.config, length + 1), 0);
+  const rate = await sgemm(threads);
+  const [times, single, padded, rates]: [number[], number[], number[], number[]] = [[], [], [], []];
+  for (let round = 0; round < 3; round++) {
+    times.push(await time(() => computeAll(own, documents), 'wall'));
+    rates.push(await rate());
+    if (torch === undefined) continue;
+    single.push(
+      await sum(documents, ({ length }, i) => torch.seconds([idsOf(documents[i] ?? documentOf(length))], threads)),
+    );
+    padded.push(await sum(batchesOf(documents), (rows) => torch.seconds(rows, threads)));
+  }
+  const name = `32 documents, log-normal lengths, median 700, ${threads} thread${threads === 1 ? '' : 's'}`;
+  for (const [peer, seconds] of [
+    ['PyTorch, one at a time', single],
+    [`PyTorch, ${PADDED_ROWS} padded`, padded],
+  ] as const) {
     bench.report({
-      case: `${name}, ${(flops / 1e6).toFixed(2)} MFLOP a byte, of a 1024^3 MatMul`,
-      value: (bytes * flops) / 1e9,
-      unit: 'GFLOP/s',
-      ceiling,
+      case: name,
+      value: bytes / median(times),
+      unit: 'B/s',
+      ...(torch === undefined ? {} : { peer, peerValue: bytes / median(seconds) }),
     });
   }
+  bench.report({
+    case: `${name}, of sgemm`,
+    value: flop / median(times) / 1e9,
+    unit: 'GFLOP/s',
+    ceiling: median(rates),
+  });
 }
 
-/** Useful floating-point operations for a byte: matrix products, and attention over the whole window. */
-function flopsPerToken(c: ModelConfig): number {
-  const queryDim = c.heads * c.headDim;
-  const layer = 2 * c.dim * queryDim + 2 * c.dim * c.kvHeads * c.headDim + 3 * c.dim * c.ffnHidden;
-  const attention = 2 * queryDim * c.window;
-  return 2 * (c.layers * (layer + attention) + c.dim * c.vocabSize);
+/** Rows in order of arrival, each filled up with zeros to the longest of its batch. */
+function batchesOf(documents: readonly Uint8Array[]): number[][][] {
+  const batches: number[][][] = [];
+  for (let at = 0; at < documents.length; at += PADDED_ROWS) {
+    const rows = documents.slice(at, at + PADDED_ROWS).map(idsOf);
+    const longest = Math.max(...rows.map(({ length }) => length));
+    batches.push(rows.map((ids) => [...ids, ...new Array<number>(longest - ids.length).fill(0)]));
+  }
+  return batches;
 }
 
-/** A pass in the middle of a document: the window is full. */
-async function piece(name: string, session: ForwardSession) {
-  const tokens = Int32Array.from({ length: DEFAULT_PIECE_TOKENS }, (_, i) => 4 + ((i * 7919) % 256));
-  let past: KeyValues | undefined;
-  const run = async (): Promise<void> => {
-    const position = past === undefined ? 0 : DEFAULT_PIECE_TOKENS;
-    past = (await session.run({ tokens, position, past, carry: true, preNorm: true, logits: false })).next;
-  };
-  await run();
-  return { name, config: session.config, run };
+async function sum<T>(items: readonly T[], of: (item: T, index: number) => Promise<number>): Promise<number> {
+  let total = 0;
+  for (const [i, item] of items.entries()) total += await of(item, i);
+  return total;
 }
 
-async function sgemm(): Promise<() => Promise<void>> {
-  const graph = new OnnxBuilder();
-  graph.input('a', ONNX_TYPE.F32, [EDGE, EDGE]);
-  graph.input('b', ONNX_TYPE.F32, [EDGE, EDGE]);
-  graph.op('MatMul', ['a', 'b'], {}, 'c');
-  graph.output('c', ONNX_TYPE.F32, [EDGE, EDGE]);
-  const session = await InferenceSession.create(graph.finish(), { intraOpNumThreads: 1, interOpNumThreads: 1 });
-  const values = Float32Array.from({ length: EDGE * EDGE }, (_, i) => Math.sin(i));
-  const feeds = { a: new Tensor('float32', values, [EDGE, EDGE]), b: new Tensor('float32', values, [EDGE, EDGE]) };
-  return async () => {
-    await session.run(feeds, ['c']);
-  };
+async function integers(bench: Bench, own: CpuModel, dir: string): Promise<void> {
+  const int8 = await openModel(dir, { threads: 1, weights: 'int8' });
+  for (const tokens of SEQUENCES) {
+    await faster(bench, `int8 weights, sequence ${tokens}, 1 thread`, tokens, int8, own);
+  }
+  await int8.close();
 }
 
-/** CPU seconds of one call, from enough calls to be told apart from the clock. */
-async function cpuSeconds(run: () => Promise<void>): Promise<number> {
-  let calls = 0;
-  const began = process.cpuUsage();
-  for (;;) {
-    await run();
-    calls++;
-    const { user, system } = process.cpuUsage(began);
-    if (user + system > 400_000) return (user + system) / 1e6 / calls;
+async function faster(bench: Bench, name: string, tokens: number, one: EntropyModel, other: EntropyModel) {
+  const documents = [documentOf(tokens)];
+  await bench.compare({
+    case: name,
+    measure: { unit: 'B/s', of: (seconds) => tokens / seconds },
+    clock: 'wall',
+    statistic: 'median',
+    warmUp: 1,
+    run: () => computeAll(one, documents),
+    peer: { name: 'f32 weights', run: () => computeAll(other, documents) },
+  });
+}
+
+async function embedded(bench: Bench): Promise<void> {
+  const own = await openModel(defaultModelDir(), { threads: 1 });
+  const rate = await sgemm(1);
+  for (const tokens of SEQUENCES) {
+    const documents = Array.from({ length: 16 }, (_, i) => documentOf(tokens, i));
+    const [times, rates]: [number[], number[]] = [[], []];
+    await computeAll(own, documents);
+    for (let round = 0; round < ROUNDS; round++) {
+      times.push(await time(() => computeAll(own, documents), 'wall'));
+      rates.push(await rate());
+    }
+    const bytes = tokens * documents.length;
+    bench.report({
+      case: `embedded model, 16 documents of ${tokens}, 1 thread`,
+      value: bytes / median(times),
+      unit: 'B/s',
+    });
+    bench.report({
+      case: `embedded model, ${tokens}, of sgemm`,
+      value: (documents.length * flopOf(own.config, tokens)) / median(times) / 1e9,
+      unit: 'GFLOP/s',
+      ceiling: median(rates),
+    });
+  }
+  await own.close();
+}
+
+/** Anonymous memory (not shared with a file) of a process with two workers. */
+async function memory(bench: Bench, dir: string): Promise<void> {
+  for (const bytes of [512, 1024, 8192]) {
+    for (const { name, value } of anonymousMegabytes(dir, bytes)) {
+      bench.report({ case: `2 workers, 8 documents of ${bytes} bytes: ${name}`, value, unit: 'MB' });
+    }
   }
 }

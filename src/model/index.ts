@@ -9,6 +9,7 @@ export {
 } from './calibration.ts';
 export { type ModelConfig, parseConfig, readConfig } from './config.ts';
 export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpu/cpuModel.ts';
+export { readGgufModel } from './ggufModel.ts';
 export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
 export { openOptions } from './openOptions.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts';
+import { type CarryMemory, CarryTurns } from './carryMemory.ts';
 import type { ModelConfig } from './config.ts';
 import type { KeyValues } from './cpu/forward.ts';
 import type { TokenOptions, TokenSignals } from './model.ts';
@@ -15,10 +16,11 @@ export async function referenceTokens(
   ids: ArrayLike<number>,
   forward: Forward,
   config: ModelConfig,
-  options: TokenOptions = {},
+  options: TokenOptions & { readonly memory?: CarryMemory | undefined } = {},
 ): Promise<TokenSignals> {
   const { preNorm = false, logits = false } = options;
   const tokens = checkedIds(ids, config.vocabSize);
+  const turns = new CarryTurns(options.memory);
   const result = {
     entropies: new Float32Array(tokens.length),
     norms: new Float32Array(tokens.length),
@@ -39,6 +41,7 @@ export async function referenceTokens(
         past,
         firstRows: documentStarts?.slice(position, end - row).map((document) => Math.max(0, document - firstRow)),
         carry: end < rowEnd,
+        into: end < rowEnd ? turns.next() : undefined,
         preNorm,
         logits,
       });
@@ -49,6 +52,7 @@ export async function referenceTokens(
       if (piece.logits) result.logits?.set(piece.logits, start * config.vocabSize);
     }
   }
+  turns.end();
   return result;
 }
 

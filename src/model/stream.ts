@@ -1,4 +1,5 @@
 import { ModelError } from '../errors.ts';
+import { type CarryMemory, CarryTurns } from './carryMemory.ts';
 import type { ForwardResult, ForwardTask, KeyValues } from './cpu/forward.ts';
 import type { EncodedPiece } from './model.ts';
 import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
@@ -15,8 +16,18 @@ export interface StreamOptions {
   readonly dim: number;
   readonly preNorm: boolean;
   readonly pieceTokens: number;
+  /** For keys and values between pieces. Absent: made anew for every piece. */
+  readonly memory?: CarryMemory | undefined;
   /** Default: {@link LAP_POSITIONS}. */
   readonly lapPositions?: number | undefined;
+}
+
+/** A last piece may be longer than others by this part of them: keys are not carried over for a few tokens. */
+const LONGER = 1.25;
+
+/** Where the piece that begins at token `start` ends. */
+export function pieceEnd(start: number, total: number, pieceTokens: number): number {
+  return total - start <= LONGER * pieceTokens ? total : start + pieceTokens;
 }
 
 /** Runs one pass. */
@@ -31,25 +42,39 @@ export async function* streamBytes(
   forward: Forward,
   options: StreamOptions,
 ): AsyncGenerator<EncodedPiece, void, void> {
-  const { dim, preNorm, pieceTokens, lapPositions = LAP_POSITIONS } = options;
   if (bytes.length === 0) return;
+  const turns = new CarryTurns(options.memory);
+  try {
+    yield* pieces(bytes, forward, options, turns);
+  } finally {
+    turns.end();
+  }
+}
+
+async function* pieces(
+  bytes: Uint8Array,
+  forward: Forward,
+  options: StreamOptions,
+  turns: CarryTurns,
+): AsyncGenerator<EncodedPiece, void, void> {
+  const { dim, preNorm, pieceTokens, lapPositions = LAP_POSITIONS } = options;
   const total = bytes.length + 1;
   let past: KeyValues | undefined;
-  let into: KeyValues['data'] | undefined;
   let position = 0;
   // about the first byte of the piece, from the last token of the piece before
   let pending = 0;
-  for (let start = 0; start < total; start += pieceTokens) {
-    const tokens = tokensOf(bytes, start, Math.min(start + pieceTokens, total));
+  let start = 0;
+  while (start < total) {
+    const tokens = tokensOf(bytes, start, pieceEnd(start, total, pieceTokens));
     const count = tokens.length;
     let rebase: number | undefined;
-    if (past !== undefined && position + pieceTokens > lapPositions) {
+    if (past !== undefined && position + count > lapPositions) {
       rebase = position - past.rows;
       position = past.rows;
     }
     const carry = start + count < total;
+    const into = carry ? turns.next() : undefined;
     const result = await forward({ tokens, position, past, rebase, carry, into, preNorm, logits: false });
-    into = past?.data;
     past = result.next;
     position += count;
     const { entropies, norms } = result;
@@ -69,6 +94,7 @@ export async function* streamBytes(
       yield { offset: start - 1, entropies, norms, preNorm: result.preNorm };
     }
     pending = last;
+    start += count;
   }
 }
 

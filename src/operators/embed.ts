@@ -6,6 +6,7 @@ import { checkedPieceTokens, defaultModelDir, type OpenOptions, openModel } from
 import { modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
 import { openOptions } from '../model/openOptions.ts';
+import { pieceEnd } from '../model/stream.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
@@ -127,8 +128,8 @@ function* piecesOf<M extends Meta>(
   const total = segment.bytes.length;
   let offset = 0;
   do {
-    // BOS takes the first place of the first piece
-    const end = Math.min(total, offset + pieceTokens - (offset === 0 ? 1 : 0));
+    // BOS is the first token
+    const end = pieceEnd(offset === 0 ? 0 : offset + 1, total + 1, pieceTokens) - 1;
     yield { work, offset, bytes: segment.bytes.subarray(offset, end), last: end === total };
     offset = end;
   } while (offset < total);

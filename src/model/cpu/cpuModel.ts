@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { ModelError, PipelineError } from '../../errors.ts';
+import { fileChunks } from '../../formats/fileChunks.ts';
 import { Pool, sharedPool, workerModule } from '../../run/pool.ts';
 import { CALIBRATION_FILE } from '../calibration.ts';
+import { CarryPool } from '../carryMemory.ts';
 import type { ModelConfig } from '../config.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import { type ModelFile, readModelFile } from '../modelFile.ts';
@@ -16,12 +17,19 @@ import { ForwardQueue } from './forwardQueue.ts';
 import type { LayerForm } from './layers/layerForm.ts';
 import { LayerStore } from './layers/layerStore.ts';
 import type { LayerCounts } from './layers/sharedLayers.ts';
+import { type Device, providerOf } from './providers/backends.ts';
+import type { DeviceModel } from './providers/deviceModel.ts';
 
 /** Integer weights are offered from here on. */
 const INT8_GAIN = 1.3;
 const PROBE = workerModule(import.meta.url, './int8Probe');
 
 export interface OpenOptions {
+  /**
+   * Where the model is computed: `cpu`, or `onnx:` and an execution provider that ONNX Runtime has on this platform, such
+   * as `onnx:webgpu`. Default: `cpu`. Numbers of devices differ in their last bits.
+   */
+  readonly device?: Device | undefined;
   /** Worker threads of its own. Default: the pool that everything in the process shares. */
   readonly threads?: number | undefined;
   /** Compute with float32 weights, or with 7-bit integers, row by row: faster, not exact. Default: `f32`. */
@@ -46,8 +54,20 @@ export function defaultModelDir(): string {
  *     const model = await openModel(defaultModelDir());
  *     for await (const piece of model.encode(Buffer.from('Hello'))) console.log(piece.entropies);
  */
-export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel> {
+export async function openModel(
+  path: string,
+  options?: OpenOptions & { device?: 'cpu' | undefined },
+): Promise<CpuModel>;
+export async function openModel(path: string, options: OpenOptions): Promise<CpuModel | DeviceModel>;
+export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel | DeviceModel> {
+  const { device = 'cpu' } = options;
+  const provider = providerOf(device);
   const file = await readModelFile(resolve(path));
+  if (provider !== undefined) {
+    if (options.weights === 'int8') throw onCpuOnly(device);
+    const { DeviceModel } = await import('./providers/deviceModel.ts');
+    return DeviceModel.open(file, await digest(file, device), provider);
+  }
   if (options.weights === 'int8') await requireInt8Gain(file);
   return new CpuModel(file, await digest(file, options.weights ?? 'f32'), options);
 }
@@ -62,6 +82,7 @@ export class CpuModel implements EntropyModel {
   readonly #ownPool: Pool | undefined;
   readonly #queue: ForwardQueue;
   readonly #layers: LayerStore | undefined;
+  readonly #carried: CarryPool;
   #documents = 0;
 
   constructor(file: ModelFile, id: string, options: OpenOptions = {}) {
@@ -73,6 +94,8 @@ export class CpuModel implements EntropyModel {
     this.autoThreshold = file.autoThreshold;
     this.#ownPool = threads === undefined ? undefined : new Pool({ threads });
     this.#layers = isMapped(file, form) ? undefined : new LayerStore(file, { form, bytes, threads: this.threads });
+    // a queue sends two passes for every thread, and each reads and writes
+    this.#carried = new CarryPool(file.config, 4 * this.threads);
     this.#queue = new ForwardQueue(() => this.#pool, {
       path: file.path,
       flopPerToken: file.weights.floatBytes / 2,
@@ -110,12 +133,16 @@ export class CpuModel implements EntropyModel {
       dim: this.dim,
       preNorm,
       pieceTokens: checkedPieceTokens(options.pieceTokens),
+      memory: this.#carried,
     });
   }
 
   referenceTokens(ids: ArrayLike<number>, options: TokenOptions = {}): Promise<TokenSignals> {
     const priority = this.#documents++;
-    return referenceTokens(ids, (task) => this.#queue.run(task, priority, options.signal), this.config, options);
+    return referenceTokens(ids, (task) => this.#queue.run(task, priority, options.signal), this.config, {
+      ...options,
+      memory: this.#carried,
+    });
   }
 
   async close(): Promise<void> {
@@ -137,6 +164,13 @@ async function requireInt8Gain({ path, config }: ModelFile): Promise<void> {
   );
 }
 
+function onCpuOnly(device: Device): PipelineError {
+  return new PipelineError(`Weights of 7-bit integers are computed on the CPU only, not on ${device}.`, {
+    code: 'BAD_OPTION',
+    hint: 'Leave out weights, or the device.',
+  });
+}
+
 /** Refuses a piece that holds no byte beside BOS, or that reaches the end of the rotary lap. */
 export function checkedPieceTokens(pieceTokens = DEFAULT_PIECE_TOKENS): number {
   if (Number.isInteger(pieceTokens) && pieceTokens >= 2 && pieceTokens <= LAP_POSITIONS / 2) return pieceTokens;
@@ -151,12 +185,13 @@ function isMapped({ weights }: ModelFile, form: LayerForm): boolean {
   return form === 'f32' && [...weights.tensors.values()].every(({ dtype }) => dtype === 'F32');
 }
 
-async function digest({ path, weights }: ModelFile, form: LayerForm): Promise<string> {
+/** @param form how it is computed, where bits differ from those of float32 on the CPU */
+async function digest({ path, weights }: ModelFile, form: LayerForm | Device): Promise<string> {
   const files = [join(path, 'config.json'), weights.path, join(path, CALIBRATION_FILE)];
   const parts = await Promise.all(
     files.filter(existsSync).map(async (file) => {
       const hash = createHash('sha256');
-      await pipeline(createReadStream(file), hash);
+      for await (const chunk of fileChunks(file)) hash.update(chunk);
       return hash.digest('hex');
     }),
   );

@@ -1,6 +1,9 @@
-import { statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseGgufHeader } from '../../formats/gguf/read.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
+import { ggufFacts } from '../ggufMetadata.ts';
+import { GGUF } from '../modelFile.ts';
 import { expectedShapes } from '../weights.ts';
 import { BLOCK_QUERIES } from './bands.ts';
 import { type LayerForm, layerLayout } from './layers/layerForm.ts';
@@ -8,6 +11,9 @@ import { layersBytes } from './layers/sharedLayers.ts';
 
 /** Decoded layers: room for more than the released model takes. */
 export const WEIGHT_CACHE_BYTES = 512 << 20;
+
+/** More than the header of a byte model takes. */
+const HEAD_BYTES = 1 << 20;
 
 export interface FootprintOptions {
   readonly threads: number;
@@ -28,19 +34,34 @@ export interface Footprint {
  * piece, and for each document between two pieces the keys and values of a window, twice.
  */
 export function modelFootprint(path: string, options: FootprintOptions): Footprint {
-  const config = readConfig(path);
+  const { config, stored } = sizes(path);
   const { threads, pieceTokens } = options;
   const { dim, heads, kvHeads, headDim, ffnHidden, window, layers } = config;
   const values = pieceTokens * (12 * dim + 3 * ffnHidden) + 3 * heads * BLOCK_QUERIES * (window + BLOCK_QUERIES);
   const carried = 2 * layers * kvHeads * headDim * (window - 1);
   // a queue sends two passes for every thread
   const documents = 2 * threads;
-  return { dim, bytes: weightBytes(path, config, options) + 4 * (threads * values + documents * 2 * carried) };
+  return { dim, bytes: weightBytes(stored, config, options) + 4 * (threads * values + documents * 2 * carried) };
 }
 
-function weightBytes(path: string, config: ModelConfig, options: FootprintOptions): number {
+/** Configuration, and bytes of the file that holds the weights. */
+function sizes(path: string): { readonly config: ModelConfig; readonly stored: number } {
+  if (!path.toLowerCase().endsWith(GGUF)) {
+    return { config: readConfig(path), stored: statSync(join(path, 'model.safetensors')).size };
+  }
+  const stored = statSync(path).size;
+  const head = Buffer.alloc(Math.min(stored, HEAD_BYTES));
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head);
+  } finally {
+    closeSync(file);
+  }
+  return { config: ggufFacts(parseGgufHeader(head, stored, path).metadata, path).config, stored };
+}
+
+function weightBytes(stored: number, config: ModelConfig, options: FootprintOptions): number {
   const { threads, weights: form = 'f32', weightCacheBytes = WEIGHT_CACHE_BYTES } = options;
-  const stored = statSync(join(path, 'model.safetensors')).size;
   const values = [...expectedShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b), 0);
   if (form === 'f32' && stored >= 4 * values) return stored;
   return layersBytes({

@@ -14,7 +14,7 @@ export interface ForwardTask {
   readonly firstRows?: Int32Array<ArrayBuffer> | undefined;
   /** Hand keys and values on. */
   readonly carry: boolean;
-  /** Memory to hand them on in, where its size is right: what an earlier piece of the document was done with. */
+  /** Memory to hand them on in: room for a window. Absent: the worker makes its own. */
   readonly into?: Float32Array<SharedArrayBuffer> | undefined;
   readonly preNorm: boolean;
   readonly logits: boolean;

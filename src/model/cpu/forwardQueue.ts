@@ -41,6 +41,7 @@ export class ForwardQueue {
   readonly #model: QueuedModel;
   readonly #waiting: Waiting[] = [];
   #travelling = 0;
+  #sending = false;
 
   constructor(pool: () => Pool, model: QueuedModel) {
     this.#pool = pool;
@@ -51,6 +52,16 @@ export class ForwardQueue {
   run(task: ForwardTask, priority: number, signal: AbortSignal | undefined): Promise<ForwardResult> {
     return new Promise((resolve, reject) => {
       this.#wait({ task, priority, signal, retried: false, resolve, reject });
+      this.#sendSoon();
+    });
+  }
+
+  /** Passes that are asked for in one go shall meet: the first would seem to be alone. */
+  #sendSoon(): void {
+    if (this.#sending) return;
+    this.#sending = true;
+    setImmediate(() => {
+      this.#sending = false;
       this.#send();
     });
   }
@@ -62,16 +73,25 @@ export class ForwardQueue {
   }
 
   #send(): void {
-    // one batch on every thread and one that waits there, so that no thread idles while this one is busy
-    while (this.#travelling < 2 * this.#pool().threads) {
+    while (this.#travelling < this.#mostTravelling()) {
       const batch = this.#nextBatch();
       if (batch.length === 0) return;
       this.#travelling++;
       this.#travel(batch).finally(() => {
         this.#travelling--;
-        this.#send();
+        this.#sendSoon();
       });
     }
+  }
+
+  /**
+   * One batch on every thread, and where batches are short one more that waits there, so that no thread idles while this
+   * one is busy. Long ones must not wait there: each carries the keys and values of its document.
+   */
+  #mostTravelling(): number {
+    const { threads } = this.#pool();
+    const short = BATCH_TOKENS * this.#model.flopPerToken < WIDE_FLOP;
+    return short ? 2 * threads : threads;
   }
 
   #nextBatch(): Waiting[] {
@@ -120,11 +140,12 @@ export class ForwardQueue {
     });
   }
 
-  /** All threads work on a pass that has the machine for itself. */
+  /** All threads work on a document that has the machine for itself, once it turns out to be long. */
   #threadsFor(batch: readonly Waiting[], pool: Pool): number {
+    const task = batch[0]?.task;
     const alone = this.#travelling === 1 && this.#waiting.length === 0 && batch.length === 1;
-    const flop = (batch[0]?.task.tokens.length ?? 0) * this.#model.flopPerToken;
-    return alone && flop >= WIDE_FLOP ? pool.threads : 1;
+    if (!alone || task?.past === undefined) return 1;
+    return task.tokens.length * this.#model.flopPerToken >= WIDE_FLOP ? pool.threads : 1;
   }
 
   #workerError(cause: unknown): ModelError {

@@ -80,8 +80,12 @@ export class Pass {
   /** Keeps what layer `as` of the graph returned. */
   takeNext(outputs: Outputs, layer: number, as = layer): void {
     if (this.#next === undefined) return;
-    part(this.#next, 2 * layer, this.#config).set(floats(outputs, OUTPUT.nextKeys(as)));
-    part(this.#next, 2 * layer + 1, this.#config).set(floats(outputs, OUTPUT.nextValues(as)));
+    for (const [half, name] of [OUTPUT.nextKeys(as), OUTPUT.nextValues(as)].entries()) {
+      const rows = floats(outputs, name);
+      part(this.#next, 2 * layer + half, this.#config).set(rows);
+      // a worker makes so little garbage of its own that nobody would collect these for long
+      rows.buffer.transfer(0);
+    }
   }
 
   /** What the end of the model shall return. */
@@ -112,7 +116,7 @@ function memoryFor(
   values: number,
   offered: Float32Array<SharedArrayBuffer> | undefined,
 ): Float32Array<SharedArrayBuffer> {
-  return offered?.length === values ? offered : new Float32Array(new SharedArrayBuffer(4 * values));
+  return offered?.subarray(0, values) ?? new Float32Array(new SharedArrayBuffer(4 * values));
 }
 
 /** The carried rows of a task, keys turned back where it says so. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { ForwardBatch, ForwardTask } from '../../../src/model/cpu/forward.ts';
@@ -45,8 +46,11 @@ describe('queue of forward passes', () => {
     const done: string[] = [];
     const run = (name: string, priority: number): Promise<unknown> =>
       queue.run(task(1024), priority, undefined).then(() => done.push(name));
-    // the first two travel at once; of those that wait, priority decides
-    await Promise.all([run('a', 5), run('b', 6), run('late', 9), run('later', 8), run('oldest', 1)]);
+    const first = [run('a', 5), run('b', 6), run('late', 9), run('later', 8)];
+    // the first two travel when the oldest comes; of those that wait, priority decides
+    await setImmediate();
+    await setImmediate();
+    await Promise.all([...first, run('oldest', 1)]);
     expect(done).toEqual(['a', 'b', 'oldest', 'later', 'late']);
     await pool.close();
   });

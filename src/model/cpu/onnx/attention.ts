@@ -50,7 +50,8 @@ export function attention(g: OnnxBuilder, config: ModelConfig, layer: number, gi
   for (const name of [OUTPUT.nextKeys(layer), OUTPUT.nextValues(layer)]) {
     g.output(name, ONNX_TYPE.F32, [kvHeads, 'next_P', headDim]);
   }
-  const blocks = g.loop(INPUT.blocks, ONNX_TYPE.F32, ['Q', heads * headDim], (block) => {
+  const count = after(g, INPUT.blocks, [OUTPUT.nextKeys(layer), OUTPUT.nextValues(layer)]);
+  const blocks = g.loop(count, ONNX_TYPE.F32, ['Q', heads * headDim], (block) => {
     const at = g.op('Unsqueeze', [block, g.ints(0)]);
     const item = (table: string, index = at) => g.op('Gather', [table, index], { axis: 0 });
     const rows = g.op('Gather', [queries, item(INPUT.queryRows, block)], { axis: 0 });
@@ -72,8 +73,17 @@ export function attention(g: OnnxBuilder, config: ModelConfig, layer: number, gi
   return g.op('Slice', [flat, g.ints(0), g.op('Shape', [given.queries], { start: 0, end: 1 }), g.ints(0)]);
 }
 
+/**
+ * An i64 scalar that is there only once the given values are. Without it, ONNX Runtime cuts the carried rows out at the
+ * very end, and keeps the keys and values of all layers until then.
+ */
+function after(g: OnnxBuilder, scalar: string, values: readonly string[]): string {
+  const nothing = values.map((value) => g.op('Mul', [g.op('Size', [value]), g.int(0)]));
+  return nothing.reduce((sum, zero) => g.op('Add', [sum, zero]), scalar);
+}
+
 /** Rotates adjacent pairs of [T, heads * d] by the given table rows. */
-function rotate(g: OnnxBuilder, x: string, heads: number): string {
+export function rotate(g: OnnxBuilder, x: string, heads: number): string {
   const batch = g.op('Unsqueeze', [x, g.ints(0)]);
   const rotated = g.microsoft('RotaryEmbedding', [batch, g.ints(0), INPUT.cos, INPUT.sin], {
     interleaved: 1,
@@ -83,13 +93,13 @@ function rotate(g: OnnxBuilder, x: string, heads: number): string {
 }
 
 /** [T, G * d] to [G, T, d]. */
-function byHead(g: OnnxBuilder, x: string, { kvHeads, headDim }: ModelConfig): string {
+export function byHead(g: OnnxBuilder, x: string, { kvHeads, headDim }: ModelConfig): string {
   const split = g.op('Reshape', [x, g.ints(-1, kvHeads, headDim)]);
   return g.op('Transpose', [split], { perm: [1, 0, 2] });
 }
 
 /** Puts the carried rows in front and hands the last rows on to the next piece. */
-function withPast(g: OnnxBuilder, past: string, rows: string, next: string): string {
+export function withPast(g: OnnxBuilder, past: string, rows: string, next: string): string {
   const all = g.op('Concat', [past, rows], { axis: 1 });
   g.op('Slice', [all, INPUT.carryFrom, g.ints(Number.MAX_SAFE_INTEGER), g.ints(1)], {}, next);
   return all;

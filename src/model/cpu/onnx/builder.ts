@@ -87,6 +87,11 @@ export class OnnxBuilder {
     return this.#constant(`ints_${values.join('_')}`, ONNX_TYPE.I64, [values.length], bytesOf(data));
   }
 
+  /** A constant i64 scalar. */
+  int(value: number): string {
+    return this.#constant(`int_${value}`, ONNX_TYPE.I64, [], bytesOf(BigInt64Array.of(BigInt(value))));
+  }
+
   /** A constant f32 scalar. */
   float(value: number): string {
     return this.#constant(`float_${value}`, ONNX_TYPE.F32, [], bytesOf(Float32Array.of(value)));
