@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../../config.ts';
-import { attention } from './attention.ts';
+import { attention as loopedAttention, type Projections } from './attention.ts';
 import type { OnnxBuilder } from './builder.ts';
 import type { WeightPorts } from './weightPorts.ts';
 
@@ -9,6 +9,9 @@ export interface Addition {
   readonly delta: string;
 }
 
+/** Writes the attention of one layer: f32[T, H * d], with the layer's past and next declared. */
+export type Attention = (g: OnnxBuilder, config: ModelConfig, layer: number, given: Projections) => string;
+
 /** One transformer layer, from its normed input to the addition that the next norm is fused with. */
 export function layer(
   g: OnnxBuilder,
@@ -16,6 +19,7 @@ export function layer(
   weights: WeightPorts,
   index: number,
   input: { readonly normed: string; readonly residual: string },
+  attention: Attention = loopedAttention,
 ): Addition {
   const { normed, residual } = input;
   const name = `layers.${index}`;
