@@ -99,6 +99,7 @@ export class CpuModel implements EntropyModel {
     this.#queue = new ForwardQueue(() => this.#pool, {
       path: file.path,
       flopPerToken: file.weights.floatBytes / 2,
+      passThreads: passThreads(file.config),
       spec: () => ({
         path: file.path,
         id,
@@ -178,6 +179,14 @@ export function checkedPieceTokens(pieceTokens = DEFAULT_PIECE_TOKENS): number {
     code: 'BAD_OPTION',
     hint: `Give a whole number from 2 to ${LAP_POSITIONS / 2}.`,
   });
+}
+
+/**
+ * ONNX Runtime sums a matrix product in the same order for any number of threads as long as each gets more than 64
+ * columns of it; the output layer is divided by rows. Twice that is asked for.
+ */
+function passThreads({ dim, heads, kvHeads, headDim }: ModelConfig): number {
+  return Math.max(1, Math.floor(Math.min(dim, heads * headDim, kvHeads * headDim) / 128));
 }
 
 /** Float32 weights are computed with where they lie; all others are decoded first. */

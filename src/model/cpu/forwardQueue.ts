@@ -4,8 +4,10 @@ import type { ForwardBatch, ForwardOutcome, ForwardResult, ForwardTask, SessionS
 
 /** Tokens that cross a thread boundary together when short documents wait: the crossing then costs little. */
 const BATCH_TOKENS = 1024;
-/** A lone pass is worth all threads from here on: below, they cost more than they bring. */
-const WIDE_FLOP = 4e9;
+/** A pass is long from here on: worth several threads, and to be waited for. */
+const LONG_FLOP = 4e9;
+/** Passes of fewer tokens get one thread: matrix products then divide their columns, and may add in another order. */
+const WIDE_TOKENS = 512;
 const WORKER = workerModule(import.meta.url, './forwardWorker');
 
 interface Waiting {
@@ -24,6 +26,8 @@ export interface QueuedModel {
   readonly path: string;
   /** Of the linear layers. */
   readonly flopPerToken: number;
+  /** Most threads of one pass with which its bits are those of one thread. */
+  readonly passThreads: number;
   /** Asked for each batch. */
   spec(): Omit<SessionSpec, 'threads'>;
   /** A worker has died with a batch of this generation in hand. */
@@ -90,7 +94,7 @@ export class ForwardQueue {
    */
   #mostTravelling(): number {
     const { threads } = this.#pool();
-    const short = BATCH_TOKENS * this.#model.flopPerToken < WIDE_FLOP;
+    const short = BATCH_TOKENS * this.#model.flopPerToken < LONG_FLOP;
     return short ? 2 * threads : threads;
   }
 
@@ -145,7 +149,9 @@ export class ForwardQueue {
     const task = batch[0]?.task;
     const alone = this.#travelling === 1 && this.#waiting.length === 0 && batch.length === 1;
     if (!alone || task?.past === undefined) return 1;
-    return task.tokens.length * this.#model.flopPerToken >= WIDE_FLOP ? pool.threads : 1;
+    const { flopPerToken, passThreads } = this.#model;
+    const { length } = task.tokens;
+    return length >= WIDE_TOKENS && length * flopPerToken >= LONG_FLOP ? Math.min(pool.threads, passThreads) : 1;
   }
 
   #workerError(cause: unknown): ModelError {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { ForwardBatch, ForwardTask } from '../../../src/model/cpu/forward.ts';
+import type { ForwardBatch, ForwardTask, KeyValues } from '../../../src/model/cpu/forward.ts';
 import { ForwardQueue, type QueuedModel } from '../../../src/model/cpu/forwardQueue.ts';
 import { Pool } from '../../../src/run/pool.ts';
 import { modelFolder } from '../modelFolder.ts';
@@ -11,6 +11,7 @@ const died: number[] = [];
 const model: QueuedModel = {
   path: dir,
   flopPerToken: 1,
+  passThreads: 2,
   spec: () => ({ path: dir, id: 'x', generation: 3 }),
   workerDied: (generation) => died.push(generation),
 };
@@ -36,6 +37,15 @@ class DyingPool extends Pool {
     if (!this.#kills(given as ForwardBatch, this.deaths)) return super.run(module, given);
     this.deaths++;
     return super.run(fileURLToPath(new URL('./dyingWorker.ts', import.meta.url)), given);
+  }
+}
+
+class WatchedPool extends Pool {
+  readonly threadsOfPasses: number[] = [];
+
+  override run<R>(module: string, given: unknown): Promise<R> {
+    this.threadsOfPasses.push((given as ForwardBatch).spec.threads);
+    return super.run(module, given);
   }
 }
 
@@ -75,6 +85,18 @@ describe('queue of forward passes', () => {
     expect(failed).toHaveLength(1);
     expect(results[3]).toMatchObject({ reason: { name: 'ModelError', code: 'MODEL_WORKER', path: dir } });
     expect(pool.deaths).toBe(2);
+    await pool.close();
+  });
+
+  it('gives all threads to a long document that is alone, and one to each where several are', async () => {
+    const pool = new WatchedPool({ threads: 2 });
+    const queue = new ForwardQueue(() => pool, { ...model, flopPerToken: 1e9 });
+    const run = (tokens: number, past?: KeyValues) => queue.run({ ...task(tokens), past, carry: true }, 0, undefined);
+    const { next } = await run(600);
+    await run(600, next);
+    await run(511, next);
+    await Promise.all([run(600, next), run(600, next), run(600, next)]);
+    expect(pool.threadsOfPasses).toEqual([1, 2, 1, 1, 1, 1]);
     await pool.close();
   });
 

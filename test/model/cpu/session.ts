@@ -10,13 +10,15 @@ export interface TestSession {
   readonly config: ModelConfig;
   /** Throws where the pass fails. */
   run(task: ForwardTask): Promise<ForwardResult>;
+  /** The same for tasks that travel together. */
+  runAll(tasks: readonly ForwardTask[]): Promise<ForwardResult[]>;
   close(): Promise<void>;
 }
 
 /** Opens a model with mapped weights, or with decoded layers where `form` or the file asks for them. */
 export async function testSession(
   path: string,
-  options: { readonly form?: LayerForm; readonly threads?: number; readonly bytes?: number } = {},
+  options: { readonly form?: LayerForm | undefined; readonly threads?: number; readonly bytes?: number } = {},
 ): Promise<TestSession> {
   const { threads = 1, bytes = 64 << 20 } = options;
   const model = await readModelFile(path);
@@ -24,12 +26,18 @@ export async function testSession(
   const form = options.form ?? (plain ? undefined : 'f32');
   const store = form === undefined ? undefined : new LayerStore(model, { form, bytes, threads: 1 });
   const session = await openSession(model, { threads, layers: store?.shared });
+  const runAll = async (tasks: readonly ForwardTask[]): Promise<ForwardResult[]> =>
+    (await session.run(tasks)).map((outcome) => {
+      if ('failure' in outcome) throw new Error(outcome.failure);
+      return outcome.result;
+    });
   return {
     config: model.config,
+    runAll,
     async run(task) {
-      const [outcome] = await session.run([task]);
-      if (outcome === undefined || 'failure' in outcome) throw new Error(outcome?.failure);
-      return outcome.result;
+      const [result] = await runAll([task]);
+      if (result === undefined) throw new Error('no result');
+      return result;
     },
     async close() {
       await session.close();
