@@ -11,7 +11,12 @@ export interface ModelFlags {
 
 export function withModelFlags(command: Command): Command {
   return command
-    .addOption(new Option('--device <name>', 'where the model runs: auto or cpu (default: auto)'))
+    .addOption(
+      new Option(
+        '--device <name>',
+        'where the model runs: auto, cpu, or onnx:<provider> such as onnx:webgpu (default: auto)',
+      ),
+    )
     .addOption(
       new Option(
         '--weights <form>',

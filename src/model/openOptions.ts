@@ -1,5 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import type { OpenOptions } from './cpu/cpuModel.ts';
+import { isDevice } from './cpu/providers/backends.ts';
 
 /** How a model is run, as a pipeline or a command line says it. */
 export interface ModelSettings {
@@ -16,12 +17,13 @@ const WEIGHTS = ['f32', 'int8'] as const;
  * Throws PipelineError `BAD_OPTION`.
  */
 export function openOptions(stage: ModelSettings, run: ModelSettings = {}): OpenOptions {
-  const device = run.device ?? stage.device ?? 'auto';
-  if (device !== 'auto' && device !== 'cpu') throw unknown('device', device, 'auto, cpu');
+  const asked = run.device ?? stage.device ?? 'auto';
+  const device = asked === 'auto' ? 'cpu' : asked;
+  if (!isDevice(device)) throw unknown('device', device, 'auto, cpu, or onnx:<provider>; see `sluice doctor`');
   const name = run.weights ?? stage.weights ?? 'f32';
   const weights = WEIGHTS.find((form) => form === name);
   if (weights === undefined) throw unknown('weights', name, name === 'int4' ? NO_INT4 : WEIGHTS.join(', '));
-  return { weights, weightCacheBytes: run.weightCacheBytes ?? stage.weightCacheBytes };
+  return { device, weights, weightCacheBytes: run.weightCacheBytes ?? stage.weightCacheBytes };
 }
 
 const NO_INT4 =

@@ -16,8 +16,8 @@ export interface EmbedOptions {
   readonly model?: string | undefined;
   /** Hand on the state of every byte, which patches are averaged from. Default: true. */
   readonly preNorm?: boolean | undefined;
-  /** Where the model runs. Default: `auto`, which is the CPU. `--device` of a run goes before it. */
-  readonly device?: 'auto' | 'cpu' | undefined;
+  /** Where the model runs; see {@link OpenOptions}. Default: `auto`, which is the CPU. `--device` of a run goes before it. */
+  readonly device?: 'auto' | OpenOptions['device'];
   /** See {@link OpenOptions}. Default: `f32`. `--weights` of a run goes before it. */
   readonly weights?: OpenOptions['weights'];
   /** Bytes of a segment that one forward pass takes, BOS counted as one. Default: 1024. */
@@ -64,7 +64,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
             least: pieceBytes,
             holds,
             sizeOf: ({ bytes, last, work }) => bytes.length * bytesPerToken + (last ? work.segment.bytes.length : 0),
-            options: { device: 'cpu', preNorm, pieceTokens },
+            options: { device: how.device, preNorm, pieceTokens },
             identify: async () => ({ model: (await sharedModel(dir, how)).id }),
           }),
           transduce(() => ({ next: wholeDocuments<M>(run) })),
@@ -148,6 +148,8 @@ async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Pr
     const { entropies, norms, preNorm } = await work.next(model, signal);
     return { piece, encoded: { ...common, entropies, norms, preNorm } };
   } catch (error) {
+    // a device that has failed fails all documents alike
+    if (error instanceof ModelError && error.code.startsWith('DEVICE_')) throw error;
     return { piece, error };
   }
 }

@@ -47,9 +47,10 @@ export function defaultModelDir(): string {
 }
 
 /**
- * Opens a model folder (`config.json` and `model.safetensors` in the Hub layout) or a GGUF file for computation on the
- * CPU: checks every tensor's name, shape and type, and hashes the files. Workers load the weights when the first document
- * comes. Throws ModelError naming file and tensor.
+ * Opens a model folder (`config.json` and `model.safetensors` in the Hub layout) or a GGUF file: checks every tensor's
+ * name, shape and type, and hashes the files. On the CPU, workers load the weights when the first document comes. A device
+ * loads them at once and is compared with the CPU. Throws ModelError naming file and tensor, or `NO_DEVICE`,
+ * `DEVICE_UNAVAILABLE`, `DEVICE_WRONG`; a device never falls back to the CPU.
  *
  *     const model = await openModel(defaultModelDir());
  *     for await (const piece of model.encode(Buffer.from('Hello'))) console.log(piece.entropies);

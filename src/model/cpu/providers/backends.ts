@@ -20,11 +20,16 @@ export async function listBackends(): Promise<Backend[]> {
   return listSupportedBackends().map(({ name, bundled }) => ({ name, bundled }));
 }
 
+/** Whether a name has the form of a device; there may be none of that name here. */
+export function isDevice(name: string): name is Device {
+  return name === 'cpu' || (name.startsWith(PREFIX) && name.length > PREFIX.length);
+}
+
 /** Name of the execution provider that a device means; undefined for the CPU. Throws ModelError `NO_DEVICE`. */
 export function providerOf(device: string): string | undefined {
   if (device === 'cpu') return undefined;
-  const provider = device.startsWith(PREFIX) ? device.slice(PREFIX.length) : '';
-  if (provider !== '' && provider !== 'cpu') return provider;
+  const provider = device.slice(PREFIX.length);
+  if (isDevice(device) && provider !== 'cpu') return provider;
   throw new ModelError(`There is no device ${JSON.stringify(device)}.`, {
     code: 'NO_DEVICE',
     hint: 'cpu, or onnx:<provider> such as onnx:webgpu; `sluice doctor` lists those of this platform.',

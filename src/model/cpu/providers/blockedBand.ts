@@ -54,10 +54,11 @@ export function blockedBandOf({ tokens, past, window, firstRows }: BandShape): B
   };
 }
 
-/** Bytes of the scores of one layer, the largest tensor of a pass, for a piece in the middle of a document. */
-export function scoreBytes({ heads, window }: ModelConfig, tokens: number): number {
+/** Bytes of the largest tensor of a pass over so many tokens, wherever in a document: the scores, as a rule. */
+export function largestTensorBytes(config: ModelConfig, tokens: number): number {
+  const { heads, window, ffnHidden, vocabSize } = config;
   const { blocks, queriesPerBlock, keysPerBlock } = sizesOf(tokens, window - 1, window);
-  return 4 * heads * blocks * queriesPerBlock * keysPerBlock;
+  return 4 * Math.max(heads * blocks * queriesPerBlock * keysPerBlock, tokens * Math.max(ffnHidden, vocabSize));
 }
 
 function sizesOf(tokens: number, past: number, window: number) {

@@ -3,15 +3,15 @@ import type { ModelConfig } from '../../config.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../../model.ts';
 import type { ModelFile } from '../../modelFile.ts';
 import { referenceTokens } from '../../reference.ts';
-import { DEFAULT_PIECE_TOKENS, type Forward, streamBytes } from '../../stream.ts';
+import { type Forward, streamBytes } from '../../stream.ts';
 import { checkedPieceTokens } from '../cpuModel.ts';
 import type { Device } from './backends.ts';
-import { scoreBytes } from './blockedBand.ts';
+import { largestTensorBytes } from './blockedBand.ts';
 import { DeviceProcess, type OpenDevice } from './deviceProcess.ts';
 import type { Agreement } from './deviceProtocol.ts';
 
 /** What every WebGPU device can bind as one buffer. */
-const MOST_SCORE_BYTES = 128 << 20;
+const MOST_TENSOR_BYTES = 128 << 20;
 
 /**
  * The entropy model on another execution provider of ONNX Runtime than the CPU. One pass at a time, all of it on the
@@ -51,13 +51,10 @@ export class DeviceModel implements EntropyModel {
   }
 
   encode(bytes: Uint8Array, options: EncodeOptions = {}): AsyncGenerator<EncodedPiece, void, void> {
-    const pieceTokens = checkedPieceTokens(options.pieceTokens);
-    this.#requireRoom(pieceTokens);
-    return this.#stream(bytes, { ...options, pieceTokens });
+    return this.#stream(bytes, { ...options, pieceTokens: checkedPieceTokens(options.pieceTokens) });
   }
 
   async referenceTokens(ids: ArrayLike<number>, options: TokenOptions = {}): Promise<TokenSignals> {
-    this.#requireRoom(DEFAULT_PIECE_TOKENS);
     const document = this.#documents++;
     try {
       return await referenceTokens(ids, this.#forward(document, document, options.signal), this.config, options);
@@ -86,17 +83,18 @@ export class DeviceModel implements EntropyModel {
 
   #forward(document: number, priority: number, signal: AbortSignal | undefined): Forward {
     return async (task) => {
+      this.#requireRoom(task.tokens.length);
       const result = await this.#process.pass(document, task, priority, signal);
       this.rowsComputed += result.entropies.length;
       return result;
     };
   }
 
-  #requireRoom(pieceTokens: number): void {
-    const bytes = scoreBytes(this.config, pieceTokens);
-    if (bytes <= MOST_SCORE_BYTES) return;
+  #requireRoom(tokens: number): void {
+    const bytes = largestTensorBytes(this.config, tokens);
+    if (bytes <= MOST_TENSOR_BYTES) return;
     throw new ModelError(
-      `A piece of ${pieceTokens} tokens takes ${bytes} bytes of attention scores; ${this.device} gets at most ${MOST_SCORE_BYTES}.`,
+      `A piece of ${tokens} tokens makes a tensor of ${bytes} bytes; ${this.device} gets at most ${MOST_TENSOR_BYTES}.`,
       { code: 'DEVICE_PIECE', path: this.dir, hint: 'Give a smaller pieceBytes.' },
     );
   }
