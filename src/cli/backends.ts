@@ -17,8 +17,9 @@ export interface Finding {
   readonly detail: string;
 }
 
-const SAMPLE = Buffer.from('Bytes that a model reads to be timed. '.repeat(14)).subarray(0, 512);
-const ENOUGH_MS = 1000;
+const SAMPLE = Buffer.from('Bytes that a model reads to be timed. '.repeat(27)).subarray(0, 1000);
+const SHORTEST = 60;
+const ENOUGH_SECONDS = 1;
 
 /**
  * What ONNX Runtime lists on this platform; nothing where it is not installed. Whether a backend works is said of those
@@ -59,25 +60,31 @@ async function tried(backend: Backend): Promise<Finding> {
 }
 
 async function report(model: EntropyModel): Promise<string> {
-  const rate = await bytesPerSecond(model);
-  const speed = `${count(Math.round(rate))} bytes/s with the default model, ${SAMPLE.length} bytes at a time`;
+  const { rate, length } = await speedOf(model);
+  const speed = `${count(rate)} bytes/s with the default model, ${length} bytes at a time`;
   if (!(model instanceof DeviceModel)) return speed;
   const { entropyDifference, tokens } = model.agreement;
   return `within ${entropyDifference.toPrecision(2)} nats of the CPU on ${tokens} tokens; ${speed}`;
 }
 
-/** The first time is not counted: a device compiles its programs then. */
-async function bytesPerSecond(model: EntropyModel): Promise<number> {
-  await encode(model);
-  const began = performance.now();
-  let bytes = 0;
-  do bytes += await encode(model);
-  while (performance.now() - began < ENOUGH_MS);
-  return (1000 * bytes) / (performance.now() - began);
+/** Bytes a second, in documents that grow until one takes a good part of the time. */
+async function speedOf(model: EntropyModel): Promise<{ readonly rate: number; readonly length: number }> {
+  let length = SHORTEST;
+  // a device compiles its programs when they are first run
+  await secondsOf(model, length);
+  while (length < SAMPLE.length && (await secondsOf(model, length)) < ENOUGH_SECONDS / 4) {
+    length = Math.min(2 * length, SAMPLE.length);
+  }
+  let [bytes, seconds] = [0, 0];
+  while (seconds < ENOUGH_SECONDS) {
+    seconds += await secondsOf(model, length);
+    bytes += length;
+  }
+  return { rate: bytes / seconds, length };
 }
 
-async function encode(model: EntropyModel): Promise<number> {
-  let bytes = 0;
-  for await (const { entropies } of model.encode(SAMPLE)) bytes += entropies.length;
-  return bytes;
+async function secondsOf(model: EntropyModel, length: number): Promise<number> {
+  const began = performance.now();
+  for await (const _ of model.encode(SAMPLE.subarray(0, length)));
+  return (performance.now() - began) / 1000;
 }

@@ -30,7 +30,7 @@ export interface DevicePass {
  * Settings of a session that runs on one execution provider and nowhere else: ONNX Runtime gives nodes that a provider
  * lacks to the CPU without a word, unless it is told to refuse.
  */
-export function deviceOptions(provider: Provider, weightsPath: string): InferenceSession.SessionOptions {
+function deviceOptions(provider: Provider, weightsPath: string): InferenceSession.SessionOptions {
   return {
     executionProviders: [provider],
     enableMemPattern: false,
@@ -59,11 +59,18 @@ export class DeviceSession {
     this.#rope = new RopeTable(config.headDim, config.ropeTheta);
   }
 
-  /** Throws what the provider says where it cannot be had, or where it cannot compute the whole model. */
-  static async open({ config, weights }: ModelFile, provider: Provider): Promise<DeviceSession> {
+  /**
+   * Throws what the provider says where it cannot be had, or where it cannot compute the whole model.
+   * @param more settings beside those that make the device compute
+   */
+  static async open(
+    { config, weights }: ModelFile,
+    provider: Provider,
+    more: InferenceSession.SessionOptions = {},
+  ): Promise<DeviceSession> {
     const { InferenceSession, Tensor } = await loadRuntime();
     const graph = deviceGraph(config, new MappedWeights(weights.tensors, basename(weights.path)));
-    const session = await InferenceSession.create(graph, deviceOptions(provider, weights.path));
+    const session = await InferenceSession.create(graph, { ...more, ...deviceOptions(provider, weights.path) });
     return new DeviceSession(config, session, Tensor);
   }
 
