@@ -1,3 +1,4 @@
+import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 import type { ModelConfig } from './config.ts';
 
 export interface EncodeOptions {
@@ -57,6 +58,8 @@ export interface EntropyModel {
   readonly autoThreshold: number | undefined;
   /** Token rows computed since it was opened. */
   readonly rowsComputed: number;
+  /** What became of the decoded layers that passes asked for; absent where weights are used as they lie in their file. */
+  readonly layerCounts?: LayerCounts | undefined;
   /**
    * `stream` mode: BOS and the document's bytes in pieces that carry keys and values, so that a document of any length
    * gets the exact sliding-window result with no token computed twice. An empty document yields nothing.

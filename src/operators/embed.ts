@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
-import { checkedPieceTokens, defaultModelDir, type OpenOptions, openModel } from '../model/cpu/cpuModel.ts';
+import { checkedPieceTokens, defaultModelDir, type OpenOptions } from '../model/cpu/cpuModel.ts';
 import { modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
 import { openOptions } from '../model/openOptions.ts';
+import { sharedModel } from '../model/sharedModels.ts';
 import { pieceEnd } from '../model/stream.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
@@ -190,19 +191,6 @@ function wholeDocuments<M extends Meta>(
     rejectOrThrow(run, 'embed', failure, segment.index === 0 && segment.last ? segment.bytes : undefined);
     return undefined;
   };
-}
-
-const models = new Map<string, Promise<EntropyModel>>();
-
-/** One model for all flows of the process: splits of a run do not hash its files again. */
-function sharedModel(dir: string, how: OpenOptions): Promise<EntropyModel> {
-  const key = JSON.stringify([dir, how]);
-  const known = models.get(key);
-  if (known !== undefined) return known;
-  const opened = openModel(dir, how);
-  models.set(key, opened);
-  opened.catch(() => models.delete(key));
-  return opened;
 }
 
 /** Width of the model's states, and bytes that computing takes. A folder that cannot be read says so when it is opened. */

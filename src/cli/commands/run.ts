@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
+import { type LayerCounts, sharedLayerCounts } from '../../model/index.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { exitCode } from '../../run/exitCodes.ts';
 import { parseBytes } from '../../run/memory.ts';
@@ -180,6 +181,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     bytes_per_second: last.bytes / summary.seconds,
     splits: summary.splits,
     splits_run_now: summary.ran,
+    weight_cache: sharedLayerCounts() ?? null,
     output,
   };
   if (flags.progress === 'json') {
@@ -196,10 +198,19 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     summary.ran === 0
       ? 'nothing to do   every split was committed before'
       : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toPrecision(3)} MB/s`,
+    ...weightCache(facts.weight_cache),
     ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
     `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+function weightCache(counts: LayerCounts | null): string[] {
+  const visits = counts === null ? 0 : counts.hits + counts.misses;
+  if (counts === null || visits === 0) return [];
+  const decoded = counts.misses + counts.prefetched;
+  const share = ((100 * counts.hits) / visits).toFixed(1);
+  return [`weight cache   ${share} % of ${count(visits)} layers found decoded; ${count(decoded)} decoded`];
 }
 
 /** The first SIGINT or SIGTERM ends the run cleanly; the second waits for nothing but the threads at work. */
