@@ -3,6 +3,7 @@ import { modelFolder } from '../test/model/modelFolder.ts';
 import { type Bench, median, time } from './harness.ts';
 import { sgemm } from './model/ceiling.ts';
 import { anonymousMegabytes } from './model/memory.ts';
+import { products } from './model/products.ts';
 import { Torch } from './model/torch.ts';
 import { computeAll, documentOf, flopOf, idsOf, naturalLengths, RELEASED } from './model/work.ts';
 
@@ -135,6 +136,12 @@ async function integers(bench: Bench, own: CpuModel, dir: string): Promise<void>
     await faster(bench, `int8 weights, sequence ${tokens}, 1 thread`, tokens, int8, own);
   }
   await int8.close();
+  const { f32, int8: bytes, int4 } = await products();
+  const peer = { name: 'f32', run: f32 };
+  const measure = { unit: 'products/s', of: (seconds: number) => 1 / seconds };
+  const common = { measure, peer, clock: 'wall', statistic: 'median' } as const;
+  await bench.compare({ case: 'one product, int8 weights', run: bytes, ...common });
+  await bench.compare({ case: 'one product, int4 weights', run: int4, ...common });
 }
 
 async function faster(bench: Bench, name: string, tokens: number, one: EntropyModel, other: EntropyModel) {

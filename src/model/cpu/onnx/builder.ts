@@ -84,22 +84,30 @@ export class OnnxBuilder {
   /** A constant i64[n]. */
   ints(...values: number[]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.#constant(`ints_${values.join('_')}`, ONNX_TYPE.I64, [values.length], bytesOf(data));
+    return this.tensor(`ints_${values.join('_')}`, ONNX_TYPE.I64, [values.length], bytesOf(data));
   }
 
   /** A constant i64 scalar. */
   int(value: number): string {
-    return this.#constant(`int_${value}`, ONNX_TYPE.I64, [], bytesOf(BigInt64Array.of(BigInt(value))));
+    return this.tensor(`int_${value}`, ONNX_TYPE.I64, [], bytesOf(BigInt64Array.of(BigInt(value))));
   }
 
   /** A constant f32 scalar. */
   float(value: number): string {
-    return this.#constant(`float_${value}`, ONNX_TYPE.F32, [], bytesOf(Float32Array.of(value)));
+    return this.tensor(`float_${value}`, ONNX_TYPE.F32, [], bytesOf(Float32Array.of(value)));
   }
 
   /** A constant u8 scalar. */
   byte(value: number): string {
-    return this.#constant(`byte_${value}`, ONNX_TYPE.U8, [], Uint8Array.of(value));
+    return this.tensor(`byte_${value}`, ONNX_TYPE.U8, [], Uint8Array.of(value));
+  }
+
+  /** A constant of any type, little-endian. */
+  tensor(name: string, type: OnnxType, shape: readonly number[], bytes: Uint8Array): string {
+    if (this.#initializers.has(name)) return name;
+    this.#initializers.add(name);
+    this.#graph.message(5, new ProtobufWriter().ints(1, shape).int(2, type).string(8, name).bytes(9, bytes));
+    return name;
   }
 
   /** A constant whose values stay in their file. */
@@ -138,13 +146,6 @@ export class OnnxBuilder {
 
   #fresh(): string {
     return `v${this.#values++}`;
-  }
-
-  #constant(name: string, type: OnnxType, shape: readonly number[], bytes: Uint8Array): string {
-    if (this.#initializers.has(name)) return name;
-    this.#initializers.add(name);
-    this.#graph.message(5, new ProtobufWriter().ints(1, shape).int(2, type).string(8, name).bytes(9, bytes));
-    return name;
   }
 }
 
