@@ -11,6 +11,7 @@ const ROUNDS = 5;
 const THREADS = [1, 2];
 const SEQUENCES = [512, 2048];
 const BATCHES = [1, 4];
+const LONG = 16_384;
 /** Rows of a padded batch of the peer, in the order of arrival. */
 const PADDED_ROWS = 4;
 const DOCUMENTS = 12;
@@ -28,6 +29,7 @@ export default async function model(bench: Bench): Promise<void> {
     const own = await openModel(dir, { threads });
     await agree(own, torch);
     await shapes(bench, own, torch, threads);
+    await long(bench, own, threads);
     if (threads === 1) await integers(bench, own, dir);
     else await lengths(bench, own, torch, threads);
     await own.close();
@@ -76,6 +78,26 @@ async function shapes(bench: Bench, own: CpuModel, torch: Torch | undefined, thr
       });
     }
   }
+}
+
+/** One document of many pieces: keys and values are carried from each to the next. */
+async function long(bench: Bench, own: CpuModel, threads: number): Promise<void> {
+  const rate = await sgemm(threads);
+  const documents = [documentOf(LONG)];
+  const [times, rates]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 3; round++) {
+    times.push(await time(() => computeAll(own, documents), 'wall'));
+    rates.push(await rate());
+  }
+  const name = `one document of ${LONG}, ${threads} thread${threads === 1 ? '' : 's'}`;
+  bench.report({ case: name, value: LONG / median(times), unit: 'B/s' });
+  const flop = flopOf(own.config, LONG);
+  bench.report({
+    case: `${name}, of sgemm`,
+    value: flop / median(times) / 1e9,
+    unit: 'GFLOP/s',
+    ceiling: median(rates),
+  });
 }
 
 async function lengths(bench: Bench, own: CpuModel, torch: Torch | undefined, threads: number): Promise<void> {
