@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,6 +16,9 @@ import {
   listBackends,
   openModel,
 } from '../../../src/model/index.ts';
+import { embed } from '../../../src/operators/embed.ts';
+import { withRun } from '../../../src/run/context.ts';
+import { flowOf, segmentOf } from '../../operators/segments.ts';
 import { startScript } from '../../support/sluice.ts';
 import { type SoftwareAdapter, swiftshader } from '../../support/swiftshader.ts';
 import { golden, goldenModel, largestDifference, modelCases, prose } from '../golden.ts';
@@ -26,17 +30,19 @@ const WEBGPU: Device = 'onnx:webgpu';
 const names = ['w512-f32', 'w24-bf16'];
 const models = new Map<string, EntropyModel>();
 const modelOf = (name: string) => models.get(name)!;
+const folder = mkdtempSync(join(tmpdir(), 'sluice-devices-'));
 let adapter: SoftwareAdapter;
 
 beforeAll(async () => {
   adapter = await swiftshader();
   // a device runs in a process of its own, which takes its environment from here
-  Object.assign(process.env, adapter.env);
+  Object.assign(process.env, adapter.env, { TMPDIR: folder });
   for (const name of names) models.set(name, await openModel(goldenModel(name), { device: WEBGPU }));
 }, 60_000);
 afterAll(async () => {
   for (const model of models.values()) await model.close();
   await adapter.remove();
+  rmSync(folder, { recursive: true });
 });
 
 function expectNorms(found: Float32Array, expected: ArrayLike<number>): void {
@@ -135,7 +141,8 @@ describe('a model on onnx:webgpu', () => {
   });
 
   it('leaves no decoded weights behind', () => {
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-weights-'))).toEqual([]);
+    expect(tmpdir()).toBe(folder);
+    expect(readdirSync(folder).filter((name) => name.startsWith('sluice-weights-'))).toEqual([]);
   });
 });
 
@@ -238,6 +245,27 @@ describe('the process of a device', () => {
     setTimeout(() => children().map((pid) => process.kill(pid, 'SIGKILL')), 50);
     await expect(first).rejects.toMatchObject({ name: 'ModelError', code: 'DEVICE_LOST' });
     await expect(encodeAll(model, prose(5))).rejects.toThrow('SIGKILL');
+  });
+
+  it('that dies ends the flow, and rejects no document for it', async () => {
+    const documents = Array.from({ length: 40 }, (_, i) => segmentOf(prose(200), `d${i}`));
+    const rejected: string[] = [];
+    const read: string[] = [];
+    const flow = flowOf(documents).pipe(embed({ model: goldenModel('w24-bf16'), device: WEBGPU }));
+    const ending = new Promise((resolve) => {
+      withRun({ reject: (stage) => rejected.push(stage) }, () =>
+        flow.subscribe({
+          next({ segment }) {
+            if (read.push(segment.document.id) === 1) for (const pid of children()) process.kill(pid, 'SIGKILL');
+          },
+          error: resolve,
+          complete: () => resolve('complete'),
+        }),
+      );
+    });
+    expect(await ending).toMatchObject({ name: 'ModelError', code: 'DEVICE_LOST' });
+    expect(rejected).toEqual([]);
+    expect(read.length).toBeLessThan(documents.length);
   });
 });
 

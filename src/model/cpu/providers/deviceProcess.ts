@@ -100,10 +100,10 @@ export class DeviceProcess {
     this.#child.send({ kind: 'forget', document } satisfies DeviceRequest, () => {});
   }
 
-  /** Ends the process after the pass in hand; passes that wait fail. */
+  /** Ends the process; passes under way fail. */
   async close(): Promise<void> {
     this.#keep(true);
-    if (this.#child.connected) this.#child.disconnect();
+    this.#lose('it was closed');
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE_MS);
     await this.#ended;
     clearTimeout(kill);
@@ -171,6 +171,8 @@ export class DeviceProcess {
       path: this.#path,
       hint: 'If the device ran out of memory, give a smaller pieceBytes. Run again to resume, or use the CPU.',
     });
+    // which ends it, as soon as no pass is under way
+    if (this.#child.connected) this.#child.disconnect();
     for (const waiting of [...this.#inHand.splice(0), ...this.#waiting.splice(0)]) waiting.reject(this.#lost);
     return this.#lost;
   }

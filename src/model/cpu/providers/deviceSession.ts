@@ -74,7 +74,7 @@ export class DeviceSession {
     return new DeviceSession(config, session, Tensor);
   }
 
-  /** @param past what the pass before gave, unchanged or turned back; its memory may be used up */
+  /** @param past what the pass before gave; its memory is given back */
   async run(task: DeviceTask, past: CarriedRows | undefined): Promise<DevicePass> {
     const { layers } = this.#config;
     const pastRows = past?.rows ?? 0;
@@ -89,6 +89,7 @@ export class DeviceSession {
       ...(task.logits ? [OUTPUT.logits] : []),
       ...(carried === 0 ? [] : all.flatMap((layer) => [OUTPUT.nextKeys(layer), OUTPUT.nextValues(layer)])),
     ]);
+    if (past !== undefined) release(past);
     const tensors = (name: (layer: number) => string) => all.map((layer) => tensorOf(outputs, name(layer)));
     return {
       result: {
@@ -141,7 +142,7 @@ export class DeviceSession {
 
   #turnBack({ keys }: CarriedRows, positions: number): void {
     this.#rope.turnBack(
-      keys.map((tensor) => floats({ keys: tensor }, 'keys')),
+      keys.map((tensor) => floats({ tensor }, 'tensor')),
       positions,
     );
   }
@@ -149,6 +150,11 @@ export class DeviceSession {
   #f32(data: Float32Array, ...shape: number[]): Tensor {
     return new this.#tensor('float32', data, shape);
   }
+}
+
+/** Gives the memory back at once: so few other things are made here that they would be collected late. */
+function release({ keys, values }: CarriedRows): void {
+  for (const tensor of [...keys, ...values]) floats({ tensor }, 'tensor').buffer.transfer(0);
 }
 
 function tensorOf(outputs: Readonly<Record<string, Tensor>>, name: string): Tensor {

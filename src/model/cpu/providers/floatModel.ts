@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelFile } from '../../modelFile.ts';
@@ -17,13 +17,19 @@ export interface FloatModel {
 
 /**
  * A device takes its weights from a file, once, and as float32: other weights are decoded into a temporary file first,
- * a mebibyte at a time. Throws ModelError `MODEL_FILE`.
+ * a mebibyte at a time. Throws ModelError `MODEL_FILE`, or what writing throws.
  */
 export function floatModel(model: ModelFile): FloatModel {
   const { weights } = model;
   if ([...weights.tensors.values()].every(({ dtype }) => dtype === 'F32')) return { model, release() {} };
   const dir = mkdtempSync(join(tmpdir(), 'sluice-weights-'));
-  const release = (): void => rmSync(dir, { recursive: true, force: true });
+  const release = (): void => {
+    try {
+      rmSync(dir, { recursive: true, force: true });
+    } catch {
+      // Windows keeps a file that is mapped; it goes when the process ends, or with the other temporary files
+    }
+  };
   process.once('exit', release);
   try {
     const path = join(dir, 'model.f32');
@@ -48,7 +54,8 @@ function decodeTo(path: string, { weights }: ModelFile): Map<string, Weight> {
       const start = offset;
       for (const { rows } of reader.decodeRows(name, 0, { address: bytes, bytes })) {
         const length = 4 * rows * (shape.at(-1) ?? 0);
-        offset += writeSync(file, Buffer.from(memory.buffer, 0, length));
+        writeFileSync(file, Buffer.from(memory.buffer, 0, length));
+        offset += length;
       }
       tensors.set(name, { dtype: 'F32', shape, offset: start, length: offset - start });
     }
