@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { map, Observable } from 'rxjs';
 import { expect, test, vi } from 'vitest';
 import { currentGate, Gate, type Holdable, mapAsync, transduce } from '../../src/flow/index.ts';
@@ -62,17 +61,21 @@ test.each([
     'a fan-out whose values are slow to make',
     () => numbers(1).pipe(transduce(() => ({ next: () => endless(() => busy(1)) }))),
   ],
-])('timers beat beside %s that never sleeps', async (_, source) => {
-  let beats = 0;
-  const beat = setInterval(() => beats++, 5);
-  const subscription = source()
-    .pipe(mapAsync(async (n) => n, { concurrency: 4 }))
-    .subscribe();
-  await sleep(300);
-  subscription.unsubscribe();
-  clearInterval(beat);
-  expect(beats).toBeGreaterThan(5);
-});
+])(
+  'timers beat beside %s that never sleeps',
+  async (_, source) => {
+    let beats = 0;
+    const beat = setInterval(() => beats++, 5);
+    const subscription = source()
+      .pipe(mapAsync(async (n) => n, { concurrency: 4 }))
+      .subscribe();
+    // the machine may be busy with other things: only that they beat on is certain
+    await vi.waitUntil(() => beats > 5, { timeout: 20_000, interval: 20 });
+    subscription.unsubscribe();
+    clearInterval(beat);
+  },
+  30_000,
+);
 
 function* endless(before = (): void => {}): Generator<number> {
   for (let n = 0; ; n++) {
