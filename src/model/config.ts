@@ -73,6 +73,8 @@ export function parseConfig(value: unknown, path?: string): ModelConfig {
   const kvHeads = read.optionalSize('n_kv_heads') ?? heads;
   if (heads % kvHeads !== 0) throw read.unsupported(`n_heads ${heads} is no multiple of n_kv_heads ${kvHeads}`);
   const vocabSize = read.size('vocab_size', 260);
+  const window = read.optionalSize('sliding_window') ?? read.fail('sliding_window', 'a number of tokens');
+  requireWindow(window, path);
   if (vocabSize < 260) throw read.unsupported(`vocab_size ${vocabSize} is less than 256 bytes and 4 special tokens`);
   return {
     dim,
@@ -84,9 +86,24 @@ export function parseConfig(value: unknown, path?: string): ModelConfig {
     vocabSize,
     normEps: read.number('norm_eps', 1e-5),
     ropeTheta: read.number('rope_theta', 10000),
-    window: read.optionalSize('sliding_window') ?? read.fail('sliding_window', 'a number of tokens'),
+    window,
     eosId: read.optionalSize('eos_id') ?? 2,
   };
+}
+
+/** Memory grows with the window, and rotary positions start again here. */
+const MOST_WINDOW = 131_072;
+
+/** @throws ModelError `MODEL_UNSUPPORTED` */
+export function requireWindow(window: number, path: string | undefined): void {
+  if (window <= MOST_WINDOW) return;
+  throw new ModelError(
+    `This kind of model is not supported: a window of ${window} tokens is more than ${MOST_WINDOW}.`,
+    {
+      code: 'MODEL_UNSUPPORTED',
+      path,
+    },
+  );
 }
 
 /** Two thirds of four times the width, scaled, then rounded up: the reference's rule for the gated feed-forward layer. */
@@ -125,7 +142,9 @@ class Reader {
   optionalNumber(key: string): number | undefined {
     const value = this.value(key);
     if (value === undefined) return undefined;
-    return typeof value === 'number' && value > 0 ? value : this.fail(key, 'a number above 0');
+    return typeof value === 'number' && value > 0 && Number.isFinite(value)
+      ? value
+      : this.fail(key, 'a number above 0');
   }
 
   optionalSize(key: string): number | undefined {

@@ -1,7 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GgufMetadata, GgufValue } from '../formats/gguf/types.ts';
 import type { BlockType } from '../kernels/blocks/layout.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, requireWindow } from './config.ts';
 import { REFERENCE_ROW_TOKENS } from './reference.ts';
 import { BOS_ID, BYTE_OFFSET, EOS_ID } from './tokenizer.ts';
 
@@ -89,6 +89,7 @@ export function ggufFacts(metadata: GgufMetadata, path: string): GgufFacts {
     window: read.size('llama.attention.sliding_window'),
     eosId: read.size('tokenizer.ggml.eos_token_id', EOS_ID),
   };
+  requireWindow(config.window, path);
   return { config, autoThreshold: read.float32(THRESHOLD_KEY) };
 }
 

@@ -1,6 +1,7 @@
 import { ModelError, SluiceError } from '../errors.ts';
 import { type GgufHeader, readGgufHeader } from '../formats/gguf/read.ts';
 import type { ModelConfig } from './config.ts';
+import { fileStamp, realPath } from './fileStamp.ts';
 import { ggufFacts } from './ggufMetadata.ts';
 import { ggufName } from './ggufNames.ts';
 import type { ModelFile } from './modelFile.ts';
@@ -18,6 +19,8 @@ import { expectedShapes, type Weight } from './weights.ts';
  *   key or tensor
  */
 export async function readGgufModel(path: string): Promise<ModelFile> {
+  const real = realPath(path);
+  const stamp = fileStamp(real);
   const header = await readHeader(path);
   const { config, autoThreshold } = ggufFacts(header.metadata, path);
   // before a list is made of as many layers as the file claims
@@ -36,7 +39,7 @@ export async function readGgufModel(path: string): Promise<ModelFile> {
     floatBytes += shape.reduce((a, b) => a * b, 4);
   }
   refuseOthers(header, known, config, path);
-  return { path, config, weights: { path, tensors, floatBytes }, autoThreshold };
+  return { path, config, weights: { path: real, stamp, tensors, floatBytes }, autoThreshold };
 }
 
 function weightOf({ tensors }: GgufHeader, name: string, shape: readonly number[], path: string): Weight {

@@ -1,5 +1,5 @@
-import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 import type { ModelConfig } from './config.ts';
+import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 
 export interface EncodeOptions {
   /** Return the states before the final norm. Default: false. */

@@ -79,7 +79,10 @@ async function* pieces(
     position += count;
     const { entropies, norms } = result;
     const last = entropies[count - 1] ?? Number.NaN;
-    checkFinite(entropies, start);
+    checkFinite('entropy', entropies, start);
+    checkFinite('norm', norms, start);
+    // after the last pass nobody reads what was carried; a consumer may never come back after the last piece
+    if (!carry) turns.end();
     if (start === 0) {
       // BOS has an entropy, about the first byte, but is no byte itself
       yield {
@@ -104,10 +107,11 @@ function tokensOf(bytes: Uint8Array, start: number, end: number): Int32Array<Arr
   return tokens;
 }
 
-function checkFinite(entropies: Float32Array, start: number): void {
-  const at = entropies.findIndex((value) => !Number.isFinite(value));
+/** @param start the token that entropy and norm 0 belong to */
+function checkFinite(what: 'entropy' | 'norm', values: Float32Array, start: number): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
-  throw new ModelError(`The model's entropy after byte ${start + at} is ${entropies[at]}.`, {
+  throw new ModelError(`The model's ${what} at token ${start + at} (BOS is 0) is ${values[at]}.`, {
     code: 'MODEL_NOT_FINITE',
     hint: 'The weights hold values that overflow, or are damaged.',
   });

@@ -4,6 +4,7 @@ import { ModelError, SluiceError } from '../errors.ts';
 import { readSafetensorsHeader, type TensorEntry } from '../formats/safetensors/read.ts';
 import type { BlockType } from '../kernels/blocks/layout.ts';
 import type { ModelConfig } from './config.ts';
+import { fileStamp, realPath } from './fileStamp.ts';
 
 /** How the values of a tensor are stored. */
 export type WeightDtype = BlockType;
@@ -18,8 +19,10 @@ export interface Weight {
 }
 
 export interface Weights {
-  /** The file that holds them: safetensors or GGUF. */
+  /** The file that holds them, safetensors or GGUF; links are followed. */
   readonly path: string;
+  /** Which file that was, and in which state: see `fileStamp`. */
+  readonly stamp: string;
   readonly tensors: ReadonlyMap<string, Weight>;
   /** Bytes of all tensors as float32. */
   readonly floatBytes: number;
@@ -55,14 +58,28 @@ export function expectedShapes(config: ModelConfig): Map<string, readonly number
   return shapes;
 }
 
+/** Values of all tensors. */
+export function weightValues(config: ModelConfig): number {
+  const layer = [...layerShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b), 0);
+  return config.layers * layer + (2 * config.vocabSize + 1) * config.dim;
+}
+
 /**
  * Checks `model.safetensors` of a model folder against the configuration: every tensor present with its exact shape as
  * F32, BF16 or F16, and none besides. The values stay on disk.
  * Throws ModelError naming file, tensor, expected and found shape.
  */
 export async function readWeights(dir: string, config: ModelConfig): Promise<Weights> {
-  const path = join(dir, 'model.safetensors');
+  const path = realPath(join(dir, 'model.safetensors'));
+  const stamp = fileStamp(path);
   const found = await readHeader(dir, path);
+  // before a list is made of as many layers as the configuration claims
+  if (config.layers > found.size) {
+    throw new ModelError(`config.json claims ${config.layers} layers, but ${path} holds ${found.size} tensors.`, {
+      code: 'MODEL_TENSOR_MISSING',
+      path,
+    });
+  }
   const tensors = new Map<string, Weight>();
   let floatBytes = 0;
   for (const [name, shape] of expectedShapes(config)) {
@@ -94,7 +111,7 @@ export async function readWeights(dir: string, config: ModelConfig): Promise<Wei
       },
     );
   }
-  return { path, tensors, floatBytes };
+  return { path, stamp, tensors, floatBytes };
 }
 
 async function readHeader(dir: string, path: string): Promise<ReadonlyMap<string, TensorEntry>> {

@@ -25,6 +25,8 @@ export interface EmbedOptions {
   readonly pieceBytes?: number | undefined;
 }
 
+/** Codes of errors that say something about one document; any other is about the model and fails the flow. */
+const OF_A_DOCUMENT = new Set(['MODEL_RUN', 'MODEL_NOT_FINITE', 'MODEL_WORKER']);
 /** Runs of segments in the room: enough for short documents to keep every thread busy beside a long one. */
 const ROOM_ITEMS = 256;
 const ROOM_BYTES = 64 << 20;
@@ -36,7 +38,7 @@ const ROOM_BYTES = 64 << 20;
  *
  * A document is handed on wholly or not at all: one that the model cannot compute is rejected with everything that
  * follows of it, as long as nothing of it has left; after that the flow fails with ModelError `DOCUMENT_CUT`, and
- * a run repeats the split. A model folder that cannot be opened fails the flow with ModelError.
+ * a run repeats the split. A model that cannot be opened, or that changes or breaks, fails the flow with ModelError.
  *
  *     segments.pipe(embed({ model: 'models/tiny' }), patch())
  */
@@ -149,8 +151,8 @@ async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Pr
     const { entropies, norms, preNorm } = await work.next(model, signal);
     return { piece, encoded: { ...common, entropies, norms, preNorm } };
   } catch (error) {
-    // a device that has failed fails all documents alike
-    if (error instanceof ModelError && error.code.startsWith('DEVICE_')) throw error;
+    // what has befallen the model or its device befalls all documents alike
+    if (error instanceof ModelError && !OF_A_DOCUMENT.has(error.code)) throw error;
     return { piece, error };
   }
 }

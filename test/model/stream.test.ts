@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CarryPool } from '../../src/model/carryMemory.ts';
 import { readConfig } from '../../src/model/config.ts';
 import { type StreamOptions, streamBytes } from '../../src/model/stream.ts';
 import { encodeBytes } from '../../src/model/tokenizer.ts';
@@ -88,6 +89,38 @@ describe('stream of pieces', () => {
       name: 'ModelError',
       code: 'MODEL_NOT_FINITE',
     });
+    await session.close();
+  });
+
+  it('gives the memory of carried keys back before the last piece, which a reader may never go past', async () => {
+    const dir = modelFolder();
+    const session = await testSession(dir);
+    const pool = new CarryPool(session.config, 9);
+    let lent = 0;
+    const memory = {
+      take: () => {
+        lent++;
+        return pool.take();
+      },
+      give: (given: Float32Array<SharedArrayBuffer>) => {
+        lent--;
+        pool.give(given);
+      },
+    };
+    const expected = await entropiesOf(session, prose(500), { pieceTokens: 50 });
+    const stream = streamBytes(prose(500), (task) => session.run(task), {
+      dim: session.config.dim,
+      preNorm: false,
+      pieceTokens: 50,
+      memory,
+    });
+    const found: number[] = [];
+    while (found.length < 500) {
+      const { value } = await stream.next();
+      found.push(...value!.entropies);
+      expect(lent).toBe(found.length < 500 ? Math.min(2, Math.ceil(found.length / 50)) : 0);
+    }
+    expect(found).toEqual([...expected]);
     await session.close();
   });
 });

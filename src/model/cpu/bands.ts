@@ -40,7 +40,9 @@ export interface BandShape {
  * to their last one, so that the work grows with tokens * window and never with tokens squared.
  */
 export function bandOf(shape: BandShape): Band {
-  const { tokens, past, window, firstRows } = shape;
+  const { tokens, past, firstRows } = shape;
+  // a window is never wider than what there is to see
+  const window = Math.min(shape.window, past + tokens);
   const blocks = Math.max(1, Math.ceil(tokens / BLOCK_QUERIES));
   const queriesPerBlock = Math.ceil(tokens / blocks);
   const rows = past + tokens;

@@ -8,6 +8,7 @@ import { Pool, sharedPool, workerModule } from '../../run/pool.ts';
 import { CALIBRATION_FILE } from '../calibration.ts';
 import { CarryPool } from '../carryMemory.ts';
 import type { ModelConfig } from '../config.ts';
+import { requireStamp } from '../fileStamp.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import { type ModelFile, readModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
@@ -63,6 +64,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Cpu
 export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel | DeviceModel> {
   const { device = 'cpu' } = options;
   const provider = providerOf(device);
+  requireCounts(options);
   const file = await readModelFile(resolve(path));
   if (provider !== undefined) {
     if (options.weights === 'int8') throw onCpuOnly(device);
@@ -101,13 +103,8 @@ export class CpuModel implements EntropyModel {
       path: file.path,
       flopPerToken: file.weights.floatBytes / 2,
       passThreads: passThreads(file.config),
-      spec: () => ({
-        path: file.path,
-        id,
-        generation: this.#layers?.generation ?? 0,
-        layers: this.#layers?.shared,
-      }),
-      workerDied: (generation) => this.#layers?.renew(generation),
+      spec: () => ({ model: file, id, layers: this.#layers?.shared }),
+      workerDied: (layers) => this.#layers?.renew(layers?.id),
     });
   }
 
@@ -148,6 +145,7 @@ export class CpuModel implements EntropyModel {
   }
 
   async close(): Promise<void> {
+    await this.#queue.close();
     await this.#ownPool?.close();
     this.#layers?.close();
   }
@@ -171,6 +169,15 @@ function onCpuOnly(device: Device): PipelineError {
     code: 'BAD_OPTION',
     hint: 'Leave out weights, or the device.',
   });
+}
+
+function requireCounts({ threads = 1, weightCacheBytes = 0 }: OpenOptions): void {
+  if (!Number.isSafeInteger(threads) || threads < 1) {
+    throw new PipelineError(`${threads} threads are not possible.`, { code: 'BAD_OPTION', hint: 'At least 1.' });
+  }
+  if (!(weightCacheBytes >= 0)) {
+    throw new PipelineError(`A weight cache of ${weightCacheBytes} bytes is not possible.`, { code: 'BAD_OPTION' });
+  }
 }
 
 /** Refuses a piece that holds no byte beside BOS, or that reaches the end of the rotary lap. */
@@ -205,6 +212,7 @@ async function digest({ path, weights }: ModelFile, form: LayerForm | Device): P
       return hash.digest('hex');
     }),
   );
+  requireStamp(weights.path, weights.stamp);
   return createHash('sha256')
     .update([...parts, ...(form === 'f32' ? [] : [form])].join('\n'))
     .digest('hex');

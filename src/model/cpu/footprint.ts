@@ -1,10 +1,11 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { HeaderEnds } from '../../formats/gguf/cursor.ts';
 import { parseGgufHeader } from '../../formats/gguf/read.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { ggufFacts } from '../ggufMetadata.ts';
 import { GGUF } from '../modelFile.ts';
-import { expectedShapes } from '../weights.ts';
+import { weightValues } from '../weights.ts';
 import { BLOCK_QUERIES } from './bands.ts';
 import { type LayerForm, layerLayout } from './layers/layerForm.ts';
 import { layersBytes } from './layers/sharedLayers.ts';
@@ -12,8 +13,9 @@ import { layersBytes } from './layers/sharedLayers.ts';
 /** Decoded layers: room for more than the released model takes. */
 export const WEIGHT_CACHE_BYTES = 512 << 20;
 
-/** More than the header of a byte model takes. */
+/** More than the header of a byte model takes, as a rule; and the most that is read. */
 const HEAD_BYTES = 1 << 20;
+const MOST_HEAD_BYTES = 64 << 20;
 
 export interface FootprintOptions {
   readonly threads: number;
@@ -50,20 +52,30 @@ function sizes(path: string): { readonly config: ModelConfig; readonly stored: n
     return { config: readConfig(path), stored: statSync(join(path, 'model.safetensors')).size };
   }
   const stored = statSync(path).size;
-  const head = Buffer.alloc(Math.min(stored, HEAD_BYTES));
+  const config = (bytes: number) =>
+    ggufFacts(parseGgufHeader(firstBytes(path, bytes), stored, path).metadata, path).config;
+  try {
+    return { config: config(Math.min(stored, HEAD_BYTES)), stored };
+  } catch (error) {
+    if (!(error instanceof HeaderEnds)) throw error;
+    return { config: config(Math.min(stored, MOST_HEAD_BYTES)), stored };
+  }
+}
+
+function firstBytes(path: string, count: number): Uint8Array {
+  const head = Buffer.alloc(count);
   const file = openSync(path, 'r');
   try {
     readSync(file, head);
   } finally {
     closeSync(file);
   }
-  return { config: ggufFacts(parseGgufHeader(head, stored, path).metadata, path).config, stored };
+  return head;
 }
 
 function weightBytes(stored: number, config: ModelConfig, options: FootprintOptions): number {
   const { threads, weights: form = 'f32', weightCacheBytes = WEIGHT_CACHE_BYTES } = options;
-  const values = [...expectedShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b), 0);
-  if (form === 'f32' && stored >= 4 * values) return stored;
+  if (form === 'f32' && stored >= 4 * weightValues(config)) return stored;
   return layersBytes({
     layout: layerLayout(config, form),
     layers: config.layers,

@@ -1,3 +1,5 @@
+import type { ErrorDetails } from '../../errors.ts';
+import type { ModelFile } from '../modelFile.ts';
 import type { SharedLayers } from './layers/sharedLayers.ts';
 
 /** One forward pass: the next tokens of one document. */
@@ -44,14 +46,11 @@ export interface ForwardResult {
 
 /** What a worker needs to open a model. */
 export interface SessionSpec {
-  /** Model folder or GGUF file. */
-  readonly path: string;
-  /** Digest of the model: a worker that holds another one under the same path opens it anew. */
+  readonly model: ModelFile;
+  /** Digest of the model, and of how it is computed. */
   readonly id: string;
   /** Threads within one pass; bits do not depend on them. */
   readonly threads: number;
-  /** Counts how often the decoded layers were made anew. */
-  readonly generation: number;
   /** Decoded layers that the workers of this process share; absent where weights are mapped from their file. */
   readonly layers?: SharedLayers | undefined;
 }
@@ -62,4 +61,13 @@ export interface ForwardBatch {
   readonly tasks: readonly ForwardTask[];
 }
 
-export type ForwardOutcome = { readonly result: ForwardResult } | { readonly failure: string };
+/** Why a pass was not computed; without a code it is about this pass alone. */
+export interface PassFailure extends Partial<ErrorDetails> {
+  readonly message: string;
+}
+
+/** `abandoned`: another worker died with layers in its hands that this pass needed; it was not this pass's fault. */
+export type ForwardOutcome =
+  | { readonly result: ForwardResult }
+  | { readonly failure: PassFailure }
+  | { readonly abandoned: true };

@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import { type Pool, workerModule } from '../../run/pool.ts';
-import type { ForwardBatch, ForwardOutcome, ForwardResult, ForwardTask, SessionSpec } from './forward.ts';
+import type { ForwardBatch, ForwardOutcome, ForwardResult, ForwardTask, PassFailure, SessionSpec } from './forward.ts';
+import type { SharedLayers } from './layers/sharedLayers.ts';
 
 /** Tokens that cross a thread boundary together when short documents wait: the crossing then costs little. */
 const BATCH_TOKENS = 1024;
@@ -8,6 +9,8 @@ const BATCH_TOKENS = 1024;
 const LONG_FLOP = 4e9;
 /** Passes of fewer tokens get one thread: matrix products then divide their columns, and may add in another order. */
 const WIDE_TOKENS = 512;
+/** A pass is sent again so often because others died with its layers. */
+const MOST_ABANDONED = 4;
 const WORKER = workerModule(import.meta.url, './forwardWorker');
 
 interface Waiting {
@@ -16,6 +19,8 @@ interface Waiting {
   readonly signal: AbortSignal | undefined;
   /** A worker died with it in hand: it goes once more, alone, so that what kills workers takes nothing else along. */
   retried: boolean;
+  /** How often layers that it needed were given up because of others. */
+  abandoned: number;
   resolve(result: ForwardResult): void;
   reject(error: unknown): void;
 }
@@ -30,8 +35,8 @@ export interface QueuedModel {
   readonly passThreads: number;
   /** Asked for each batch. */
   spec(): Omit<SessionSpec, 'threads'>;
-  /** A worker has died with a batch of this generation in hand. */
-  workerDied(generation: number): void;
+  /** A worker has died that may have held some of these layers. */
+  workerDied(layers: SharedLayers | undefined): void;
 }
 
 /**
@@ -46,6 +51,8 @@ export class ForwardQueue {
   readonly #waiting: Waiting[] = [];
   #travelling = 0;
   #sending = false;
+  #closed: ModelError | undefined;
+  readonly #journeys = new Set<Promise<void>>();
 
   constructor(pool: () => Pool, model: QueuedModel) {
     this.#pool = pool;
@@ -54,10 +61,19 @@ export class ForwardQueue {
 
   /** Computes one pass. */
   run(task: ForwardTask, priority: number, signal: AbortSignal | undefined): Promise<ForwardResult> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      this.#wait({ task, priority, signal, retried: false, resolve, reject });
+      this.#wait({ task, priority, signal, retried: false, abandoned: 0, resolve, reject });
       this.#sendSoon();
     });
+  }
+
+  /** Refuses what waits and what comes, and waits for what travels: a thread that is ended midway takes the process along. */
+  async close(): Promise<void> {
+    const { path } = this.#model;
+    this.#closed ??= new ModelError(`The model in ${path} was closed.`, { code: 'MODEL_CLOSED', path });
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#closed);
+    await Promise.all(this.#journeys);
   }
 
   /** Passes that are asked for in one go shall meet: the first would seem to be alone. */
@@ -81,10 +97,12 @@ export class ForwardQueue {
       const batch = this.#nextBatch();
       if (batch.length === 0) return;
       this.#travelling++;
-      this.#travel(batch).finally(() => {
+      const journey = this.#travel(batch).finally(() => {
         this.#travelling--;
+        this.#journeys.delete(journey);
         this.#sendSoon();
       });
+      this.#journeys.add(journey);
     }
   }
 
@@ -118,30 +136,39 @@ export class ForwardQueue {
   }
 
   async #travel(batch: readonly Waiting[]): Promise<void> {
-    const pool = this.#pool();
-    const message: ForwardBatch = {
-      spec: { ...this.#model.spec(), threads: this.#threadsFor(batch, pool) },
-      tasks: batch.map(({ task }) => task),
-    };
+    let spec: SessionSpec;
+    try {
+      spec = { ...this.#model.spec(), threads: this.#threadsFor(batch, this.#pool()) };
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    const message: ForwardBatch = { spec, tasks: batch.map(({ task }) => task) };
     let outcomes: readonly ForwardOutcome[];
     try {
-      outcomes = await pool.run<ForwardOutcome[]>(WORKER, message);
+      outcomes = await this.#pool().run<ForwardOutcome[]>(WORKER, message);
     } catch (cause) {
-      this.#model.workerDied(message.spec.generation);
+      this.#model.workerDied(spec.layers);
       for (const waiting of batch) {
-        if (waiting.retried) waiting.reject(this.#workerError(cause));
+        if (waiting.retried || this.#closed) waiting.reject(this.#closed ?? this.#workerError(cause));
         else this.#wait(Object.assign(waiting, { retried: true }));
       }
       return;
     }
-    batch.forEach(({ resolve, reject }, i) => {
-      const outcome = outcomes[i] ?? { failure: 'the worker returned nothing' };
-      if ('failure' in outcome) reject(this.#passError(outcome.failure));
-      else {
-        this.rowsComputed += outcome.result.entropies.length;
-        resolve(outcome.result);
-      }
-    });
+    for (const [i, waiting] of batch.entries()) this.#settle(waiting, outcomes[i]);
+  }
+
+  #settle(waiting: Waiting, outcome: ForwardOutcome = { failure: { message: 'the worker returned nothing' } }): void {
+    if ('result' in outcome) {
+      this.rowsComputed += outcome.result.entropies.length;
+      waiting.resolve(outcome.result);
+    } else if ('failure' in outcome) {
+      waiting.reject(this.#passError(outcome.failure));
+    } else if (this.#closed !== undefined || ++waiting.abandoned > MOST_ABANDONED) {
+      waiting.reject(this.#closed ?? this.#workerError('its layers were given up again and again'));
+    } else {
+      this.#wait(waiting);
+    }
   }
 
   /** All threads work on a document that has the machine for itself, once it turns out to be long. */
@@ -165,8 +192,12 @@ export class ForwardQueue {
     });
   }
 
-  #passError(reason: string): ModelError {
+  #passError({ message, code = 'MODEL_RUN', ...details }: PassFailure): ModelError {
     const { path } = this.#model;
-    return new ModelError(`The model in ${path} could not be computed: ${reason}`, { code: 'MODEL_RUN', path });
+    return new ModelError(code === 'MODEL_RUN' ? `The model in ${path} could not be computed: ${message}` : message, {
+      path,
+      ...details,
+      code,
+    });
   }
 }

@@ -1,12 +1,19 @@
 import { moving } from '../../run/pool.ts';
-import { readModelFile } from '../modelFile.ts';
 import type { ForwardBatch, ForwardOutcome, ForwardResult, SessionSpec } from './forward.ts';
+import { areAbandoned, LayersAbandoned, type SharedLayers } from './layers/sharedLayers.ts';
 import { openSession } from './openSession.ts';
 import { type ForwardSession, failure } from './session.ts';
 
 /** A worker that serves several models, or one with different numbers of threads, keeps the last of them open. */
 const SESSIONS = 4;
-const sessions = new Map<string, Promise<ForwardSession>>();
+
+interface Open {
+  readonly session: Promise<ForwardSession>;
+  readonly layers: SharedLayers | undefined;
+}
+
+/** The one used last stands last. */
+const sessions = new Map<string, Open>();
 
 /** Computes passes; one that fails does not touch the others. */
 export default async function forward({ spec, tasks }: ForwardBatch): Promise<unknown> {
@@ -14,7 +21,7 @@ export default async function forward({ spec, tasks }: ForwardBatch): Promise<un
   try {
     outcomes = await (await sessionOf(spec)).run(tasks);
   } catch (error) {
-    outcomes = tasks.map(() => failure(error));
+    outcomes = tasks.map(() => (error instanceof LayersAbandoned ? { abandoned: true } : failure(error)));
   }
   return moving(
     outcomes,
@@ -23,22 +30,22 @@ export default async function forward({ spec, tasks }: ForwardBatch): Promise<un
 }
 
 function sessionOf(spec: SessionSpec): Promise<ForwardSession> {
-  const key = [spec.id, spec.path, spec.threads, spec.generation].join(' ');
+  const key = [spec.id, spec.model.path, spec.threads, spec.layers?.id ?? 0].join(' ');
   const known = sessions.get(key);
   if (known !== undefined) {
     sessions.delete(key);
     sessions.set(key, known);
-    return known;
+    return known.session;
   }
-  for (const [oldest, session] of sessions) {
-    if (sessions.size < SESSIONS) break;
+  for (const [oldest, { session, layers }] of sessions) {
+    if (sessions.size < SESSIONS && !(layers !== undefined && areAbandoned(layers))) continue;
     sessions.delete(oldest);
     session.then((opened) => opened.close()).catch(() => {});
   }
-  const opened = readModelFile(spec.path).then((model) => openSession(model, spec));
-  sessions.set(key, opened);
-  opened.catch(() => sessions.delete(key));
-  return opened;
+  const session = openSession(spec.model, spec);
+  sessions.set(key, { session, layers: spec.layers });
+  session.catch(() => sessions.delete(key));
+  return session;
 }
 
 function buffersOf(result: ForwardResult): ArrayBuffer[] {

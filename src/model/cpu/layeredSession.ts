@@ -53,9 +53,9 @@ export class LayeredSession implements ForwardSession {
     this.#layer = sessions.layer;
     this.#head = sessions.head;
     this.#shared = shared;
-    this.#loader = new LayerLoader(model, shared);
     this.#cache = new LayerCache(shared, (layer, address) => this.#loader.fill(layer, address));
     this.#fixed = new FixedWeights(model);
+    this.#loader = new LayerLoader(model, shared);
     this.#rope = new RopeTable(model.config.headDim, model.config.ropeTheta);
   }
 
@@ -68,7 +68,12 @@ export class LayeredSession implements ForwardSession {
       runtime.InferenceSession.create(layerGraph(model.config, linear), options),
       runtime.InferenceSession.create(headGraph(model.config, new FedWeights()), options),
     ]);
-    return new LayeredSession(model, shared, runtime, { layer, head });
+    try {
+      return new LayeredSession(model, shared, runtime, { layer, head });
+    } catch (error) {
+      await Promise.all([layer.release(), head.release()]);
+      throw error;
+    }
   }
 
   async run(tasks: readonly ForwardTask[]): Promise<ForwardOutcome[]> {

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
+import { requireStamp } from '../fileStamp.ts';
 import type { ModelFile } from '../modelFile.ts';
 import { RopeTable } from '../rope.ts';
 import type { ForwardOutcome, ForwardTask } from './forward.ts';
@@ -29,6 +30,7 @@ export class MappedSession implements ForwardSession {
   static async open(model: ModelFile, threads = 1): Promise<MappedSession> {
     const { InferenceSession, Tensor } = await loadRuntime();
     const { config, weights } = model;
+    requireStamp(weights.path, weights.stamp);
     const graph = entropyGraph(config, new MappedWeights(weights.tensors, basename(weights.path)));
     const session = await InferenceSession.create(
       graph,
@@ -41,6 +43,8 @@ export class MappedSession implements ForwardSession {
   }
 
   async run(tasks: readonly ForwardTask[]): Promise<ForwardOutcome[]> {
+    const { path, stamp } = this.#model.weights;
+    requireStamp(path, stamp);
     const outcomes: ForwardOutcome[] = [];
     for (const task of tasks) outcomes.push(await this.#compute(task).catch(failure));
     return outcomes;

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ModelError } from '../../errors.ts';
-import type { ForwardOutcome, ForwardTask } from './forward.ts';
+import { ModelError, SluiceError } from '../../errors.ts';
+import type { ForwardOutcome, ForwardTask, PassFailure } from './forward.ts';
 
 export type Runtime = typeof import('onnxruntime-node');
 export type Feeds = Record<string, Tensor>;
@@ -34,8 +34,13 @@ export function floats(outputs: Readonly<Record<string, Tensor>>, name: string):
   throw new TypeError(`ONNX Runtime returned no float32 tensor ${name}.`);
 }
 
-export function failure(error: unknown): ForwardOutcome {
-  return { failure: error instanceof Error ? error.message : String(error) };
+/** What is left of an error when it crosses a thread boundary. */
+export function failure(error: unknown): { readonly failure: PassFailure } {
+  if (error instanceof SluiceError) {
+    const { code, message, hint, path, position } = error;
+    return { failure: { code, message, hint, path, position } };
+  }
+  return { failure: { message: error instanceof Error ? error.message : String(error) } };
 }
 
 export async function loadRuntime(): Promise<Runtime> {

@@ -3,17 +3,21 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { ForwardBatch, ForwardTask, KeyValues } from '../../../src/model/cpu/forward.ts';
 import { ForwardQueue, type QueuedModel } from '../../../src/model/cpu/forwardQueue.ts';
+import { readModelFile } from '../../../src/model/modelFile.ts';
 import { Pool } from '../../../src/run/pool.ts';
 import { modelFolder } from '../modelFolder.ts';
 
 const dir = modelFolder();
-const died: number[] = [];
+const file = await readModelFile(dir);
+let died = 0;
 const model: QueuedModel = {
   path: dir,
   flopPerToken: 1,
   passThreads: 2,
-  spec: () => ({ path: dir, id: 'x', generation: 3 }),
-  workerDied: (generation) => died.push(generation),
+  spec: () => ({ model: file, id: 'x' }),
+  workerDied: () => {
+    died++;
+  },
 };
 const task = (tokens: number): ForwardTask => ({
   tokens: new Int32Array(tokens).fill(70),
@@ -49,6 +53,21 @@ class WatchedPool extends Pool {
   }
 }
 
+/** A pool whose first batches come back because the layers they needed were given up. */
+class AbandoningPool extends Pool {
+  #left: number;
+
+  constructor(threads: number, times: number) {
+    super({ threads });
+    this.#left = times;
+  }
+
+  override run<R>(module: string, given: unknown): Promise<R> {
+    if (this.#left-- <= 0) return super.run(module, given);
+    return Promise.resolve((given as ForwardBatch).tasks.map(() => ({ abandoned: true })) as R);
+  }
+}
+
 describe('queue of forward passes', () => {
   it('serves the oldest document first, however late its next pass comes', async () => {
     const pool = new Pool({ threads: 1 });
@@ -73,7 +92,7 @@ describe('queue of forward passes', () => {
     const expected = await new ForwardQueue(() => calm, model).run(task(300), 0, undefined);
     expect(alone.entropies).toEqual(expected.entropies);
     expect(pool.deaths).toBe(1);
-    expect(died.splice(0)).toEqual([3]);
+    expect(died).toBe(1);
     await Promise.all([pool.close(), calm.close()]);
   });
 
@@ -85,6 +104,29 @@ describe('queue of forward passes', () => {
     expect(failed).toHaveLength(1);
     expect(results[3]).toMatchObject({ reason: { name: 'ModelError', code: 'MODEL_WORKER', path: dir } });
     expect(pool.deaths).toBe(2);
+    await pool.close();
+  });
+
+  it('sends a pass again whose layers were given up because of another, but not for ever', async () => {
+    for (const [times, ends] of [
+      [4, 'fulfilled'],
+      [5, 'rejected'],
+    ] as const) {
+      const pool = new AbandoningPool(1, times);
+      const queue = new ForwardQueue(() => pool, model);
+      const [result] = await Promise.allSettled([queue.run(task(10), 0, undefined)]);
+      expect(result?.status).toBe(ends);
+      await pool.close();
+    }
+  });
+
+  it('fails the passes of a batch, and no more, when there is no memory for their model', async () => {
+    const pool = new Pool({ threads: 1 });
+    const spec = (): never => {
+      throw new Error('no memory');
+    };
+    const queue = new ForwardQueue(() => pool, { ...model, spec });
+    await expect(queue.run(task(10), 0, undefined)).rejects.toThrow('no memory');
     await pool.close();
   });
 

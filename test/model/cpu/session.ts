@@ -28,7 +28,7 @@ export async function testSession(
   const session = await openSession(model, { threads, layers: store?.shared });
   const runAll = async (tasks: readonly ForwardTask[]): Promise<ForwardResult[]> =>
     (await session.run(tasks)).map((outcome) => {
-      if ('failure' in outcome) throw new Error(outcome.failure);
+      if (!('result' in outcome)) throw new Error(JSON.stringify(outcome));
       return outcome.result;
     });
   return {

@@ -23,7 +23,8 @@ export function quantizeRows(rows: Float32Array, target: Int8Matrix, first: numb
     let largest = 0;
     for (let i = 0; i < inputs; i++) {
       const magnitude = Math.abs(weights[i] ?? 0);
-      if (magnitude > largest) largest = magnitude;
+      // what is no number stays none, so that the entropies are none and somebody says so
+      if (magnitude > largest || Number.isNaN(magnitude)) largest = magnitude;
     }
     const scale = Math.fround(largest / WEIGHT_LEVELS);
     scales[output] = scale;

@@ -21,8 +21,6 @@ export interface LayerStoreOptions {
 
 /** The decoded layers of one model in this process, and the thread that decodes ahead. Made when first asked for. */
 export class LayerStore {
-  /** Counts how often the layers were made anew. */
-  generation = 0;
   readonly #model: ModelFile;
   readonly #room: LayerRoom;
   #shared: SharedLayers | undefined;
@@ -37,10 +35,10 @@ export class LayerStore {
     if (this.#shared !== undefined) return this.#shared;
     const shared = createSharedLayers(this.#room);
     this.#shared = shared;
-    const data: PrefetchData = { path: this.#model.path, shared };
+    const data: PrefetchData = { model: this.#model, shared };
     const thread = new Worker(workerModule(import.meta.url, './prefetchThread'), { workerData: data });
-    // what it cannot decode, the worker that needs it cannot either, and that one says why
-    thread.on('error', () => {});
+    // what it was decoding when it died would never be ready
+    thread.on('error', () => this.renew(shared.id));
     thread.unref();
     return shared;
   }
@@ -56,16 +54,15 @@ export class LayerStore {
     };
   }
 
-  /** Gives the layers of a generation up: a thread has died that may have held some of them. */
-  renew(generation: number): void {
-    if (generation !== this.generation || this.#shared === undefined) return;
+  /** Gives layers up, if they are the present ones: a thread has died that may have held some of them. */
+  renew(id: number | undefined): void {
+    if (this.#shared === undefined || id !== this.#shared.id) return;
     this.#before = this.counts;
     abandonLayers(this.#shared);
     this.#shared = undefined;
-    this.generation++;
   }
 
   close(): void {
-    this.renew(this.generation);
+    this.renew(this.#shared?.id);
   }
 }

@@ -1,15 +1,15 @@
 import { workerData } from 'node:worker_threads';
-import { readModelFile } from '../../modelFile.ts';
+import type { ModelFile } from '../../modelFile.ts';
 import { LayerLoader } from './layerLoader.ts';
 import { LayerCache, type SharedLayers } from './sharedLayers.ts';
 
 /** What the thread is given. */
 export interface PrefetchData {
-  readonly path: string;
+  readonly model: ModelFile;
   readonly shared: SharedLayers;
 }
 
-const { path, shared } = workerData as PrefetchData;
-const loader = new LayerLoader(await readModelFile(path), shared);
+const { model, shared } = workerData as PrefetchData;
+const loader = new LayerLoader(model, shared);
 new LayerCache(shared, (layer, address) => loader.fill(layer, address)).serve();
 loader.close();

@@ -2,6 +2,8 @@ import { ModelError } from '../../../errors.ts';
 import type { LayerForm, LayerLayout } from './layerForm.ts';
 
 const PAGE = 65_536;
+/** A WebAssembly memory has no more. */
+const MOST_BYTES = 65_536 * PAGE;
 /** Words of the control block. */
 const WORD = {
   lock: 0,
@@ -26,6 +28,8 @@ const PATIENCE_MS = 200;
 
 /** Decoded layers in memory that the threads of a process share. Can be sent to a worker. */
 export interface SharedLayers {
+  /** Of this process alone. */
+  readonly id: number;
   readonly form: LayerForm;
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array<SharedArrayBuffer>;
@@ -53,9 +57,18 @@ export interface LayerRoom {
   readonly holders: number;
 }
 
+/** A thread has died that may have held a layer, or the model was closed: the layers are given up. */
+export class LayersAbandoned extends Error {
+  override name = 'LayersAbandoned';
+}
+
+let created = 0;
+
 /** Slots for as many layers as fit into `bytes`, at least one for every thread that holds one, at most all. */
-function slotsOf({ layers, layout, bytes, holders }: LayerRoom): number {
-  return Math.min(layers, Math.max(holders, Math.floor(bytes / layout.bytes)));
+function slotsOf(room: LayerRoom): number {
+  const slotBytes = slotBytesOf(room);
+  const wanted = Math.max(room.holders, Math.floor(room.bytes / slotBytes));
+  return Math.min(room.layers, wanted, Math.max(1, Math.floor(MOST_BYTES / slotBytes)));
 }
 
 /** A layer, and beside it what is read from the file and not decoded yet. */
@@ -72,7 +85,7 @@ export function createSharedLayers(room: LayerRoom): SharedLayers {
   const control = new Int32Array(new SharedArrayBuffer(4 * (WORD.slots + slots * SLOT.words)));
   try {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    return { form: room.layout.form, memory, control, layers: room.layers, slots, slotBytes };
+    return { id: ++created, form: room.layout.form, memory, control, layers: room.layers, slots, slotBytes };
   } catch (cause) {
     throw new ModelError(`There is no memory for ${slots} decoded layers of ${room.layout.bytes} bytes.`, {
       code: 'MODEL_MEMORY',
@@ -89,6 +102,10 @@ export function layerCounts({ control }: SharedLayers): LayerCounts {
     misses: Atomics.load(control, WORD.misses),
     prefetched: Atomics.load(control, WORD.prefetched),
   };
+}
+
+export function areAbandoned({ control }: SharedLayers): boolean {
+  return Atomics.load(control, WORD.abandoned) === 1;
 }
 
 /** Frees all who wait: after a thread has died, what it held is never given back. */
@@ -136,17 +153,21 @@ export class LayerCache {
     Atomics.notify(this.#control, WORD.wanted);
   }
 
-  /** Decodes what is wanted, until the layers are abandoned or all are there. */
+  /** Decodes what is wanted, until the layers are abandoned, all are there, or one cannot be decoded. */
   serve(): void {
-    while (!this.#abandoned && !this.#complete()) {
-      const wanted = Atomics.exchange(this.#control, WORD.wanted, 0);
-      if (wanted === 0) Atomics.wait(this.#control, WORD.wanted, 0);
-      else if (wanted > 0) this.#prefetch(wanted - 1);
+    try {
+      while (!this.#abandoned && !this.#complete()) {
+        const wanted = Atomics.exchange(this.#control, WORD.wanted, 0);
+        if (wanted === 0) Atomics.wait(this.#control, WORD.wanted, 0);
+        else if (wanted > 0) this.#prefetch(wanted - 1);
+      }
+    } catch {
+      // the worker that needs the layer tries itself, and says why it fails
     }
   }
 
   get #abandoned(): boolean {
-    return Atomics.load(this.#control, WORD.abandoned) === 1;
+    return areAbandoned(this.#shared);
   }
 
   #prefetch(layer: number): void {
@@ -178,7 +199,7 @@ export class LayerCache {
       }
       this.#unlock();
       Atomics.wait(this.#control, WORD.changes, changes, PATIENCE_MS);
-      if (this.#abandoned) throw new Error('another worker has died while it held a layer');
+      if (this.#abandoned) throw new LayersAbandoned('the layers were given up while this thread waited for one');
     }
   }
 
@@ -188,8 +209,9 @@ export class LayerCache {
       this.#fill(layer, slot * this.#shared.slotBytes);
       filled = true;
     } finally {
-      this.#set(slot, SLOT.state, filled ? READY : EMPTY);
+      // an empty slot is anybody's at once: let go of it before
       if (!filled) this.#set(slot, SLOT.pins, 0);
+      this.#set(slot, SLOT.state, filled ? READY : EMPTY);
       this.#changed();
     }
   }
@@ -229,7 +251,7 @@ export class LayerCache {
   #lock(): void {
     while (Atomics.compareExchange(this.#control, WORD.lock, 0, LOCKED) !== 0) {
       Atomics.wait(this.#control, WORD.lock, LOCKED, PATIENCE_MS);
-      if (this.#abandoned) throw new Error('another worker has died while it looked for a layer');
+      if (this.#abandoned) throw new LayersAbandoned('the layers were given up while this thread looked for one');
     }
   }
 

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { ModelError } from '../../../errors.ts';
 import { BlockDecoder } from '../../../kernels/blocks/decoder.ts';
 import { blockBytes } from '../../../kernels/blocks/layout.ts';
+import { requireStamp } from '../../fileStamp.ts';
 import type { Weight, Weights } from '../../weights.ts';
 
 /** Some rows of a tensor, decoded. */
@@ -24,7 +25,7 @@ export class TensorReader {
   readonly #decoder: BlockDecoder;
   readonly #file: number;
 
-  /** @throws ModelError `MODEL_MISSING` where the file cannot be opened */
+  /** @throws ModelError `MODEL_MISSING` where the file cannot be opened, `MODEL_CHANGED` where it is another one */
   constructor(weights: Weights, memory: WebAssembly.Memory) {
     this.#weights = weights;
     this.#memory = memory;
@@ -33,6 +34,12 @@ export class TensorReader {
       this.#file = openSync(weights.path, 'r');
     } catch (cause) {
       throw new ModelError(`${weights.path} cannot be opened.`, { code: 'MODEL_MISSING', path: weights.path, cause });
+    }
+    try {
+      requireStamp(weights.path, weights.stamp, this.#file);
+    } catch (error) {
+      closeSync(this.#file);
+      throw error;
     }
   }
 

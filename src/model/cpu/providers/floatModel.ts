@@ -1,6 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileStamp } from '../../fileStamp.ts';
 import type { ModelFile } from '../../modelFile.ts';
 import type { Weight } from '../../weights.ts';
 import { TensorReader } from '../layers/tensorReader.ts';
@@ -33,7 +34,10 @@ export function floatModel(model: ModelFile): FloatModel {
   process.once('exit', release);
   try {
     const path = join(dir, 'model.f32');
-    return { model: { ...model, weights: { ...weights, path, tensors: decodeTo(path, model) } }, release };
+    return {
+      model: { ...model, weights: { ...weights, path, tensors: decodeTo(path, model), stamp: fileStamp(path) } },
+      release,
+    };
   } catch (error) {
     release();
     throw error;

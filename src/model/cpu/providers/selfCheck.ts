@@ -75,7 +75,7 @@ async function onCpu(session: ForwardSession): Promise<Signals> {
   const results: ForwardResult[] = [];
   for (const task of passes()) {
     const [outcome] = await session.run([{ ...task, past }]);
-    if (outcome === undefined || 'failure' in outcome) throw new Error(`the CPU failed: ${outcome?.failure}`);
+    if (outcome === undefined || !('result' in outcome)) throw new Error(`the CPU failed: ${JSON.stringify(outcome)}`);
     past = outcome.result.next;
     results.push(outcome.result);
   }

@@ -16,7 +16,7 @@ const LAYER_BYTES = 1 << 16;
 const room = (layers: number, slots: number, holders = 2): LayerRoom => ({
   layout: { form: 'f32', tensors: [], bytes: LAYER_BYTES, stagingBytes: LAYER_BYTES },
   layers,
-  bytes: slots * LAYER_BYTES,
+  bytes: slots * 2 * LAYER_BYTES,
   holders,
 });
 
@@ -80,7 +80,7 @@ describe('decoded layers in shared memory', () => {
       const failed = once(waiting, 'error');
       await once(waiting, 'online');
       abandonLayers(shared);
-      expect((await failed)[0]).toMatchObject({ message: 'another worker has died while it held a layer' });
+      expect((await failed)[0]).toMatchObject({ name: 'LayersAbandoned' });
     });
   });
 
