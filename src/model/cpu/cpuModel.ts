@@ -18,6 +18,7 @@ import { ForwardQueue } from './forwardQueue.ts';
 import type { LayerForm } from './layers/layerForm.ts';
 import { LayerStore } from './layers/layerStore.ts';
 import type { LayerCounts } from './layers/sharedLayers.ts';
+import { passThreads } from './passThreads.ts';
 import { type Device, providerOf } from './providers/backends.ts';
 import type { DeviceModel } from './providers/deviceModel.ts';
 
@@ -187,14 +188,6 @@ export function checkedPieceTokens(pieceTokens = DEFAULT_PIECE_TOKENS): number {
     code: 'BAD_OPTION',
     hint: `Give a whole number from 2 to ${LAP_POSITIONS / 2}.`,
   });
-}
-
-/**
- * ONNX Runtime sums a matrix product in the same order for any number of threads as long as each gets more than 64
- * columns of it; the output layer is divided by rows. Twice that is asked for.
- */
-function passThreads({ dim, heads, kvHeads, headDim }: ModelConfig): number {
-  return Math.max(1, Math.floor(Math.min(dim, heads * headDim, kvHeads * headDim) / 128));
 }
 
 /** Float32 weights are computed with where they lie; all others are decoded first. */

@@ -9,6 +9,7 @@ import { weightValues } from '../weights.ts';
 import { BLOCK_QUERIES } from './bands.ts';
 import { type LayerForm, layerLayout } from './layers/layerForm.ts';
 import { layersBytes } from './layers/sharedLayers.ts';
+import { passThreads } from './passThreads.ts';
 
 /** Decoded layers: room for more than the released model takes. */
 export const WEIGHT_CACHE_BYTES = 512 << 20;
@@ -40,10 +41,15 @@ export function modelFootprint(path: string, options: FootprintOptions): Footpri
   const { threads, pieceTokens } = options;
   const { dim, heads, kvHeads, headDim, ffnHidden, window, layers } = config;
   const values = pieceTokens * (12 * dim + 3 * ffnHidden) + 3 * heads * BLOCK_QUERIES * (window + BLOCK_QUERIES);
+  // the runtime's memory grows in doubling steps, and a session that gives a pass all threads has its own
+  const arenas = 2 * (passThreads(config) > 1 ? 2 : 1);
   const carried = 2 * layers * kvHeads * headDim * (window - 1);
   // a queue sends two passes for every thread
   const documents = 2 * threads;
-  return { dim, bytes: weightBytes(stored, config, options) + 4 * (threads * values + documents * 2 * carried) };
+  return {
+    dim,
+    bytes: weightBytes(stored, config, options) + 4 * (threads * arenas * values + documents * 2 * carried),
+  };
 }
 
 /** Configuration, and bytes of the file that holds the weights. */

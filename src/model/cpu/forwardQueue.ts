@@ -171,13 +171,11 @@ export class ForwardQueue {
     }
   }
 
-  /** All threads work on a document that has the machine for itself, once it turns out to be long. */
+  /** All threads work on a long pass that has the machine for itself. */
   #threadsFor(batch: readonly Waiting[], pool: Pool): number {
-    const task = batch[0]?.task;
     const alone = this.#travelling === 1 && this.#waiting.length === 0 && batch.length === 1;
-    if (!alone || task?.past === undefined) return 1;
+    const length = alone ? (batch[0]?.task.tokens.length ?? 0) : 0;
     const { flopPerToken, passThreads } = this.#model;
-    const { length } = task.tokens;
     return length >= WIDE_TOKENS && length * flopPerToken >= LONG_FLOP ? Math.min(pool.threads, passThreads) : 1;
   }
 
