@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ONNX_TYPE, OnnxBuilder } from '../../src/model/cpu/onnx/builder.ts';
+import { sessionOptions } from '../../src/model/cpu/session.ts';
 
 const EDGE = 1024;
 const CALLS = 8;
@@ -11,7 +12,7 @@ export async function sgemm(threads: number): Promise<() => Promise<number>> {
   graph.input('b', ONNX_TYPE.F32, [EDGE, EDGE]);
   graph.op('MatMul', ['a', 'b'], {}, 'c');
   graph.output('c', ONNX_TYPE.F32, [EDGE, EDGE]);
-  const session = await InferenceSession.create(graph.finish(), { intraOpNumThreads: threads, interOpNumThreads: 1 });
+  const session = await InferenceSession.create(graph.finish(), sessionOptions(threads));
   const values = Float32Array.from({ length: EDGE * EDGE }, (_, i) => Math.sin(i));
   const feeds = { a: new Tensor('float32', values, [EDGE, EDGE]), b: new Tensor('float32', values, [EDGE, EDGE]) };
   return async () => {
