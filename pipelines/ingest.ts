@@ -9,7 +9,7 @@ const parameters = z.object({
   textColumn: z.string().default('text').describe('column of JSONL and Parquet rows that holds the document'),
   idColumn: z.string().optional().describe('column that names a document'),
   charset: z.enum(['keep', 'utf-8']).default('keep').describe('keep the bytes of legacy text, or transcode it'),
-  model: z.string().optional().describe('model folder; the embedded one otherwise'),
+  model: z.string().optional().describe('model folder or .gguf file; the embedded model otherwise'),
   threshold: z
     .union([z.literal('auto'), z.coerce.number()], { error: "it takes a number of nats, or 'auto'" })
     .default('auto')

@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander';
+import { PipelineError, UsageError } from '../errors.ts';
+import { openOptions } from '../model/index.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
 import { parseBytes } from '../run/memory.ts';
 
@@ -23,13 +25,24 @@ export function withModelFlags(command: Command): Command {
         'f32, or int8: faster on the CPU, not exact; refused where it is not 1.3 times as fast (default: f32)',
       ),
     )
-    .option('--weight-cache <size>', 'memory for decoded weights of BF16, F16 and GGUF models (default: 512MiB)');
+    .option(
+      '--weight-cache <size>',
+      'memory for decoded weights of BF16, F16 and GGUF models; at least a layer for each worker and one more (default: 512MiB)',
+    );
 }
 
+/** @throws UsageError where a flag says nothing that could be done */
 export function modelSettings(flags: ModelFlags): ModelSettings {
-  return {
-    device: flags.device,
-    weights: flags.weights,
-    weightCacheBytes: flags.weightCache === undefined ? undefined : parseBytes(flags.weightCache),
-  };
+  try {
+    const settings: ModelSettings = {
+      device: flags.device,
+      weights: flags.weights,
+      weightCacheBytes: flags.weightCache === undefined ? undefined : parseBytes(flags.weightCache),
+    };
+    openOptions({}, settings);
+    return settings;
+  } catch (cause) {
+    if (!(cause instanceof PipelineError)) throw cause;
+    throw new UsageError(cause.message, { code: cause.code, hint: cause.hint, cause });
+  }
 }

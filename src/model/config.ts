@@ -36,7 +36,7 @@ export function readConfig(dir: string): ModelConfig {
       code: 'MODEL_MISSING',
       path,
       cause,
-      hint: 'A model folder holds config.json and model.safetensors, as on the Hub.',
+      hint: 'A model folder holds config.json and model.safetensors, as on the Hub; the name of a GGUF file ends in .gguf.',
     });
   }
   let value: unknown;

@@ -76,11 +76,12 @@ async function readHeader(path: string): Promise<GgufHeader> {
     return await readGgufHeader(path);
   } catch (cause) {
     if (!(cause instanceof SluiceError)) throw cause;
-    throw new ModelError(`${path}: ${cause.message}`, {
-      code: cause.code === 'GGUF_UNREADABLE' ? 'MODEL_MISSING' : 'MODEL_FILE',
+    const missing = cause.code === 'GGUF_UNREADABLE';
+    throw new ModelError(missing ? `There is no model in ${path}: it cannot be read.` : `${path}: ${cause.message}`, {
+      code: missing ? 'MODEL_MISSING' : 'MODEL_FILE',
       path,
       cause,
-      hint: cause.hint,
+      hint: missing ? 'Give a model folder, or the path of a GGUF file.' : cause.hint,
     });
   }
 }

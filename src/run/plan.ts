@@ -75,7 +75,13 @@ function collect(flow: Observable<unknown>, model?: ModelSettings): StageInfo[] 
   };
   const rejects = new Rejects();
   const context: RunContext = { model, reject: (...given) => rejects.reject(...given) };
-  withRun(context, () => monitored(collector, () => flow.subscribe({ error: () => {} }).unsubscribe()));
+  let failed: { readonly error: unknown } | undefined;
+  const error = (reason: unknown): void => {
+    failed = { error: reason };
+  };
+  withRun(context, () => monitored(collector, () => flow.subscribe({ error }).unsubscribe()));
+  // stages behind one that cannot be had were never seen: a list without them would be a plan of something else
+  if (failed !== undefined) throw failed.error;
   return stages;
 }
 

@@ -43,7 +43,7 @@ export function entropyCommand(): Command {
       '--reference',
       'speak in tokens, BOS and EOS included, in independent pieces of 8192: token_ids, entropies, prenorm_l2, patch_lengths',
     )
-    .option('--model <dir>', 'model folder (default: the embedded one)')
+    .option('--model <path>', 'model folder or .gguf file (default: the embedded model)')
     .option('--threshold <nats>', "patches begin above it; 'auto' for the model's own", 'auto')
     .option('--monotonicity', 'patches begin where the entropy rises by more than the threshold')
     .option('--threshold-add <nats>', 'ask for a rise by more than this too', finiteNumber)

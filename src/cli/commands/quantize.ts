@@ -29,7 +29,7 @@ const targets = {
 export function quantizeCommand(): Command {
   const types = Object.keys(targets);
   return new Command('quantize')
-    .argument('<model>', 'model folder (config.json and model.safetensors)')
+    .argument('<model>', 'model folder (config.json and model.safetensors) or .gguf file')
     .description('write a model with smaller weights, and tell what that costs in size and exactness')
     .addOption(new Option('--to <type>', 'type of the linear weights').choices(types).makeOptionMandatory())
     .requiredOption('--output <file>', 'file to write, NAME.gguf')

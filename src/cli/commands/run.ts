@@ -210,7 +210,10 @@ function weightCache(counts: LayerCounts | null): string[] {
   if (counts === null || visits === 0) return [];
   const decoded = counts.misses + counts.prefetched;
   const share = ((100 * counts.hits) / visits).toFixed(1);
-  return [`weight cache   ${share} % of ${count(visits)} layers found decoded; ${count(decoded)} decoded`];
+  return [
+    `weight cache   ${share} % of ${count(visits)} uses of a layer found it decoded; ` +
+      `${count(decoded)} decoded, ${count(counts.prefetched)} of them ahead of use`,
+  ];
 }
 
 /** The first SIGINT or SIGTERM ends the run cleanly; the second waits for nothing but the threads at work. */
