@@ -3,8 +3,8 @@ import { type ModelConfig, readConfig } from './config.ts';
 import { readGgufModel } from './ggufModel.ts';
 import { readWeights, type Weights } from './weights.ts';
 
-/** A path that ends so is a file, not a folder. */
-export const GGUF = '.gguf';
+/** Whether a path names a GGUF file and not a folder. */
+export const isGguf = (path: string): boolean => path.toLowerCase().endsWith('.gguf');
 
 /** A model as it lies on disk: checked, not loaded. */
 export interface ModelFile {
@@ -21,7 +21,7 @@ export interface ModelFile {
  * Throws ModelError naming file and tensor.
  */
 export async function readModelFile(path: string): Promise<ModelFile> {
-  if (path.toLowerCase().endsWith(GGUF)) return readGgufModel(path);
+  if (isGguf(path)) return readGgufModel(path);
   const config = readConfig(path);
   const [weights, autoThreshold] = await Promise.all([readWeights(path, config), readAutoThreshold(path)]);
   return { path, config, weights, autoThreshold };

@@ -25,9 +25,12 @@ export interface StreamOptions {
 /** A last piece may be longer than others by this part of them: keys are not carried over for a few tokens. */
 const LONGER = 1.25;
 
+/** Most tokens of a piece. */
+export const longestPiece = (pieceTokens: number): number => Math.floor(LONGER * pieceTokens);
+
 /** Where the piece that begins at token `start` ends. */
 export function pieceEnd(start: number, total: number, pieceTokens: number): number {
-  return total - start <= LONGER * pieceTokens ? total : start + pieceTokens;
+  return total - start <= longestPiece(pieceTokens) ? total : start + pieceTokens;
 }
 
 /** Runs one pass. */

@@ -58,6 +58,10 @@ export function expectedShapes(config: ModelConfig): Map<string, readonly number
   return shapes;
 }
 
+/** Whether every tensor can be computed with where it lies. */
+export const areFloat32 = ({ tensors }: Weights): boolean =>
+  [...tensors.values()].every(({ dtype }) => dtype === 'F32');
+
 /** Values of all tensors. */
 export function weightValues(config: ModelConfig): number {
   const layer = [...layerShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b), 0);

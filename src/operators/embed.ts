@@ -7,7 +7,7 @@ import { modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
 import { openOptions } from '../model/openOptions.ts';
 import { sharedModel } from '../model/sharedModels.ts';
-import { pieceEnd } from '../model/stream.ts';
+import { longestPiece, pieceEnd } from '../model/stream.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
@@ -54,7 +54,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
       const how = openOptions(options, run?.model);
       const { width, holds } = sizesOf(dir, pieceTokens, how);
       const bytesPerToken = 8 + (preNorm ? 4 * width : 0);
-      const pieceBytes = pieceTokens * bytesPerToken;
+      const pieceBytes = longestPiece(pieceTokens) * bytesPerToken;
       return source
         .pipe(
           transduce(() => ({

@@ -13,6 +13,7 @@ import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSign
 import { type ModelFile, readModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
 import { DEFAULT_PIECE_TOKENS, LAP_POSITIONS, streamBytes } from '../stream.ts';
+import { areFloat32 } from '../weights.ts';
 import { WEIGHT_CACHE_BYTES } from './footprint.ts';
 import { ForwardQueue } from './forwardQueue.ts';
 import type { LayerForm } from './layers/layerForm.ts';
@@ -192,7 +193,7 @@ export function checkedPieceTokens(pieceTokens = DEFAULT_PIECE_TOKENS): number {
 
 /** Float32 weights are computed with where they lie; all others are decoded first. */
 function isMapped({ weights }: ModelFile, form: LayerForm): boolean {
-  return form === 'f32' && [...weights.tensors.values()].every(({ dtype }) => dtype === 'F32');
+  return form === 'f32' && areFloat32(weights);
 }
 
 /** @param form how it is computed, where bits differ from those of float32 on the CPU */

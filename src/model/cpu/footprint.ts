@@ -4,7 +4,8 @@ import { HeaderEnds } from '../../formats/gguf/cursor.ts';
 import { parseGgufHeader } from '../../formats/gguf/read.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { ggufFacts } from '../ggufMetadata.ts';
-import { GGUF } from '../modelFile.ts';
+import { isGguf } from '../modelFile.ts';
+import { longestPiece } from '../stream.ts';
 import { weightValues } from '../weights.ts';
 import { BLOCK_QUERIES } from './bands.ts';
 import { type LayerForm, layerLayout } from './layers/layerForm.ts';
@@ -40,7 +41,8 @@ export function modelFootprint(path: string, options: FootprintOptions): Footpri
   const { config, stored } = sizes(path);
   const { threads, pieceTokens } = options;
   const { dim, heads, kvHeads, headDim, ffnHidden, window, layers } = config;
-  const values = pieceTokens * (12 * dim + 3 * ffnHidden) + 3 * heads * BLOCK_QUERIES * (window + BLOCK_QUERIES);
+  const values =
+    longestPiece(pieceTokens) * (12 * dim + 3 * ffnHidden) + 3 * heads * BLOCK_QUERIES * (window + BLOCK_QUERIES);
   // the runtime's memory grows in doubling steps, and a session that gives a pass all threads has its own
   const arenas = 2 * (passThreads(config) > 1 ? 2 : 1);
   const carried = 2 * layers * kvHeads * headDim * (window - 1);
@@ -54,7 +56,7 @@ export function modelFootprint(path: string, options: FootprintOptions): Footpri
 
 /** Configuration, and bytes of the file that holds the weights. */
 function sizes(path: string): { readonly config: ModelConfig; readonly stored: number } {
-  if (!path.toLowerCase().endsWith(GGUF)) {
+  if (!isGguf(path)) {
     return { config: readConfig(path), stored: statSync(join(path, 'model.safetensors')).size };
   }
   const stored = statSync(path).size;

@@ -3,8 +3,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EncodedPiece, type EntropyModel, openModel, patchLengths } from '../../../src/model/index.ts';
 import { golden, goldenModel, largestDifference, modelCases, patchCases, prose } from '../golden.ts';
+import { expectGolden, expectNorms, TOLERANCE } from '../goldenChecks.ts';
 
-const TOLERANCE = { entropy: 2e-4, logit: 2e-3, preNorm: 1e-3, normRelative: 2e-5 };
 const names = ['w512-f32', 'w24-bf16'];
 const models = new Map<string, EntropyModel>();
 
@@ -16,12 +16,6 @@ afterAll(async () => {
 });
 
 const modelOf = (name: string) => models.get(name)!;
-
-function expectNorms(found: Float32Array, expected: ArrayLike<number>): void {
-  expect(found.length).toBe(expected.length);
-  const worst = found.reduce((most, norm, i) => Math.max(most, Math.abs(norm / expected[i]! - 1)), 0);
-  expect(worst).toBeLessThan(TOLERANCE.normRelative);
-}
 
 async function encodeAll(model: EntropyModel, bytes: Uint8Array, options: Parameters<EntropyModel['encode']>[1] = {}) {
   const pieces: EncodedPiece[] = [];
@@ -49,15 +43,7 @@ describe('reference mode', () => {
   it.each(plain)('computes $id', async (given) => {
     const model = modelOf(given.model);
     const found = await model.referenceTokens(given.token_ids, { preNorm: true, logits: true });
-    expect(largestDifference(found.entropies, given.entropies)).toBeLessThan(TOLERANCE.entropy);
-    expectNorms(found.norms, given.prenorm_l2);
-    const rows = given.tensors.rows === undefined ? given.token_ids.map((_, i) => i) : golden(given.tensors.rows);
-    const pick = (all: Float32Array, width: number) =>
-      Float32Array.from([...rows].flatMap((row) => [...all.subarray(row * width, (row + 1) * width)]));
-    const logits = golden(given.tensors.logits ?? given.tensors.logits_rows!);
-    const preNorm = golden(given.tensors.prenorm ?? given.tensors.prenorm_rows!);
-    expect(largestDifference(pick(found.logits!, 260), logits)).toBeLessThan(TOLERANCE.logit);
-    expect(largestDifference(pick(found.preNorm!, model.dim), preNorm)).toBeLessThan(TOLERANCE.preNorm);
+    expectGolden(given, found, model.dim);
   });
 
   it('starts anew every 8192 tokens', async () => {

@@ -21,11 +21,11 @@ import { withRun } from '../../../src/run/context.ts';
 import { flowOf, segmentOf } from '../../operators/segments.ts';
 import { startScript } from '../../support/sluice.ts';
 import { type SoftwareAdapter, swiftshader } from '../../support/swiftshader.ts';
-import { golden, goldenModel, largestDifference, modelCases, prose } from '../golden.ts';
+import { goldenModel, largestDifference, modelCases, prose } from '../golden.ts';
+import { expectGolden, expectNorms, TOLERANCE } from '../goldenChecks.ts';
 import { modelFolder, smallArgs } from '../modelFolder.ts';
 import { testSession } from './session.ts';
 
-const TOLERANCE = { entropy: 2e-4, logit: 2e-3, preNorm: 1e-3, normRelative: 2e-5 };
 const WEBGPU: Device = 'onnx:webgpu';
 const names = ['w512-f32', 'w24-bf16'];
 const models = new Map<string, EntropyModel>();
@@ -45,12 +45,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function expectNorms(found: Float32Array, expected: ArrayLike<number>): void {
-  expect(found.length).toBe(expected.length);
-  const worst = found.reduce((most, norm, i) => Math.max(most, Math.abs(norm / expected[i]! - 1)), 0);
-  expect(worst).toBeLessThan(TOLERANCE.normRelative);
-}
-
 async function encodeAll(model: EntropyModel, bytes: Uint8Array, options: Parameters<EntropyModel['encode']>[1] = {}) {
   const pieces: EncodedPiece[] = [];
   for await (const piece of model.encode(bytes, options)) pieces.push(piece);
@@ -68,15 +62,7 @@ describe('a model on onnx:webgpu', () => {
   it.each(plain)('computes $id', async (given) => {
     const model = modelOf(given.model);
     const found = await model.referenceTokens(given.token_ids, { preNorm: true, logits: true });
-    expect(largestDifference(found.entropies, given.entropies)).toBeLessThan(TOLERANCE.entropy);
-    expectNorms(found.norms, given.prenorm_l2);
-    const rows = given.tensors.rows === undefined ? given.token_ids.map((_, i) => i) : golden(given.tensors.rows);
-    const pick = (all: Float32Array, width: number) =>
-      Float32Array.from([...rows].flatMap((row) => [...all.subarray(row * width, (row + 1) * width)]));
-    const logits = golden(given.tensors.logits ?? given.tensors.logits_rows!);
-    const preNorm = golden(given.tensors.prenorm ?? given.tensors.prenorm_rows!);
-    expect(largestDifference(pick(found.logits!, 260), logits)).toBeLessThan(TOLERANCE.logit);
-    expect(largestDifference(pick(found.preNorm!, model.dim), preNorm)).toBeLessThan(TOLERANCE.preNorm);
+    expectGolden(given, found, model.dim);
   });
 
   it('carries keys from piece to piece: the same as in one pass, for several documents at once', async () => {

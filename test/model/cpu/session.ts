@@ -4,6 +4,7 @@ import type { LayerForm } from '../../../src/model/cpu/layers/layerForm.ts';
 import { LayerStore } from '../../../src/model/cpu/layers/layerStore.ts';
 import { openSession } from '../../../src/model/cpu/openSession.ts';
 import { readModelFile } from '../../../src/model/modelFile.ts';
+import { areFloat32 } from '../../../src/model/weights.ts';
 
 /** A model on the thread of the test. */
 export interface TestSession {
@@ -22,8 +23,7 @@ export async function testSession(
 ): Promise<TestSession> {
   const { threads = 1, bytes = 64 << 20 } = options;
   const model = await readModelFile(path);
-  const plain = [...model.weights.tensors.values()].every(({ dtype }) => dtype === 'F32');
-  const form = options.form ?? (plain ? undefined : 'f32');
+  const form = options.form ?? (areFloat32(model.weights) ? undefined : 'f32');
   const store = form === undefined ? undefined : new LayerStore(model, { form, bytes, threads: 1 });
   const session = await openSession(model, { threads, layers: store?.shared });
   const runAll = async (tasks: readonly ForwardTask[]): Promise<ForwardResult[]> =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileStamp } from '../../fileStamp.ts';
 import type { ModelFile } from '../../modelFile.ts';
-import type { Weight } from '../../weights.ts';
+import { areFloat32, type Weight } from '../../weights.ts';
 import { TensorReader } from '../layers/tensorReader.ts';
 
 const PAGE = 65_536;
@@ -22,7 +22,7 @@ export interface FloatModel {
  */
 export function floatModel(model: ModelFile): FloatModel {
   const { weights } = model;
-  if ([...weights.tensors.values()].every(({ dtype }) => dtype === 'F32')) return { model, release() {} };
+  if (areFloat32(weights)) return { model, release() {} };
   const dir = mkdtempSync(join(tmpdir(), 'sluice-weights-'));
   const release = (): void => {
     try {
