@@ -128,7 +128,11 @@ describe('weights as they are stored', () => {
 
 describe('7-bit integer weights', () => {
   it('round every weight to the nearest of 127 levels of its row, and store columns', () => {
-    const rows = fc.array(fc.array(fc.float({ noNaN: true, min: -1e3, max: 1e3 }), { minLength: 5, maxLength: 5 }), {
+    const weight = fc.oneof(
+      fc.float({ noNaN: true, min: -1e3, max: 1e3 }),
+      fc.float({ noNaN: true, min: -(2 ** -119), max: 2 ** -119 }),
+    );
+    const rows = fc.array(fc.array(weight, { minLength: 5, maxLength: 5 }), {
       minLength: 1,
       maxLength: 4,
     });
@@ -145,7 +149,8 @@ describe('7-bit integer weights', () => {
           row.forEach((weight, input) => {
             const level = target.values[input * outputs + output]!;
             expect(Math.abs(level)).toBeLessThanOrEqual(WEIGHT_LEVELS);
-            expect(Math.abs(level * scale - weight)).toBeLessThanOrEqual(scale * 0.5001);
+            const step = scale === 0 ? 2 * WEIGHT_LEVELS * 2 ** -126 : scale;
+            expect(Math.abs(level * scale - weight)).toBeLessThanOrEqual(step * 0.5001);
           });
         });
       }),

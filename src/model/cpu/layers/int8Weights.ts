@@ -4,6 +4,9 @@
  */
 export const WEIGHT_LEVELS = 63;
 
+/** Scales below are subnormal, too coarse to divide by. */
+const SMALLEST_SCALE = 2 ** -126;
+
 /** i8[in, out] and f32[out]. */
 export interface Int8Matrix {
   readonly values: Int8Array;
@@ -12,7 +15,7 @@ export interface Int8Matrix {
 
 /**
  * Quantizes rows `first` and following of a linear weight, f32[rows, in], each with a scale of its own so that its largest
- * magnitude becomes 63 (round half to even), and stores them as columns.
+ * magnitude becomes 63 (round half to even), and stores them as columns. A row without a weight of 63 * 2^-126 is zeros.
  */
 export function quantizeRows(rows: Float32Array, target: Int8Matrix, first: number): void {
   const { values, scales } = target;
@@ -26,7 +29,8 @@ export function quantizeRows(rows: Float32Array, target: Int8Matrix, first: numb
       // what is no number stays none, so that the entropies are none and somebody says so
       if (magnitude > largest || Number.isNaN(magnitude)) largest = magnitude;
     }
-    const scale = Math.fround(largest / WEIGHT_LEVELS);
+    const exact = largest / WEIGHT_LEVELS;
+    const scale = exact < SMALLEST_SCALE ? 0 : Math.fround(exact);
     scales[output] = scale;
     const inverse = scale === 0 ? 0 : 1 / scale;
     for (let i = 0, at = output; i < inputs; i++, at += outputs) values[at] = roundEven((weights[i] ?? 0) * inverse);
