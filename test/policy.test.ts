@@ -37,7 +37,7 @@ describe('package.json', () => {
   });
 
   it('keeps native packages optional', () => {
-    const native = ['onnxruntime-node', 'better-sqlite3'];
+    const native = ['onnxruntime-node', 'better-sqlite3', 'webgpu'];
     for (const name of native) expect(manifest.dependencies[name]).toBeUndefined();
   });
 
