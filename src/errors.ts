@@ -69,3 +69,8 @@ export class OutputError extends SluiceError {
 export class UsageError extends SluiceError {
   override name = 'UsageError';
 }
+
+/** A GPU, its driver or a program on it fails, or there is none. */
+export class DeviceError extends SluiceError {
+  override name = 'DeviceError';
+}

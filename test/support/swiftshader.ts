@@ -1,7 +1,7 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
@@ -37,4 +37,27 @@ export async function swiftshader(): Promise<SoftwareAdapter> {
     env: { LD_LIBRARY_PATH: folder, VK_DRIVER_FILES: path.join(folder, 'vk_swiftshader_icd.json') },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+const RTLD_NODELETE = 0x1000;
+
+/**
+ * Lets this very process find the software adapter. The library stays loaded, so its files may be removed when the process
+ * ends; environment variables that are set here reach it only from a main thread.
+ */
+export async function useSwiftshader(): Promise<void> {
+  const { env, remove } = await swiftshader();
+  const { LD_LIBRARY_PATH: folder, VK_DRIVER_FILES: driver } = env;
+  if (folder === undefined || driver === undefined) return;
+  process.env['VK_DRIVER_FILES'] = driver;
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  try {
+    process.dlopen({ exports: {} }, path.join(folder, 'libvulkan.so.1'), constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch (error) {
+    // it is no module of Node; what matters is that it is loaded
+    if (!String(error).includes('did not self-register')) {
+      await remove();
+      throw error;
+    }
+  }
 }

@@ -1,0 +1,87 @@
+import { DeviceError } from '../errors.ts';
+import { dawn, hold } from './dawn.ts';
+
+/**
+ * Which adapter is asked for: `hardware` takes the fastest one that is no program on the CPU, `software` one that is,
+ * `null` checks programs and runs none, and anything else is a part of an adapter's name.
+ */
+export type AdapterChoice = 'hardware' | 'software' | 'null' | { readonly name: string };
+
+/** What an adapter says of itself. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  /** Name of the device or driver. */
+  readonly name: string;
+  /** A program on the CPU. */
+  readonly software: boolean;
+}
+
+export interface FoundAdapter {
+  readonly adapter: GPUAdapter;
+  readonly info: AdapterInfo;
+  readonly language: ReadonlySet<string>;
+}
+
+const HINTS = {
+  linux: 'On Linux it takes libvulkan.so.1 and a Vulkan driver of the device (VK_DRIVER_FILES can name its file).',
+  other: 'Is the driver of the device installed?',
+};
+
+/** Finds an adapter. Throws DeviceError `NO_ADAPTER` where there is none of that kind. */
+export async function findAdapter(choice: AdapterChoice, toggles: readonly string[] = []): Promise<FoundAdapter> {
+  const options = [...optionsOf(choice), ...toggles];
+  const gpu = await dawn(...options);
+  const adapter = await request(gpu, choice);
+  if (adapter === null || (choice === 'hardware' && adapter.info.isFallbackAdapter)) throw noAdapter(choice);
+  hold(gpu, ...options);
+  return { adapter, info: infoOf(adapter, choice), language: gpu.wgslLanguageFeatures };
+}
+
+/** Names of all adapters, such as `vulkan: NVIDIA H200`; none is opened. Throws DeviceError `WEBGPU_MISSING`. */
+export async function listAdapters(): Promise<string[]> {
+  try {
+    const adapter = await (await dawn('adapter=\u0000')).requestAdapter();
+    return adapter === null ? [] : [adapter.info.description];
+  } catch (error) {
+    if (error instanceof DeviceError) throw error;
+    // a name that no adapter has is answered with a list of all of them
+    const listed = (error instanceof Error ? error.message : '').matchAll(/backend: '([^']*)', name: '([^']*)'/g);
+    return [...listed].map(([, backend, name]) => `${backend}: ${name}`);
+  }
+}
+
+function optionsOf(choice: AdapterChoice): string[] {
+  if (choice === 'null') return ['backend=null'];
+  return typeof choice === 'object' ? [`adapter=${choice.name}`] : [];
+}
+
+async function request(gpu: GPU, choice: AdapterChoice): Promise<GPUAdapter | null> {
+  try {
+    return await gpu.requestAdapter(
+      choice === 'software' ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' },
+    );
+  } catch {
+    // what it says is the list of adapters
+    return null;
+  }
+}
+
+function infoOf({ info }: GPUAdapter, choice: AdapterChoice): AdapterInfo {
+  const { vendor, architecture, device, description, isFallbackAdapter } = info;
+  const name = [device, description].filter((part) => part !== '').join(', ');
+  return { vendor, architecture, name, software: isFallbackAdapter || choice === 'null' };
+}
+
+function noAdapter(choice: AdapterChoice): DeviceError {
+  const what =
+    typeof choice === 'object'
+      ? `No adapter has ${JSON.stringify(choice.name)} in its name`
+      : choice === 'hardware'
+        ? 'There is no GPU that WebGPU can use'
+        : `There is no ${choice} adapter`;
+  return new DeviceError(`${what}.`, {
+    code: 'NO_ADAPTER',
+    hint: `${process.platform === 'linux' ? HINTS.linux : HINTS.other} sluice doctor lists the adapters it finds.`,
+  });
+}

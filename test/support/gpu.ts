@@ -1,0 +1,22 @@
+import { DeviceError } from '../../src/errors.ts';
+import { type AdapterChoice, findAdapter, Gpu, type GpuOptions } from '../../src/gpu/index.ts';
+import { useSwiftshader } from './swiftshader.ts';
+
+let choice: Promise<AdapterChoice> | undefined;
+
+/** The GPU of this machine if it has one, else a software adapter. */
+export function testAdapter(): Promise<AdapterChoice> {
+  choice ??= findAdapter('hardware').then(
+    () => 'hardware' as const,
+    async (error) => {
+      if (!(error instanceof DeviceError) || error.code !== 'NO_ADAPTER') throw error;
+      await useSwiftshader();
+      return 'software' as const;
+    },
+  );
+  return choice;
+}
+
+export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
+  return Gpu.open({ adapter: await testAdapter(), ...options });
+}
