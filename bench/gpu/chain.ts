@@ -1,0 +1,100 @@
+import type { Gpu, Memory, Program } from '../../src/gpu/index.ts';
+import { type Cost, type Kernel, sizesBytes, writeSizes } from '../../src/kernels/kernel.ts';
+
+/** One dispatch of a chain: what is bound to each buffer of the kernel, by the names of the memory. */
+export interface Step {
+  readonly kernel: Kernel;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly buffers: Readonly<Record<string, string>>;
+}
+
+/** A step, checked against the names of its kernel. */
+export function step<S extends string, B extends string>(
+  kernel: Kernel<S, B>,
+  sizes: Readonly<Record<S, number>>,
+  buffers: Readonly<Record<B, string>>,
+): Step {
+  // names of sizes and buffers were checked here and are only looked up from now on
+  return { kernel: kernel as unknown as Kernel, sizes, buffers };
+}
+
+/** Work of all steps. */
+export function costOf(steps: readonly Step[]): Cost {
+  const costs = steps.map(({ kernel, sizes }) => kernel.cost(sizes));
+  const sum = (of: (cost: Cost) => number): number => costs.reduce((total, cost) => total + of(cost), 0);
+  return { bytes: sum(({ bytes }) => bytes), flops: sum(({ flops }) => flops) };
+}
+
+const PLACE_BYTES = 256;
+const UNIFORM = 0x40;
+const COPY_TARGET = 0x8;
+const MOST_GROUPS = 65_535;
+
+interface Bound {
+  readonly program: Program;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number];
+}
+
+/**
+ * Steps with everything bound, to be recorded ahead of the clock and submitted many times: what is timed is the device's
+ * work, and not that of making bind groups.
+ */
+export class Chain {
+  readonly #device: GPUDevice;
+  readonly #uniforms: GPUBuffer;
+  readonly #bound: readonly Bound[];
+
+  private constructor(device: GPUDevice, uniforms: GPUBuffer, bound: readonly Bound[]) {
+    this.#device = device;
+    this.#uniforms = uniforms;
+    this.#bound = bound;
+  }
+
+  /** Compiles and binds. Throws DeviceError for a program that is wrong, TypeError for memory that has no such name. */
+  static async open(gpu: Gpu, steps: readonly Step[], memory: ReadonlyMap<string, Memory>): Promise<Chain> {
+    const { device } = gpu;
+    const size = PLACE_BYTES * steps.length;
+    const uniforms = device.createBuffer({ size, usage: UNIFORM | COPY_TARGET, label: 'sizes of a chain' });
+    const bound: Bound[] = [];
+    const places = new ArrayBuffer(size);
+    for (const [i, { kernel, sizes, buffers }] of steps.entries()) {
+      const program = await gpu.programs.get(kernel, sizes);
+      writeSizes(kernel, sizes, new DataView(places, i * PLACE_BYTES));
+      const entries: GPUBindGroupEntry[] = Object.keys(kernel.buffers).map((name, binding) => {
+        const bytes = memory.get(buffers[name] ?? '');
+        if (bytes === undefined) throw new TypeError(`${kernel.name}: no memory '${buffers[name]}' for ${name}.`);
+        return { binding: binding + 1, resource: { buffer: bytes.buffer } };
+      });
+      entries.push({ binding: 0, resource: { buffer: uniforms, size: sizesBytes(kernel) } });
+      const groups = program.form.workgroups(sizes);
+      const lines = Math.ceil(groups / MOST_GROUPS);
+      bound.push({
+        program,
+        group: device.createBindGroup({ layout: program.layout, entries }),
+        workgroups: [Math.ceil(groups / lines), lines],
+      });
+    }
+    device.queue.writeBuffer(uniforms, 0, places);
+    return new Chain(device, uniforms, bound);
+  }
+
+  /** Commands that do all steps in order, `times` over; good for one submission. */
+  record(times: number): GPUCommandBuffer {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let time = 0; time < times; time++) {
+      for (const [i, { program, group, workgroups }] of this.#bound.entries()) {
+        pass.setPipeline(program.pipeline);
+        pass.setBindGroup(0, group, [i * PLACE_BYTES]);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+    }
+    pass.end();
+    return encoder.finish();
+  }
+
+  close(): void {
+    this.#uniforms.destroy();
+  }
+}

@@ -1,0 +1,47 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { type AdapterChoice, describeVariant, Gpu } from '../src/gpu/index.ts';
+import { testAdapter } from '../test/support/gpu.ts';
+import { useSwiftshader } from '../test/support/swiftshader.ts';
+import { ceilingsOf } from './gpu/ceilings.ts';
+import type { Bench } from './harness.ts';
+import { benchKernel, type KernelBench } from './kernelHarness.ts';
+
+const ROWS = path.join(import.meta.dirname, 'kernels');
+const MEMORY_BYTES = 4 * 2 ** 30;
+
+/**
+ * GPU kernels against chains of elementary kernels that compute the same. The ceiling is the device's own copy, or its own
+ * multiply-adds where arithmetic takes longer than memory. `SLUICE_KERNELS=entropy,softmax` takes these only;
+ * `SLUICE_ADAPTER=software`, or a part of an adapter's name, takes that adapter. Notes go to stderr.
+ */
+export default async function kernels(bench: Bench): Promise<void> {
+  const gpu = await Gpu.open({ adapter: await adapter(), memoryBytes: MEMORY_BYTES });
+  const note = (text: string): void => console.error(text);
+  note(`${gpu.info.name}: ${describeVariant(gpu.variant)}`);
+  const ceilings = await ceilingsOf(gpu);
+  bench.report({ case: 'copy', value: ceilings.bandwidth / 1e9, unit: 'GB/s' });
+  bench.report({ case: 'multiply-add', value: ceilings.flops / 1e9, unit: 'GFLOP/s' });
+  for (const name of await chosen()) {
+    const { default: row } = (await import(`./kernels/${name}.ts`)) as { default: KernelBench };
+    await benchKernel(bench, gpu, ceilings, row, note);
+  }
+  gpu.close();
+}
+
+async function adapter(): Promise<AdapterChoice> {
+  const name = process.env['SLUICE_ADAPTER'];
+  if (name === undefined || name === 'hardware') return name ?? testAdapter();
+  if (name !== 'software') return { name };
+  await useSwiftshader();
+  return name;
+}
+
+async function chosen(): Promise<string[]> {
+  const known = (await readdir(ROWS)).map((file) => path.basename(file, '.ts')).sort();
+  const asked = process.env['SLUICE_KERNELS']?.split(',');
+  const unknown = asked?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0)
+    throw new Error(`No kernel '${unknown.join("', '")}' is measured. Known: ${known.join(', ')}`);
+  return asked ?? known;
+}
