@@ -8,12 +8,15 @@ export {
   writeCalibration,
 } from './calibration.ts';
 export { type ModelConfig, parseConfig, readConfig } from './config.ts';
-export { CpuModel, defaultModelDir, type OpenOptions, openModel } from './cpu/cpuModel.ts';
+export { CpuModel } from './cpu/cpuModel.ts';
 export type { LayerCounts } from './cpu/layers/sharedLayers.ts';
-export { type Backend, type Device, listBackends } from './cpu/providers/backends.ts';
-export { DeviceModel } from './cpu/providers/deviceModel.ts';
+export { type Backend, listBackends } from './cpu/providers/backends.ts';
+export type { Device } from './devices/device.ts';
+export { DeviceModel } from './devices/deviceModel.ts';
+export type { DeviceTimes } from './devices/deviceProtocol.ts';
 export { readGgufModel } from './ggufModel.ts';
 export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
+export { defaultModelDir, type OpenOptions, openModel } from './openModel.ts';
 export { openOptions } from './openOptions.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
 export { sharedLayerCounts } from './sharedModels.ts';

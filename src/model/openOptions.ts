@@ -1,6 +1,8 @@
 import { PipelineError } from '../errors.ts';
-import type { OpenOptions } from './cpu/cpuModel.ts';
-import { isDevice } from './cpu/providers/backends.ts';
+import { isDevice } from './devices/device.ts';
+import { hasGpu } from './gpu/gpuProbe.ts';
+import { GPU_WEIGHT_FORMS } from './gpu/weightForm.ts';
+import type { OpenOptions } from './openModel.ts';
 
 /** How a model is run, as a pipeline or a command line says it. */
 export interface ModelSettings {
@@ -8,31 +10,48 @@ export interface ModelSettings {
   readonly weights?: string | undefined;
   /** Bytes that decoded layers may take. */
   readonly weightCacheBytes?: number | undefined;
+  /** Bytes of each GPU's memory to use. */
+  readonly gpuMemoryBytes?: number | undefined;
+  /** Time every kernel of a GPU. */
+  readonly profile?: boolean | undefined;
 }
 
-const WEIGHTS = ['f32', 'int8'] as const;
-
 /**
- * Checks how a model shall be opened; what the run says goes before what a stage was told.
- * Throws PipelineError `BAD_OPTION`.
+ * Checks how a model shall be opened; what the run says goes before what a stage was told. `auto` is a GPU, if there is one
+ * that is no program on the CPU, else the CPU. Throws PipelineError `BAD_OPTION`.
  */
 export function openOptions(stage: ModelSettings, run: ModelSettings = {}): OpenOptions {
   const asked = run.device ?? stage.device ?? 'auto';
-  const device = asked === 'auto' ? 'cpu' : asked;
-  if (!isDevice(device))
+  const device = asked === 'auto' ? (hasGpu() ? 'webgpu' : 'cpu') : asked;
+  if (!isDevice(device)) {
     throw unknown(
       `There is no device ${JSON.stringify(device)}.`,
-      'auto, cpu, or onnx:<provider>; see `sluice doctor`',
+      'auto, cpu, webgpu, webgpu:<part of an adapter name>, or onnx:<provider>; see `sluice doctor`',
     );
+  }
   const name = run.weights ?? stage.weights ?? 'f32';
-  const weights = WEIGHTS.find((form) => form === name);
-  if (weights === undefined)
-    throw unknown(`There are no weights ${JSON.stringify(name)}.`, name === 'int4' ? NO_INT4 : WEIGHTS.join(', '));
-  return { device, weights, weightCacheBytes: run.weightCacheBytes ?? stage.weightCacheBytes };
+  const weights = GPU_WEIGHT_FORMS.find((form) => form === name);
+  if (weights === undefined) {
+    throw unknown(`There are no weights ${JSON.stringify(name)}.`, GPU_WEIGHT_FORMS.join(', '));
+  }
+  if (device === 'cpu' && weights !== 'f32' && weights !== 'int8') {
+    throw unknown(`There are no weights ${JSON.stringify(name)} on the CPU.`, FEW_BITS_ON_CPU);
+  }
+  const profile = run.profile ?? stage.profile;
+  if (profile && !device.startsWith('webgpu')) {
+    throw unknown(`There are no times of kernels on ${device}.`, 'Profiles are for --device webgpu.');
+  }
+  return {
+    device,
+    weights,
+    weightCacheBytes: run.weightCacheBytes ?? stage.weightCacheBytes,
+    gpuMemoryBytes: run.gpuMemoryBytes ?? stage.gpuMemoryBytes,
+    profile,
+  };
 }
 
-const NO_INT4 =
-  'f32 or int8: 4-bit weights are slower than int8 on a CPU, and far less exact. To save memory, use a Q4_K model file.';
+const FEW_BITS_ON_CPU =
+  'f32 or int8: fewer bits are slower than int8 on a CPU, and far less exact. To save memory, use a Q4_K model file.';
 
 function unknown(message: string, hint: string): PipelineError {
   return new PipelineError(message, { code: 'BAD_OPTION', hint });

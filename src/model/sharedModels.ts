@@ -1,6 +1,6 @@
-import { type OpenOptions, openModel } from './cpu/cpuModel.ts';
 import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 import type { EntropyModel } from './model.ts';
+import { type OpenOptions, openModel } from './openModel.ts';
 
 const models = new Map<string, Promise<EntropyModel>>();
 const opened = new Set<EntropyModel>();

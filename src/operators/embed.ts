@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
-import { checkedPieceTokens, defaultModelDir, type OpenOptions } from '../model/cpu/cpuModel.ts';
-import { modelFootprint } from '../model/cpu/footprint.ts';
+import { checkedPieceTokens } from '../model/cpu/cpuModel.ts';
+import { deviceFootprint, modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EntropyModel } from '../model/model.ts';
+import { defaultModelDir, type OpenOptions } from '../model/openModel.ts';
 import { openOptions } from '../model/openOptions.ts';
 import { sharedModel } from '../model/sharedModels.ts';
 import { longestPiece, pieceEnd } from '../model/stream.ts';
@@ -202,7 +203,15 @@ function sizesOf(
   how: OpenOptions,
 ): { readonly width: number; readonly holds: number } {
   try {
-    const { dim, bytes } = modelFootprint(dir, { ...how, pieceTokens, threads: sharedPool().threads });
+    const { device = 'cpu', weights, weightCacheBytes } = how;
+    const { dim, bytes } = device.startsWith('webgpu')
+      ? deviceFootprint(dir)
+      : modelFootprint(dir, {
+          weights: weights === 'int8' ? 'int8' : 'f32',
+          weightCacheBytes,
+          pieceTokens,
+          threads: sharedPool().threads,
+        });
     return { width: dim, holds: bytes };
   } catch {
     return { width: 0, holds: 0 };

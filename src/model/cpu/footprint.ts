@@ -26,6 +26,14 @@ export interface FootprintOptions {
   readonly weightCacheBytes?: number | undefined;
 }
 
+/** A driver and its library, and results on their way: not the memory of a GPU. */
+const DEVICE_BYTES = 512 << 20;
+
+/** What a model on a device takes of this machine's memory. */
+export function deviceFootprint(path: string): Footprint {
+  return { dim: sizes(path).config.dim, bytes: DEVICE_BYTES };
+}
+
 export interface Footprint {
   /** Of the states. */
   readonly dim: number;

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ForwardResult, ForwardTask } from '../../../src/model/cpu/forward.ts';
 import { requireListed } from '../../../src/model/cpu/providers/backends.ts';
-import { DeviceProcess } from '../../../src/model/cpu/providers/deviceProcess.ts';
-import { requireAgreement } from '../../../src/model/cpu/providers/selfCheck.ts';
+import { DeviceProcess } from '../../../src/model/devices/deviceProcess.ts';
+import { requireAgreement } from '../../../src/model/devices/selfCheck.ts';
 import {
   type Device,
   type EncodedPiece,
@@ -82,7 +82,7 @@ describe('a model on onnx:webgpu', () => {
 
   it('shares keys among the heads of a group, and turns carried keys back where positions restart', async () => {
     const path = modelFolder({ ...smallArgs, n_kv_heads: 2 });
-    const { process: device } = await DeviceProcess.open(path, 'webgpu');
+    const { process: device } = await DeviceProcess.open(path, { kind: 'onnx', provider: 'webgpu' });
     const cpu = await testSession(path);
     const tokens = Int32Array.from(prose(200), (byte) => byte + 4);
     const first = { tokens: tokens.slice(0, 40), position: 400, carry: true, preNorm: false, logits: false };
@@ -145,8 +145,8 @@ describe('a device that cannot be had', () => {
   });
 
   it('is no other word', async () => {
-    // @ts-expect-error a name without the prefix is kept for kernels of our own
-    await expect(openModel(path, { device: 'webgpu' })).rejects.toMatchObject({ code: 'NO_DEVICE' });
+    // @ts-expect-error no name of a device
+    await expect(openModel(path, { device: 'abacus' })).rejects.toMatchObject({ code: 'NO_DEVICE' });
     await expect(openModel(path, { device: 'onnx:cpu' })).rejects.toMatchObject({ code: 'NO_DEVICE' });
   });
 

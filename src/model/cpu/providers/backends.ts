@@ -1,9 +1,6 @@
 import { ModelError } from '../../../errors.ts';
 import { loadRuntime } from '../session.ts';
 
-/** Where a model is computed: `cpu`, or `onnx:` and the name of another execution provider of ONNX Runtime. */
-export type Device = 'cpu' | `onnx:${string}`;
-
 /** An execution provider that ONNX Runtime for Node knows on this platform. */
 export interface Backend {
   /** Such as `cpu`, `webgpu`, `cuda`, `coreml`, `dml`. */
@@ -18,22 +15,6 @@ const PREFIX = 'onnx:';
 export async function listBackends(): Promise<Backend[]> {
   const { listSupportedBackends } = await loadRuntime();
   return listSupportedBackends().map(({ name, bundled }) => ({ name, bundled }));
-}
-
-/** Whether a name has the form of a device; there may be none of that name here. */
-export function isDevice(name: string): name is Device {
-  return name === 'cpu' || (name.startsWith(PREFIX) && name.length > PREFIX.length);
-}
-
-/** Name of the execution provider that a device means; undefined for the CPU. Throws ModelError `NO_DEVICE`. */
-export function providerOf(device: string): string | undefined {
-  if (device === 'cpu') return undefined;
-  const provider = device.slice(PREFIX.length);
-  if (isDevice(device) && provider !== 'cpu') return provider;
-  throw new ModelError(`There is no device ${JSON.stringify(device)}.`, {
-    code: 'NO_DEVICE',
-    hint: 'cpu, or onnx:<provider> such as onnx:webgpu; `sluice doctor` lists those of this platform.',
-  });
 }
 
 /** The backend of that name among those listed. Throws ModelError `NO_DEVICE` naming the devices there are. */

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../../config.ts';
+import { LAP_POSITIONS } from '../../stream.ts';
 import type { BandShape } from '../bands.ts';
 
 /** Queries that share one copy of keys: larger blocks copy fewer keys, smaller ones look at fewer in vain. */
@@ -59,6 +60,20 @@ export function largestTensorBytes(config: ModelConfig, tokens: number): number 
   const { heads, window, ffnHidden, vocabSize } = config;
   const { blocks, queriesPerBlock, keysPerBlock } = sizesOf(tokens, window - 1, window);
   return 4 * Math.max(heads * blocks * queriesPerBlock * keysPerBlock, tokens * Math.max(ffnHidden, vocabSize));
+}
+
+/** What every WebGPU device can bind as one buffer. */
+const MOST_TENSOR_BYTES = 128 << 20;
+
+/** The longest piece whose tensors every WebGPU device can bind, wherever in a document it is. */
+export function longestDevicePiece(config: ModelConfig): number {
+  let [fits, most] = [1, LAP_POSITIONS];
+  while (fits < most) {
+    const tokens = Math.ceil((fits + most) / 2);
+    if (largestTensorBytes(config, tokens) <= MOST_TENSOR_BYTES) fits = tokens;
+    else most = tokens - 1;
+  }
+  return fits;
 }
 
 function sizesOf(tokens: number, past: number, window: number) {

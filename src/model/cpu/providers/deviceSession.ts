@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ModelConfig } from '../../config.ts';
+import type { DeviceResult, DeviceTask } from '../../devices/deviceProtocol.ts';
 import type { ModelFile } from '../../modelFile.ts';
 import { RopeTable } from '../../rope.ts';
 import { BLOCKED_INPUT } from '../onnx/blockedAttention.ts';
@@ -9,7 +10,6 @@ import { MappedWeights } from '../onnx/mappedWeights.ts';
 import { INPUT, OUTPUT } from '../onnx/ports.ts';
 import { type Feeds, floats, loadRuntime, type Runtime } from '../session.ts';
 import { blockedBandOf } from './blockedBand.ts';
-import type { DeviceResult, DeviceTask } from './deviceProtocol.ts';
 
 type Provider = NonNullable<InferenceSession.SessionOptions['executionProviders']>[number];
 

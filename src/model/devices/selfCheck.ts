@@ -1,8 +1,7 @@
-import { ModelError } from '../../../errors.ts';
-import type { ForwardResult, ForwardTask, KeyValues } from '../forward.ts';
-import type { ForwardSession } from '../session.ts';
-import type { Agreement } from './deviceProtocol.ts';
-import type { CarriedRows, DeviceSession } from './deviceSession.ts';
+import { ModelError } from '../../errors.ts';
+import type { ForwardResult, ForwardTask, KeyValues } from '../cpu/forward.ts';
+import type { ForwardSession } from '../cpu/session.ts';
+import type { Agreement, DeviceResult, DeviceTask } from './deviceProtocol.ts';
 
 /** Entropies of device and CPU may differ by so many nats, and norms by this part of themselves. */
 const TOLERANCE = 1e-3;
@@ -15,8 +14,20 @@ export interface Signals {
   readonly norms: ArrayLike<number>;
 }
 
+/** Passes on a device, one after the other; what a pass leaves behind is handed to the next. */
+export interface CheckedSession<Past> {
+  run(
+    task: DeviceTask,
+    past: Past | undefined,
+  ): Promise<{ readonly result: DeviceResult; readonly next: Past | undefined }>;
+}
+
 /** Lets device and CPU compute the same tokens. Throws ModelError `DEVICE_WRONG` where they differ. */
-export async function checkDevice(device: DeviceSession, cpu: ForwardSession, name: string): Promise<Agreement> {
+export async function checkDevice<Past>(
+  device: CheckedSession<Past>,
+  cpu: ForwardSession,
+  name: string,
+): Promise<Agreement> {
   return requireAgreement(await onDevice(device), await onCpu(cpu), name);
 }
 
@@ -59,12 +70,13 @@ function* passes(): Iterable<Omit<ForwardTask, 'past'>> {
   }
 }
 
-async function onDevice(session: DeviceSession): Promise<Signals> {
-  let past: CarriedRows | undefined;
+async function onDevice<Past>(session: CheckedSession<Past>): Promise<Signals> {
+  let past: Past | undefined;
+  let pastRows = 0;
   const results: Signals[] = [];
   for (const task of passes()) {
-    const { result, next } = await session.run({ ...task, pastRows: past?.rows ?? 0 }, past);
-    past = next;
+    const { result, next } = await session.run({ ...task, pastRows }, past);
+    [past, pastRows] = [next, result.nextRows];
     results.push(result);
   }
   return joined(results);

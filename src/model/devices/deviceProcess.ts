@@ -1,14 +1,27 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { stripVTControlCharacters } from 'node:util';
-import { ModelError } from '../../../errors.ts';
-import { workerModule } from '../../../run/pool.ts';
-import type { ForwardResult, ForwardTask } from '../forward.ts';
-import type { Agreement, DeviceFailure, DeviceReply, DeviceRequest, DeviceResult } from './deviceProtocol.ts';
+import { ModelError } from '../../errors.ts';
+import { workerModule } from '../../run/pool.ts';
+import type { ForwardResult, ForwardTask } from '../cpu/forward.ts';
+import type {
+  DeviceFailure,
+  DeviceMessage,
+  DeviceReply,
+  DeviceRequest,
+  DeviceResult,
+  DeviceSpec,
+  DeviceTimes,
+  ForgetRequest,
+  OpenedDevice,
+} from './deviceProtocol.ts';
 
-const MAIN = workerModule(import.meta.url, './deviceMain');
-/** One pass is computed while the next one lies ready. */
-const IN_HAND = 2;
+const MAINS = {
+  onnx: workerModule(import.meta.url, '../cpu/providers/providerMain'),
+  webgpu: workerModule(import.meta.url, '../gpu/gpuMain'),
+} as const;
+/** Batches of tokens that the process has: one is computed, one lies ready, one is on its way. */
+const BATCHES = 3;
 const UNAVAILABLE = 'DEVICE_UNAVAILABLE';
 const STDERR_CHARS = 1000;
 /** A process that has not ended by itself for so long hangs in a driver. */
@@ -19,6 +32,7 @@ const ELSEWHERE = new Float32Array(new SharedArrayBuffer(0));
 interface Waiting {
   readonly request: DeviceRequest;
   readonly priority: number;
+  readonly tokens: number;
   readonly signal: AbortSignal | undefined;
   resolve(reply: DeviceReply): void;
   reject(error: unknown): void;
@@ -26,12 +40,12 @@ interface Waiting {
 
 export interface OpenDevice {
   readonly process: DeviceProcess;
-  readonly agreement: Agreement;
+  readonly opened: OpenedDevice;
 }
 
 /**
- * A model on a device, in a process of its own: passes go one by one, the smallest priority first. The process ends with
- * this one, and does not keep it from ending.
+ * A model on a device, in a process of its own, which is sent a few batches of passes at a time, the smallest priority
+ * first. The process ends with this one, and does not keep it from ending.
  */
 export class DeviceProcess {
   readonly #path: string;
@@ -39,22 +53,28 @@ export class DeviceProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #waiting: Waiting[] = [];
-  readonly #inHand: Waiting[] = [];
+  readonly #inHand = new Map<number, Waiting>();
+  #tokensInHand = 0;
+  #mostTokens = 0;
+  #requests = 0;
   /** Documents whose keys and values the process holds. */
   readonly #held = new Set<number>();
   #stderr = '';
   #lost: ModelError | undefined;
 
-  private constructor(path: string, provider: string) {
+  private constructor(path: string, spec: DeviceSpec) {
     this.#path = path;
-    this.#device = `onnx:${provider}`;
-    this.#child = fork(MAIN, [], {
+    this.#device = deviceName(spec);
+    this.#child = fork(MAINS[spec.kind], [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: process.execArgv.filter((flag) => flag.startsWith('--conditions=')),
     });
     this.#child.on('message', (reply: DeviceReply) => {
-      this.#inHand.shift()?.resolve(reply);
+      const waiting = this.#inHand.get(reply.id);
+      this.#inHand.delete(reply.id);
+      this.#tokensInHand -= waiting?.tokens ?? 0;
+      waiting?.resolve(reply);
       this.#send();
     });
     this.#ended = Promise.all([this.#exit(), this.#quiet()]).then(() => {});
@@ -64,18 +84,22 @@ export class DeviceProcess {
    * Opens a model on a device and checks what it computes. Throws ModelError `NO_DEVICE`, `DEVICE_UNAVAILABLE`,
    * `DEVICE_WRONG`, or what reading the model throws.
    */
-  static async open(path: string, provider: string): Promise<OpenDevice> {
-    const opened = new DeviceProcess(path, provider);
-    const failure = await opened
-      .#ask({ kind: 'open', path, provider }, 0, undefined)
+  static async open(path: string, spec: DeviceSpec): Promise<OpenDevice> {
+    const process = new DeviceProcess(path, spec);
+    const answer = await process
+      .#ask({ kind: 'open', path, spec })
       .then(
         (reply) => ('opened' in reply ? reply.opened : 'failure' in reply ? reply.failure : unavailable('no answer')),
         unavailable,
       );
-    if ('tokens' in failure) return { process: opened, agreement: failure };
+    if ('agreement' in answer) {
+      process.#mostTokens = BATCHES * answer.batchTokens;
+      return { process, opened: answer };
+    }
     // by then all that it said has come
-    await opened.close();
-    const said = failure.code === UNAVAILABLE ? opened.#stderr.replaceAll(/\s+/g, ' ').trim() : '';
+    await process.close();
+    const failure = answer;
+    const said = failure.code === UNAVAILABLE ? process.#stderr.replaceAll(/\s+/g, ' ').trim() : '';
     throw new ModelError(failure.message + (said === '' ? '' : ` [${said}]`), { ...failure });
   }
 
@@ -86,8 +110,9 @@ export class DeviceProcess {
     priority: number,
     signal: AbortSignal | undefined,
   ): Promise<ForwardResult> {
-    const request: DeviceRequest = { kind: 'pass', document, task: { ...task, pastRows: past?.rows ?? 0 } };
-    const reply = await this.#ask(request, priority, signal);
+    const request: DeviceRequest = { kind: 'pass', document, priority, task: { ...task, pastRows: past?.rows ?? 0 } };
+    const reply = await this.#ask(request, { priority, signal, tokens: task.tokens.length });
+    if ('failure' in reply && reply.failure.ofPass) throw new ModelError(reply.failure.message, { ...reply.failure });
     if (!('result' in reply)) throw this.#lose('failure' in reply ? reply.failure.message : 'it gave no result');
     if (reply.result.nextRows > 0) this.#held.add(document);
     else this.#held.delete(document);
@@ -97,7 +122,24 @@ export class DeviceProcess {
   /** Gives up what is held for a document; none of its passes may be under way. */
   forget(document: number): void {
     if (!this.#held.delete(document) || !this.#child.connected) return;
-    this.#child.send({ kind: 'forget', document } satisfies DeviceRequest, () => {});
+    this.#child.send({ kind: 'forget', document } satisfies ForgetRequest, () => {});
+  }
+
+  /** Why nothing can be computed any more. */
+  get lost(): ModelError | undefined {
+    return this.#lost;
+  }
+
+  /** Tokens of passes that were asked for and have not come back. */
+  get load(): number {
+    return this.#waiting.reduce((sum, { tokens }) => sum + tokens, this.#tokensInHand);
+  }
+
+  /** Times of all kernels so far. Throws ModelError where the device was not opened to be timed. */
+  async times(): Promise<DeviceTimes> {
+    const reply = await this.#ask({ kind: 'times' });
+    if ('times' in reply) return reply.times;
+    throw new ModelError('failure' in reply ? reply.failure.message : 'no answer', { code: 'NO_TIMES' });
   }
 
   /** Ends the process; passes under way fail. */
@@ -133,29 +175,37 @@ export class DeviceProcess {
     });
   }
 
-  #ask(request: DeviceRequest, priority: number, signal: AbortSignal | undefined): Promise<DeviceReply> {
+  #ask(
+    request: DeviceRequest,
+    how: { readonly priority?: number; readonly tokens?: number; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<DeviceReply> {
+    const { priority = 0, tokens = 0, signal } = how;
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(this.#lost);
       let place = this.#waiting.length;
       while (place > 0 && (this.#waiting[place - 1]?.priority ?? 0) > priority) place--;
-      this.#waiting.splice(place, 0, { request, priority, signal, resolve, reject });
+      this.#waiting.splice(place, 0, { request, priority, tokens, signal, resolve, reject });
       this.#send();
     });
   }
 
   #send(): void {
-    while (this.#inHand.length < IN_HAND) {
-      const next = this.#waiting.shift();
+    for (;;) {
+      const next = this.#waiting[0];
       if (next === undefined) break;
+      if (this.#inHand.size > 0 && this.#tokensInHand + next.tokens > this.#mostTokens) break;
+      this.#waiting.shift();
       if (next.signal?.aborted) {
         next.reject(next.signal.reason);
         continue;
       }
-      this.#inHand.push(next);
+      const id = this.#requests++;
+      this.#inHand.set(id, next);
+      this.#tokensInHand += next.tokens;
       // where it cannot be sent, the process has ended, and its end is heard of
-      this.#child.send(next.request, () => {});
+      this.#child.send({ id, ...next.request } satisfies DeviceMessage, () => {});
     }
-    this.#keep(this.#inHand.length > 0);
+    this.#keep(this.#inHand.size > 0);
   }
 
   /** Whether this process goes on because of the other one. */
@@ -173,9 +223,18 @@ export class DeviceProcess {
     });
     // which ends it, as soon as no pass is under way
     if (this.#child.connected) this.#child.disconnect();
-    for (const waiting of [...this.#inHand.splice(0), ...this.#waiting.splice(0)]) waiting.reject(this.#lost);
+    const failed = [...this.#inHand.values(), ...this.#waiting.splice(0)];
+    this.#inHand.clear();
+    for (const waiting of failed) waiting.reject(this.#lost);
     return this.#lost;
   }
+}
+
+/** The name that a device is asked for by. */
+export function deviceName(spec: DeviceSpec): string {
+  if (spec.kind === 'onnx') return `onnx:${spec.provider}`;
+  if (spec.adapter === 'hardware') return 'webgpu';
+  return `webgpu:${typeof spec.adapter === 'object' ? spec.adapter.name : spec.adapter}`;
 }
 
 function unavailable(error: unknown): DeviceFailure {
