@@ -1,3 +1,4 @@
+import type { ModelError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 
@@ -60,6 +61,8 @@ export interface EntropyModel {
   readonly rowsComputed: number;
   /** What became of the decoded layers that passes asked for; absent where weights are used as they lie in their file. */
   readonly layerCounts?: LayerCounts | undefined;
+  /** Why nothing can be computed any more; absent while all is well. */
+  readonly lost?: ModelError | undefined;
   /**
    * `stream` mode: BOS and the document's bytes in pieces that carry keys and values, so that a document of any length
    * gets the exact sliding-window result with no token computed twice. An empty document yields nothing.

@@ -14,6 +14,8 @@ export interface ModelSettings {
   readonly gpuMemoryBytes?: number | undefined;
   /** Time every kernel of a GPU. */
   readonly profile?: boolean | undefined;
+  /** It takes the place of a device that was lost, and must compute the same but for rounding. */
+  readonly standsIn?: boolean | undefined;
 }
 
 /**
@@ -33,6 +35,12 @@ export function openOptions(stage: ModelSettings, run: ModelSettings = {}): Open
   const weights = GPU_WEIGHT_FORMS.find((form) => form === name);
   if (weights === undefined) {
     throw unknown(`There are no weights ${JSON.stringify(name)}.`, GPU_WEIGHT_FORMS.join(', '));
+  }
+  if (run.standsIn && weights !== 'f32') {
+    throw new PipelineError(`The device was lost, and ${device} has no weights like its ${weights}.`, {
+      code: 'NO_STAND_IN',
+      hint: 'Run again to resume, once the device works.',
+    });
   }
   if (device === 'cpu' && weights !== 'f32' && weights !== 'int8') {
     throw unknown(`There are no weights ${JSON.stringify(name)} on the CPU.`, FEW_BITS_ON_CPU);

@@ -45,6 +45,8 @@ export type RunEvent =
       readonly committed: ReadonlyMap<string, CommitRecord>;
     }
   | { readonly type: 'started'; readonly split: SplitRun }
+  /** A device was lost; the split is done again, on a fresh device or on the CPU. */
+  | { readonly type: 'retried'; readonly split: string; readonly on: 'device' | 'cpu'; readonly reason: string }
   | { readonly type: 'committed'; readonly record: CommitRecord };
 
 export interface RunSummary {

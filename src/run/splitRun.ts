@@ -40,6 +40,8 @@ export interface SplitJob {
   readonly memory: Pick<MemoryPlan, 'rooms'>;
   /** Documents to read at most. */
   readonly limit?: number | undefined;
+  /** Counts of the commit that are known beforehand. */
+  readonly counts?: Readonly<Record<string, number>> | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -85,7 +87,7 @@ export class SplitRun {
     try {
       for (const sink of pipeline.sinks) writers.push(await sink.open(context));
       await this.#flow(writers);
-      const counts: Record<string, number> = { ...this.#counts() };
+      const counts: Record<string, number> = { ...this.#counts(), ...this.#job.counts };
       for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
       requireRate(pipeline.options.maxRejectRate, this.rejects.count, this.tally.records, `split ${split.id}`);
       return await disk(folder, () => this.#commit(counts));

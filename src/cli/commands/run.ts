@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
 import { type LayerCounts, sharedLayerCounts } from '../../model/index.ts';
 import type { Pipeline } from '../../run/definition.ts';
+import { MOVED_TO_CPU } from '../../run/deviceRecovery.ts';
 import { exitCode } from '../../run/exitCodes.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { PLAN_REJECTS } from '../../run/plan.ts';
@@ -158,6 +159,12 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
     return;
   }
   counter.see(event);
+  if (event.type === 'retried') {
+    const { split, on, reason } = event;
+    const where = on === 'cpu' ? 'on the CPU' : 'on a fresh device';
+    reporter.note(`split ${split} is done again ${where}: ${reason}`);
+    if (flags.progress === 'json') jsonLine({ event: 'retried', split, on, reason });
+  }
   if (event.type === 'committed' && flags.progress === 'json') {
     jsonLine({ event: 'committed', split: event.record.split, ...event.record.counts, rejects: event.record.rejects });
   }
@@ -182,6 +189,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     splits: summary.splits,
     splits_run_now: summary.ran,
     weight_cache: sharedLayerCounts() ?? null,
+    splits_moved_to_cpu: counts[MOVED_TO_CPU] ?? 0,
     output,
   };
   if (flags.progress === 'json') {
@@ -199,6 +207,11 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
       ? 'nothing to do   every split was committed before'
       : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toPrecision(3)} MB/s`,
     ...weightCache(facts.weight_cache),
+    ...(facts.splits_moved_to_cpu > 0
+      ? [
+          `device lost    ${plural(facts.splits_moved_to_cpu, 'split')} done on the CPU instead; their numbers differ in the last bits`,
+        ]
+      : []),
     ...(rejects > 0 ? [`rejects        ${count(rejects)}, see ${output}/rejects`] : []),
     `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];

@@ -67,7 +67,7 @@ export class Counter {
       this.#done.rejects = event.plan.left_out;
     } else if (event.type === 'started') {
       this.running.set(event.split.split.id, event.split);
-    } else {
+    } else if (event.type === 'committed') {
       const { record } = event;
       this.running.delete(record.split);
       this.#splits.committed++;

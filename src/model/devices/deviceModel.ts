@@ -25,18 +25,21 @@ export class DeviceModel implements EntropyModel {
   readonly agreement: Agreement;
   /** For people. */
   readonly description: string;
+  /** Whether its kernels are timed. */
+  readonly profile: boolean;
   rowsComputed = 0;
   readonly #processes: readonly DeviceProcess[];
   readonly #mostPieceTokens: number;
   #documents = 0;
 
-  private constructor(file: ModelFile, id: string, device: Device, devices: readonly OpenDevice[]) {
+  private constructor(file: ModelFile, id: string, device: Device, devices: readonly OpenDevice[], profile: boolean) {
     this.dir = file.path;
     this.id = id;
     this.config = file.config;
     this.dim = file.config.dim;
     this.autoThreshold = file.autoThreshold;
     this.device = device;
+    this.profile = profile;
     const opened = devices.map((one) => one.opened);
     const most = (pick: (agreement: Agreement) => number) =>
       Math.max(...opened.map(({ agreement }) => pick(agreement)));
@@ -75,7 +78,7 @@ export class DeviceModel implements EntropyModel {
           },
         );
       }
-      return new DeviceModel(file, await idOf(identities[0] ?? ''), device, devices);
+      return new DeviceModel(file, await idOf(identities[0] ?? ''), device, devices, isTimed(specs));
     } catch (error) {
       await Promise.all(devices.map(({ process }) => process.close()));
       throw error;
@@ -156,3 +159,5 @@ export class DeviceModel implements EntropyModel {
     );
   }
 }
+
+const isTimed = (specs: readonly DeviceSpec[]): boolean => specs.some((spec) => spec.kind === 'webgpu' && spec.profile);

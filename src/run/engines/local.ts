@@ -1,5 +1,6 @@
 import type { CommitRecord } from '../commitRecord.ts';
 import type { Pipeline } from '../definition.ts';
+import { DeviceRecovery } from '../deviceRecovery.ts';
 import type { OutputFolder } from '../durable.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { Plan } from '../plan.ts';
@@ -27,6 +28,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
   const { plan, commits, memory, signal } = job;
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
+  const recovery = new DeviceRecovery(job.pipeline, (event) => job.onEvent?.(event));
   let left = plan.limit ?? Number.POSITIVE_INFINITY;
   let next = 0;
   let ran = 0;
@@ -39,9 +41,11 @@ export async function runSplits(job: LocalJob): Promise<number> {
       if (record === undefined) {
         either.throwIfAborted();
         const limit = plan.limit === null ? undefined : left;
-        const one = new SplitRun({ pipeline: job.pipeline, split, folder: job.folder, memory, limit, signal: either });
-        job.onEvent?.({ type: 'started', split: one });
-        record = await one.run();
+        record = await recovery.run(split.id, (pipeline, counts) => {
+          const one = new SplitRun({ pipeline, split, folder: job.folder, memory, limit, counts, signal: either });
+          job.onEvent?.({ type: 'started', split: one });
+          return one.run();
+        });
         commits.set(split.id, record);
         ran++;
         requireRunRate(job);
