@@ -23,32 +23,38 @@ export interface FoundAdapter {
   readonly language: ReadonlySet<string>;
 }
 
+/** No adapter has it in its name. */
+const NO_NAME = '\u0000';
+
 const HINTS = {
   linux: 'On Linux it takes libvulkan.so.1 and a Vulkan driver of the device (VK_DRIVER_FILES can name its file).',
   other: 'Is the driver of the device installed?',
 };
 
-/** Finds an adapter. Throws DeviceError `NO_ADAPTER` where there is none of that kind. */
+/**
+ * Finds an adapter. Throws DeviceError `NO_ADAPTER` where there is none of that kind, saying which there are.
+ * @param toggles options of Dawn
+ */
 export async function findAdapter(choice: AdapterChoice, toggles: readonly string[] = []): Promise<FoundAdapter> {
   const options = [...optionsOf(choice), ...toggles];
   const gpu = await dawn(...options);
   const adapter = await request(gpu, choice);
-  if (adapter === null || (choice === 'hardware' && adapter.info.isFallbackAdapter)) throw noAdapter(choice);
+  if (adapter === null || (choice === 'hardware' && adapter.info.isFallbackAdapter)) {
+    throw noAdapter(choice, await listAdapters());
+  }
   hold(gpu, ...options);
   return { adapter, info: infoOf(adapter, choice), language: gpu.wgslLanguageFeatures };
 }
 
 /** Names of all adapters, such as `vulkan: NVIDIA H200`; none is opened. Throws DeviceError `WEBGPU_MISSING`. */
 export async function listAdapters(): Promise<string[]> {
-  try {
-    const adapter = await (await dawn('adapter=\u0000')).requestAdapter();
-    return adapter === null ? [] : [adapter.info.description];
-  } catch (error) {
-    if (error instanceof DeviceError) throw error;
-    // a name that no adapter has is answered with a list of all of them
-    const listed = (error instanceof Error ? error.message : '').matchAll(/backend: '([^']*)', name: '([^']*)'/g);
-    return [...listed].map(([, backend, name]) => `${backend}: ${name}`);
-  }
+  const gpu = await dawn(`adapter=${NO_NAME}`);
+  // where no adapter has the name, the error lists all there are
+  const said = await gpu.requestAdapter().then(
+    () => '',
+    (error) => String(error),
+  );
+  return [...said.matchAll(/backend: '(.*?)', name: '(.*)'/g)].map(([, backend, name]) => `${backend}: ${name}`);
 }
 
 function optionsOf(choice: AdapterChoice): string[] {
@@ -62,7 +68,7 @@ async function request(gpu: GPU, choice: AdapterChoice): Promise<GPUAdapter | nu
       choice === 'software' ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' },
     );
   } catch {
-    // what it says is the list of adapters
+    // it throws where no adapter has the name
     return null;
   }
 }
@@ -73,15 +79,16 @@ function infoOf({ info }: GPUAdapter, choice: AdapterChoice): AdapterInfo {
   return { vendor, architecture, name, software: isFallbackAdapter || choice === 'null' };
 }
 
-function noAdapter(choice: AdapterChoice): DeviceError {
+function noAdapter(choice: AdapterChoice, found: readonly string[]): DeviceError {
   const what =
     typeof choice === 'object'
       ? `No adapter has ${JSON.stringify(choice.name)} in its name`
       : choice === 'hardware'
         ? 'There is no GPU that WebGPU can use'
         : `There is no ${choice} adapter`;
-  return new DeviceError(`${what}.`, {
+  const others = found.length === 0 ? 'no adapter at all was found' : `found: ${found.join(', ')}`;
+  return new DeviceError(`${what}; ${others}.`, {
     code: 'NO_ADAPTER',
-    hint: `${process.platform === 'linux' ? HINTS.linux : HINTS.other} sluice doctor lists the adapters it finds.`,
+    hint: process.platform === 'linux' ? HINTS.linux : HINTS.other,
   });
 }

@@ -1,4 +1,5 @@
 import { DeviceError } from '../errors.ts';
+import type { Health } from './health.ts';
 import { USAGE } from './usage.ts';
 
 /** Memory on the device that one owner holds until it frees it. */
@@ -28,16 +29,23 @@ const STORAGE = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
  * not the driver says when there is no more. Buffers come in few sizes and are used again.
  */
 export class MemoryPool {
-  readonly #device: GPUDevice;
+  readonly #health: Health;
   readonly #budget: number;
+  /** The most that one buffer may have. */
+  readonly #most: number;
   readonly #spare = new Map<number, GPUBuffer[]>();
+  readonly #refused = new WeakSet<GPUBuffer>();
   #held = 0;
   #spareBytes = 0;
   #peak = 0;
 
-  constructor(device: GPUDevice, budget: number) {
-    this.#device = device;
+  /** Throws RangeError for a budget that is none. */
+  constructor(device: GPUDevice, health: Health, budget: number) {
+    if (!(budget > 0)) throw new RangeError(`${budget} bytes are no budget of memory.`);
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    this.#health = health;
     this.#budget = budget;
+    this.#most = 4 * Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4);
   }
 
   get counts(): MemoryCounts {
@@ -46,21 +54,20 @@ export class MemoryPool {
 
   /**
    * Memory for storage; what it holds at first is undefined, it may be another owner's.
-   * Throws DeviceError `GPU_MEMORY` where the budget or the device's largest buffer does not allow it.
+   * Throws DeviceError `GPU_MEMORY` where the budget or the device's largest buffer does not allow it, `DEVICE_LOST`. That
+   * the device itself has no such memory is thrown where it is used first.
    * @param exact for what stays: no more bytes than asked for, and never used again by others
    */
   take(bytes: number, label: string, exact = false): Memory {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > most) {
-      throw new DeviceError(`${label} would take ${bytes} bytes; this device binds at most ${most} at once.`, {
+    this.#health.check();
+    if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.#most) {
+      throw new DeviceError(`${label} would take ${bytes} bytes; this device binds at most ${this.#most} at once.`, {
         code: 'GPU_MEMORY',
         hint: 'Give smaller pieces or batches.',
       });
     }
-    const size = exact || sizeClass(bytes) > most ? roundUp(bytes, 4) : sizeClass(bytes);
-    this.#requireRoom(size, label);
-    const buffer = this.#spareOf(size) ?? this.#create(size, label);
+    const size = exact || sizeClass(bytes) > this.#most ? roundUp(bytes, 4) : sizeClass(bytes);
+    const buffer = (exact ? undefined : this.#takeSpare(size)) ?? this.#create(size, label);
     this.#held += size;
     this.#peak = Math.max(this.#peak, this.#held + this.#spareBytes);
     let freed = false;
@@ -71,7 +78,7 @@ export class MemoryPool {
         if (freed) throw new Error(`The memory ${label} was freed twice.`);
         freed = true;
         this.#held -= size;
-        if (exact) buffer.destroy();
+        if (exact || this.#refused.has(buffer) || this.#health.lost !== undefined) buffer.destroy();
         else this.#keep(size, buffer);
       },
     };
@@ -79,29 +86,31 @@ export class MemoryPool {
 
   /** Destroys what nobody holds. */
   drop(): void {
-    for (const buffer of [...this.#spare.values()].flat()) buffer.destroy();
-    this.#spare.clear();
-    this.#spareBytes = 0;
+    this.#dropTo(0);
   }
 
-  #requireRoom(size: number, label: string): void {
-    if (this.#held + size > this.#budget) {
-      throw new DeviceError(
-        `${label} takes ${size} bytes, and ${this.#held} of ${this.#budget} bytes of the GPU's memory budget are in use.`,
-        { code: 'GPU_MEMORY', hint: 'Give a larger --gpu-memory, or smaller pieces or batches.' },
-      );
-    }
-    if (this.#held + this.#spareBytes + size > this.#budget) this.drop();
-  }
-
-  #spareOf(size: number): GPUBuffer | undefined {
+  #takeSpare(size: number): GPUBuffer | undefined {
     const buffer = this.#spare.get(size)?.pop();
     if (buffer !== undefined) this.#spareBytes -= size;
     return buffer;
   }
 
   #create(size: number, label: string): GPUBuffer {
-    return this.#device.createBuffer({ size, usage: STORAGE, label });
+    if (this.#held + size > this.#budget) {
+      throw new DeviceError(
+        `${label} takes ${size} bytes, and ${this.#held} of ${this.#budget} bytes of the GPU's memory budget are in use.`,
+        { code: 'GPU_MEMORY', hint: 'Give a larger --gpu-memory, or smaller pieces or batches.' },
+      );
+    }
+    this.#dropTo(this.#budget - this.#held - size);
+    const buffer = this.#health.createBuffer({ size, usage: STORAGE, label });
+    this.#health.refusalOf(buffer).then((refusal) => {
+      if (refusal === undefined) return;
+      this.#refused.add(buffer);
+      // the device has less memory than the budget
+      this.drop();
+    });
+    return buffer;
   }
 
   #keep(size: number, buffer: GPUBuffer): void {
@@ -109,6 +118,17 @@ export class MemoryPool {
     if (others === undefined) this.#spare.set(size, [buffer]);
     else others.push(buffer);
     this.#spareBytes += size;
+  }
+
+  /** Destroys buffers that lie ready, the largest first, until they take no more than `bytes`. */
+  #dropTo(bytes: number): void {
+    if (this.#spareBytes <= bytes) return;
+    for (const [size, buffers] of [...this.#spare].sort(([a], [b]) => b - a)) {
+      while (this.#spareBytes > bytes && buffers.length > 0) {
+        buffers.pop()?.destroy();
+        this.#spareBytes -= size;
+      }
+    }
   }
 }
 

@@ -2,7 +2,8 @@ import { isMainThread } from 'node:worker_threads';
 import { DeviceError } from '../errors.ts';
 
 /** An instance that is collected while one of its devices lives takes the process along: none that has one ever is. */
-const held = new Map<string, GPU>();
+const held = new Set<GPU>();
+const known = new Map<string, GPU>();
 
 /**
  * WebGPU as Dawn implements it, for a list of options (`backend=null`, `adapter=<part of its name>`, ...).
@@ -16,20 +17,20 @@ export async function dawn(...options: string[]): Promise<GPU> {
       hint: 'Use it in the main thread, or in a child process.',
     });
   }
-  const key = options.join(' ');
-  const known = held.get(key);
-  if (known !== undefined) return known;
   const { create } = await import('webgpu').catch((cause) => {
     throw new DeviceError('A GPU needs the optional package webgpu.', {
       code: 'WEBGPU_MISSING',
       cause,
-      hint: `npm install webgpu (its library needs glibc 2.34 or newer on Linux): ${cause instanceof Error ? cause.message : cause}`,
+      hint: `npm install webgpu@0.6.2 (its library needs glibc 2.34 or newer on Linux): ${cause instanceof Error ? cause.message : cause}`,
     });
   });
-  return held.get(key) ?? create(options);
+  return known.get(keyOf(options)) ?? create(options);
 }
 
 /** Keeps an instance for the life of the process; others look for adapters anew each time. */
 export function hold(instance: GPU, ...options: string[]): void {
-  held.set(options.join(' '), instance);
+  held.add(instance);
+  known.set(keyOf(options), instance);
 }
+
+const keyOf = (options: readonly string[]): string => JSON.stringify(options);

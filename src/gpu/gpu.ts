@@ -1,10 +1,12 @@
 import { DeviceError } from '../errors.ts';
 import { type AdapterChoice, type AdapterInfo, findAdapter } from './adapter.ts';
 import { MemoryPool } from './buffers.ts';
-import { Commands, type CommandTarget, uniformBuffer } from './commands.ts';
+import { Commands, type CommandTarget, MOST_DISPATCHES, uniformBuffer } from './commands.ts';
+import { Health } from './health.ts';
 import { Pipelines } from './pipelines.ts';
 import { Profile } from './profile.ts';
-import { Readbacks, Uploads } from './staging.ts';
+import { Readbacks } from './readbacks.ts';
+import { Uploads } from './uploads.ts';
 import { type Variant, variantOf } from './variant.ts';
 
 export interface GpuOptions {
@@ -14,6 +16,8 @@ export interface GpuOptions {
   readonly memoryBytes?: number | undefined;
   /** Time every dispatch; slows the device down. Default: false. */
   readonly profile?: boolean | undefined;
+  /** Options of Dawn, such as `enable-dawn-features=vulkan_enable_f16_on_nvidia`; unknown ones are ignored. */
+  readonly dawn?: readonly string[] | undefined;
 }
 
 export const GPU_MEMORY_BYTES = 2 * 2 ** 30;
@@ -28,85 +32,72 @@ export class Gpu implements CommandTarget {
   readonly info: AdapterInfo;
   readonly variant: Variant;
   readonly device: GPUDevice;
+  readonly health: Health;
   readonly memory: MemoryPool;
   readonly programs: Pipelines;
   readonly uploads: Uploads;
   readonly readbacks: Readbacks;
   readonly uniforms: GPUBuffer;
   readonly profile: Profile | undefined;
-  #lost: DeviceError | undefined;
 
   private constructor(device: GPUDevice, info: AdapterInfo, variant: Variant, options: GpuOptions) {
     this.device = device;
     this.info = info;
     this.variant = variant;
-    this.memory = new MemoryPool(device, options.memoryBytes ?? GPU_MEMORY_BYTES);
-    this.programs = new Pipelines(device, variant);
-    this.uploads = new Uploads(device);
-    this.readbacks = new Readbacks(device);
-    this.uniforms = uniformBuffer(device);
-    this.profile = options.profile ? new Profile(device) : undefined;
-    device.lost.then(({ reason, message }) => {
-      this.#lose(reason === 'destroyed' ? 'it was closed' : message.trim() || 'no reason given');
-    });
-    device.addEventListener('uncapturederror', (event) => this.#lose(event.error.message));
+    this.health = new Health(device, info.name);
+    this.memory = new MemoryPool(device, this.health, options.memoryBytes ?? GPU_MEMORY_BYTES);
+    this.programs = new Pipelines(device, this.health, variant);
+    this.uploads = new Uploads(device, this.health);
+    this.readbacks = new Readbacks(device, this.health);
+    this.uniforms = uniformBuffer(this.health);
+    this.profile = options.profile ? new Profile(device, this.health, MOST_DISPATCHES) : undefined;
   }
 
-  /** Throws DeviceError `NO_ADAPTER`, `WEBGPU_MISSING`, `GPU_THREAD`, or `GPU_REFUSED` where the adapter gives no device. */
+  /**
+   * Throws DeviceError `NO_ADAPTER`, `WEBGPU_MISSING`, `GPU_THREAD`, or `GPU_REFUSED` where the adapter gives no device or
+   * cannot be timed; RangeError for a budget that is none.
+   */
   static async open(options: GpuOptions = {}): Promise<Gpu> {
-    const toggles = options.profile ? [EXACT_TIMES] : [];
+    const toggles = [...(options.dawn ?? []), ...(options.profile ? [EXACT_TIMES] : [])];
     const { adapter, info, language } = await findAdapter(options.adapter ?? 'hardware', toggles);
     const features = FEATURES.filter((feature) => adapter.features.has(feature));
     if (options.profile && !features.includes('timestamp-query')) {
       throw new DeviceError(`${info.name} cannot tell how long its work takes.`, { code: 'GPU_REFUSED' });
     }
-    try {
-      const device = await adapter.requestDevice({
-        requiredFeatures: features,
-        requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
-      });
-      return new Gpu(device, info, variantOf(adapter, new Set<string>(features), language), options);
-    } catch (cause) {
-      throw new DeviceError(`${info.name} gives no device: ${cause instanceof Error ? cause.message : cause}`, {
-        code: 'GPU_REFUSED',
-        cause,
-      });
-    }
+    const variant = variantOf(adapter, new Set<string>(features), language);
+    const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+    const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits }).catch((cause) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DeviceError(`${info.name} gives no device: ${reason}`, { code: 'GPU_REFUSED', cause });
+    });
+    return new Gpu(device, info, variant, options);
   }
 
   /** Why nothing can be computed any more; undefined while all is well. */
   get lost(): DeviceError | undefined {
-    return this.#lost;
+    return this.health.lost;
   }
 
   commands(): Commands {
     return new Commands(this);
   }
 
-  /** What `promise` gives, or the reason why the device was lost while it was waited for. */
-  async orLost<T>(promise: Promise<T>): Promise<T> {
-    try {
-      return await promise;
-    } catch (error) {
-      // the reason comes later than the failures it causes
-      await new Promise(setImmediate);
-      throw this.#lost ?? error;
-    }
+  /** What `promise` gives, or DeviceError `DEVICE_LOST` as soon as the device is lost. */
+  orLost<T>(promise: Promise<T>): Promise<T> {
+    return this.health.orLost(promise);
   }
 
   /** Resolves when all that was submitted is done. Throws DeviceError `DEVICE_LOST`. */
   async done(): Promise<void> {
-    await this.orLost(this.device.queue.onSubmittedWorkDone());
-    if (this.#lost !== undefined) throw this.#lost;
+    this.health.check();
+    await this.health.orLost(this.device.queue.onSubmittedWorkDone());
+    this.health.check();
   }
 
-  /** Ends all work; whoever waits for some of it gets DeviceError `DEVICE_LOST`. */
+  /** Ends all work; whoever waits for some of it gets DeviceError `DEVICE_LOST`. May be called again. */
   close(): void {
+    this.health.lose('it was closed');
     this.memory.drop();
     this.device.destroy();
-  }
-
-  #lose(reason: string): void {
-    this.#lost ??= new DeviceError(`${this.info.name} was lost: ${reason}`, { code: 'DEVICE_LOST' });
   }
 }

@@ -1,5 +1,6 @@
 import { DeviceError } from '../errors.ts';
 import { type BufferUse, type Form, formFor, type Kernel, wgslOf } from '../kernels/kernel.ts';
+import type { Health } from './health.ts';
 import { COMPUTE_STAGE } from './usage.ts';
 import type { Variant } from './variant.ts';
 
@@ -14,51 +15,70 @@ export interface Program<S extends string = string, B extends string = string> {
 /** Compiles every form of a kernel once, also when many ask for it at the same time. */
 export class Pipelines {
   readonly #device: GPUDevice;
+  readonly #health: Health;
   readonly #variant: Variant;
-  readonly #programs = new Map<string, Promise<Program>>();
+  /** By kernel, then by form. */
+  readonly #programs = new WeakMap<object, Map<object, Promise<Program>>>();
 
-  constructor(device: GPUDevice, variant: Variant) {
+  constructor(device: GPUDevice, health: Health, variant: Variant) {
     this.#device = device;
+    this.#health = health;
     this.#variant = variant;
   }
 
   /**
-   * The program for such sizes. Throws DeviceError `GPU_PROGRAM` with the compiler's messages.
+   * The program for such sizes; one that failed is compiled anew when it is asked for again. Throws DeviceError
+   * `GPU_PROGRAM` with the compiler's messages, `DEVICE_LOST`.
    * @param form Default: the first that fits.
    */
-  get<S extends string, B extends string>(
+  async get<S extends string, B extends string>(
     kernel: Kernel<S, B>,
     sizes: Readonly<Record<S, number>>,
     form: Form<S> = formFor(kernel, this.#variant, sizes),
   ): Promise<Program<S, B>> {
-    const label = `${kernel.name}.${form.name}`;
-    let program = this.#programs.get(label);
-    if (program === undefined) {
-      program = this.#compile(label, kernel, form);
-      this.#programs.set(label, program);
-      program.catch(() => this.#programs.delete(label));
-    }
-    return program as Promise<Program<S, B>>;
+    const forms = this.#programs.get(kernel) ?? new Map<object, Promise<Program>>();
+    this.#programs.set(kernel, forms);
+    const known = forms.get(form);
+    // a program was made from this very kernel and form, whose names it has
+    if (known !== undefined) return known as Promise<Program<S, B>>;
+    const program = this.#compile(kernel, form);
+    forms.set(form, program as unknown as Promise<Program>);
+    program.catch(() => forms.delete(form));
+    return program;
   }
 
-  async #compile<S extends string, B extends string>(
-    label: string,
-    kernel: Kernel<S, B>,
-    form: Form<S>,
-  ): Promise<Program<S, B>> {
+  async #compile<S extends string, B extends string>(kernel: Kernel<S, B>, form: Form<S>): Promise<Program<S, B>> {
+    const label = `${kernel.name}.${form.name}`;
     const code = wgslOf(kernel, form);
-    const layout = this.#device.createBindGroupLayout({ label, entries: entriesOf(kernel) });
-    const module = this.#device.createShaderModule({ label, code });
+    const device = this.#device;
+    let module: GPUShaderModule | undefined;
     try {
-      const pipeline = await this.#device.createComputePipelineAsync({
-        label,
-        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main' },
+      const made = await this.#health.accepted(() => {
+        module = device.createShaderModule({ label, code });
+        const layout = device.createBindGroupLayout({ label, entries: entriesOf(kernel) });
+        return { module, layout, pipelineLayout: device.createPipelineLayout({ bindGroupLayouts: [layout] }) };
       });
-      return { kernel, form, pipeline, layout };
+      const compute = { module: made.module, entryPoint: 'main' };
+      const descriptor = { label, layout: made.pipelineLayout, compute };
+      const pipeline = await this.#health.orLost(device.createComputePipelineAsync(descriptor));
+      this.#health.check();
+      return { kernel, form, pipeline, layout: made.layout };
     } catch (cause) {
-      throw new DeviceError(await reasonOf(label, code, module, cause), { code: 'GPU_PROGRAM', cause });
+      this.#health.check();
+      const reason = (await this.#messages(module, code)) || (cause instanceof Error ? cause.message : String(cause));
+      throw new DeviceError(`The kernel ${label} cannot be compiled: ${reason}`, { code: 'GPU_PROGRAM', cause });
     }
+  }
+
+  /** What the compiler says, each with line, column and the line itself. */
+  async #messages(module: GPUShaderModule | undefined, code: string): Promise<string> {
+    if (module === undefined) return '';
+    const lines = code.split('\n');
+    const { messages } = await this.#health.orLost(module.getCompilationInfo());
+    return messages
+      .filter(({ type }) => type === 'error')
+      .map(({ message, lineNum, linePos }) => `${lineNum}:${linePos} ${message}\n  ${lines[lineNum - 1] ?? ''}`)
+      .join('\n');
   }
 }
 
@@ -72,14 +92,4 @@ function entriesOf<S extends string, B extends string>({ buffers }: Kernel<S, B>
     }),
   );
   return [{ binding: 0, visibility, buffer: { type: 'uniform', hasDynamicOffset: true } }, ...storage];
-}
-
-async function reasonOf(label: string, code: string, module: GPUShaderModule, cause: unknown): Promise<string> {
-  const lines = code.split('\n');
-  const { messages } = await module.getCompilationInfo().catch(() => ({ messages: [] }));
-  const said = messages
-    .filter(({ type }) => type === 'error')
-    .map(({ message, lineNum, linePos }) => `${lineNum}:${linePos} ${message}\n  ${lines[lineNum - 1] ?? ''}`);
-  const reason = said.length > 0 ? said.join('\n') : cause instanceof Error ? cause.message : String(cause);
-  return `The kernel ${label} cannot be compiled: ${reason}`;
 }

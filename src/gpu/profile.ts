@@ -1,4 +1,5 @@
 import type { Cost } from '../kernels/kernel.ts';
+import type { Health } from './health.ts';
 import type { Program } from './pipelines.ts';
 import { MAP, USAGE } from './usage.ts';
 
@@ -14,65 +15,71 @@ export interface KernelTimes {
   readonly flops: number;
 }
 
-/** Timestamps of one submission: two for each dispatch, and no more than a query set may have. */
-const MOST_QUERIES = 512;
-const QUERY_BYTES = 8;
-
 interface Timed {
   readonly name: string;
   readonly cost: Cost;
 }
 
+/** Dispatches of one submission, each between two timestamps. */
+export interface TimedSubmission {
+  /** The pass that a dispatch is timed in. */
+  pass(program: Program, sizes: Readonly<Record<string, number>>): GPUComputePassDescriptor;
+  /** Adds the reading of all timestamps to the submission. */
+  resolve(encoder: GPUCommandEncoder): void;
+  /** Call it after the submission. */
+  submitted(): void;
+}
+
+const QUERY_BYTES = 8;
+
 /** Times every dispatch with timestamp queries, in a pass of its own. */
 export class Profile {
-  readonly #device: GPUDevice;
+  readonly #health: Health;
   readonly #queries: GPUQuerySet;
   readonly #resolved: GPUBuffer;
   readonly #sums = new Map<string, { dispatches: number; nanoseconds: bigint; bytes: number; flops: number }>();
   readonly #reading = new Set<Promise<void>>();
-  #timed: Timed[] = [];
-  #buffer: GPUBuffer | undefined;
 
-  constructor(device: GPUDevice) {
-    this.#device = device;
-    this.#queries = device.createQuerySet({ type: 'timestamp', count: MOST_QUERIES });
+  /** @param dispatches of one submission, at most */
+  constructor(device: GPUDevice, health: Health, dispatches: number) {
+    const count = 2 * dispatches;
+    this.#health = health;
+    this.#queries = device.createQuerySet({ type: 'timestamp', count });
     const usage = USAGE.queryResolve | USAGE.copySource;
-    this.#resolved = device.createBuffer({ size: MOST_QUERIES * QUERY_BYTES, usage, label: 'timestamps' });
+    this.#resolved = health.createBuffer({ size: count * QUERY_BYTES, usage, label: 'timestamps' });
   }
 
-  /** The pass that one dispatch is timed in. */
-  timed({ kernel, form }: Program, sizes: Readonly<Record<string, number>>): GPUComputePassDescriptor {
-    const first = 2 * this.#timed.length;
-    this.#timed.push({ name: `${kernel.name}.${form.name}`, cost: kernel.cost(sizes) });
+  submission(): TimedSubmission {
+    const timed: Timed[] = [];
+    let read: GPUBuffer | undefined;
     return {
-      timestampWrites: {
-        querySet: this.#queries,
-        beginningOfPassWriteIndex: first,
-        endOfPassWriteIndex: first + 1,
+      pass: ({ kernel, form }, sizes) => {
+        const first = 2 * timed.length;
+        timed.push({ name: `${kernel.name}.${form.name}`, cost: kernel.cost(sizes) });
+        return {
+          timestampWrites: {
+            querySet: this.#queries,
+            beginningOfPassWriteIndex: first,
+            endOfPassWriteIndex: first + 1,
+          },
+        };
+      },
+      resolve: (encoder) => {
+        if (timed.length === 0) return;
+        const size = 2 * timed.length * QUERY_BYTES;
+        read = this.#health.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget, label: 'timestamps' });
+        encoder.resolveQuerySet(this.#queries, 0, 2 * timed.length, this.#resolved, 0);
+        encoder.copyBufferToBuffer(this.#resolved, 0, read, 0, size);
+      },
+      submitted: () => {
+        if (read === undefined) return;
+        const reading = this.#read(read, timed).finally(() => this.#reading.delete(reading));
+        this.#reading.add(reading);
       },
     };
   }
 
-  /** Adds the reading of all times to the submission. */
-  resolve(encoder: GPUCommandEncoder): void {
-    const count = 2 * this.#timed.length;
-    if (count === 0) return;
-    const size = count * QUERY_BYTES;
-    this.#buffer = this.#device.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget, label: 'timestamps' });
-    encoder.resolveQuerySet(this.#queries, 0, count, this.#resolved, 0);
-    encoder.copyBufferToBuffer(this.#resolved, 0, this.#buffer, 0, size);
-  }
-
-  submitted(): void {
-    const [buffer, timed] = [this.#buffer, this.#timed];
-    this.#buffer = undefined;
-    this.#timed = [];
-    if (buffer === undefined) return;
-    const reading = this.#read(buffer, timed).finally(() => this.#reading.delete(reading));
-    this.#reading.add(reading);
-  }
-
-  /** Sums by kernel, the longest first, of all that has been done. */
+  /** Sums by kernel, the longest first, of all that was submitted so far, after it was done. */
   async times(): Promise<KernelTimes[]> {
     await Promise.all(this.#reading);
     return [...this.#sums]
@@ -80,7 +87,7 @@ export class Profile {
       .sort((a, b) => b.seconds - a.seconds);
   }
 
-  /** Forgets what was measured so far. */
+  /** Forgets what was submitted so far. */
   async reset(): Promise<void> {
     await Promise.all(this.#reading);
     this.#sums.clear();
@@ -88,22 +95,26 @@ export class Profile {
 
   async #read(buffer: GPUBuffer, timed: readonly Timed[]): Promise<void> {
     try {
-      await buffer.mapAsync(MAP.read);
+      await this.#health.orLost(buffer.mapAsync(MAP.read));
       const stamps = new BigUint64Array(buffer.getMappedRange());
-      timed.forEach(({ name, cost }, i) => {
-        const sum = this.#sums.get(name) ?? { dispatches: 0, nanoseconds: 0n, bytes: 0, flops: 0 };
+      for (const [i, { name, cost }] of timed.entries()) {
         const [from = 0n, to = 0n] = stamps.subarray(2 * i, 2 * i + 2);
-        sum.dispatches++;
-        // a clock that was set back counts as no time
-        sum.nanoseconds += to > from ? to - from : 0n;
-        sum.bytes += cost.bytes;
-        sum.flops += cost.flops;
-        this.#sums.set(name, sum);
-      });
+        this.#add(name, cost, from, to);
+      }
     } catch {
-      // a device that is lost has no times
+      // work that was refused or lost has no times; whoever submitted it hears why
     } finally {
       buffer.destroy();
     }
+  }
+
+  #add(name: string, cost: Cost, from: bigint, to: bigint): void {
+    const sum = this.#sums.get(name) ?? { dispatches: 0, nanoseconds: 0n, bytes: 0, flops: 0 };
+    sum.dispatches++;
+    // a clock that was set back counts as no time
+    sum.nanoseconds += to > from ? to - from : 0n;
+    sum.bytes += cost.bytes;
+    sum.flops += cost.flops;
+    this.#sums.set(name, sum);
   }
 }
