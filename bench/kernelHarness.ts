@@ -1,10 +1,11 @@
 import { DeviceError } from '../src/errors.ts';
 import type { Gpu, Memory } from '../src/gpu/index.ts';
 import type { Cost } from '../src/kernels/kernel.ts';
-import { type Ceilings, repeats } from './gpu/ceilings.ts';
+import type { Values } from '../src/kernels/runKernel.ts';
+import { type Ceiling, repeats } from './gpu/ceilings.ts';
 import { Chain, costOf, type Step } from './gpu/chain.ts';
 import { type Contents, readBack, upload } from './gpu/contents.ts';
-import { type Bench, type Measure, time } from './harness.ts';
+import { type Bench, type Measure, median, time } from './harness.ts';
 
 export { type Step, step } from './gpu/chain.ts';
 export { type Contents, normal, normals, scratch, uniforms } from './gpu/contents.ts';
@@ -42,6 +43,12 @@ export interface KernelBench {
   readonly cases: readonly KernelCase[];
 }
 
+/** The device's own copy and multiply-adds. */
+export interface Ceilings {
+  readonly copy: Ceiling;
+  readonly multiplyAdd: Ceiling;
+}
+
 /** A run of both, fused and unfused, that takes longer is left out. */
 const MOST_SECONDS = 5;
 const ROUNDS = 9;
@@ -60,7 +67,7 @@ export async function benchKernel(
   { name, cases }: KernelBench,
   note: (text: string) => void,
 ): Promise<void> {
-  let bytesPerSecond = ceilings.bandwidth;
+  let bytesPerSecond = ceilings.copy.best;
   for (const given of cases) {
     const label = `${name} ${given.name}`;
     const bytes = costOf(given.fused).bytes + costOf(given.unfused).bytes;
@@ -84,6 +91,14 @@ export async function benchKernel(
   }
 }
 
+/** One side of a case, with what it reads and writes. */
+interface Side {
+  readonly chain: Chain;
+  /** Memory that is filled beforehand. */
+  readonly inputs: readonly (readonly [memory: Memory, values: Values])[];
+  readonly outputs: readonly Memory[];
+}
+
 /** Returns the seconds of one run of both. */
 async function benchCase(
   bench: Bench,
@@ -93,57 +108,94 @@ async function benchCase(
   given: KernelCase,
   memory: ReadonlyMap<string, Memory>,
 ): Promise<number> {
-  for (const [name, held] of memory) await upload(gpu, held, given.memory[name] ?? { words: 0 });
-  const fused = await Chain.open(gpu, given.fused, memory);
-  const unfused = await Chain.open(gpu, given.unfused, memory);
-  const once = async (chain: Chain): Promise<number> => {
-    const commands = chain.record(1);
-    await gpu.done();
-    return time(() => submit(gpu, commands), 'wall');
-  };
-  await once(fused);
-  await once(unfused);
-  for (const [name, agreement] of Object.entries(given.outputs)) await agree(gpu, label, memory, name, agreement);
-
-  const [seconds, peerSeconds] = [await once(fused), await once(unfused)];
-  const times = repeats(seconds);
-  const { measure, ceiling } = figureOf(given.cost ?? costOf(given.fused), ceilings);
-  const rounds = { rounds: ROUNDS, warmUp: WARM_UP, clock: 'wall', statistic: 'median' } as const;
-  await bench.compare({
-    case: label,
-    measure: { unit: measure.unit, of: (all) => measure.of(all / times) },
-    run: recorded(gpu, fused, times),
-    peer: { name: 'unfused', run: recorded(gpu, unfused, times) },
-    ceiling,
-    ...rounds,
+  const contents = new Map(
+    Object.entries(given.memory).flatMap(([name, { values }]) => (values === undefined ? [] : [[name, values()]])),
+  );
+  const sideOf = async (steps: readonly Step[], outputs: readonly string[]): Promise<Side> => ({
+    chain: await Chain.open(gpu, steps, memory),
+    inputs: [...usedBy(steps)].flatMap((name) => {
+      const [held, values] = [memory.get(name), contents.get(name)];
+      return held === undefined || values === undefined ? [] : [[held, values]];
+    }),
+    outputs: outputs.flatMap((name) => memory.get(name) ?? []),
   });
-  const whole = (chain: Chain, steps: readonly Step[], outputs: readonly string[]) => async () => {
-    for (const name of inputsOf(steps, given.memory)) await upload(gpu, memory.get(name)!, given.memory[name]!);
-    gpu.device.queue.submit([chain.record(1)]);
-    for (const name of outputs) for await (const _ of readBack(gpu, memory.get(name)!));
-  };
   const results = Object.entries(given.outputs);
+  const fused = await sideOf(
+    given.fused,
+    results.map(([name]) => name),
+  );
+  const unfused = await sideOf(
+    given.unfused,
+    results.map(([, agreement]) => agreement.unfused),
+  );
+  for (const side of [fused, unfused]) {
+    await fill(gpu, side);
+    await submit(gpu, side.chain.record(1));
+  }
+  for (const [i, [name, agreement]] of results.entries()) {
+    await agree(gpu, `${label}: ${name}`, fused.outputs[i], unfused.outputs[i], agreement);
+  }
+  const seconds = [await timed(gpu, fused.chain.record(1)), await timed(gpu, unfused.chain.record(1))] as const;
+  const figure = figureOf(given.cost ?? costOf(given.fused), ceilings);
+  await onDevice(bench, gpu, label, [fused, unfused], figure, repeats(seconds[0]));
+  await withTransfers(bench, gpu, label, [fused, unfused], figure);
+  for (const { chain } of [fused, unfused]) chain.close();
+  return seconds[0] + seconds[1];
+}
+
+/** Both and the ceiling in turns; what is timed begins and ends with an idle device. */
+async function onDevice(
+  bench: Bench,
+  gpu: Gpu,
+  label: string,
+  sides: readonly [Side, Side],
+  { measure, ceiling }: KernelFigure,
+  times: number,
+): Promise<void> {
+  const recorded = sides.map(({ chain }) => Array.from({ length: WARM_UP + ROUNDS }, () => chain.record(times)));
+  const seconds: [own: number[], peer: number[]] = [[], []];
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    for (const [side, commands] of recorded.entries()) {
+      const each = (await timed(gpu, commands[round]!)) / times;
+      if (round >= WARM_UP) seconds[side]?.push(each);
+    }
+    await ceiling.again();
+  }
+  const [value, peerValue] = [measure.of(median(seconds[0])), measure.of(median(seconds[1]))];
+  bench.report({ case: label, value, unit: measure.unit, peer: 'unfused', peerValue, ceiling: ceiling.best / 1e9 });
+}
+
+async function withTransfers(
+  bench: Bench,
+  gpu: Gpu,
+  label: string,
+  [fused, unfused]: readonly [Side, Side],
+  { measure }: KernelFigure,
+): Promise<void> {
+  const whole = (side: Side) => async () => {
+    await fill(gpu, side);
+    gpu.device.queue.submit([side.chain.record(1)]);
+    for (const output of side.outputs) for await (const _ of readBack(gpu, output));
+  };
   await bench.compare({
     case: `${label} with transfers`,
     measure,
-    run: whole(
-      fused,
-      given.fused,
-      results.map(([name]) => name),
-    ),
-    peer: {
-      name: 'unfused',
-      run: whole(
-        unfused,
-        given.unfused,
-        results.map(([, agreement]) => agreement.unfused),
-      ),
-    },
-    ...rounds,
+    run: whole(fused),
+    peer: { name: 'unfused', run: whole(unfused) },
+    rounds: ROUNDS,
+    warmUp: WARM_UP,
+    clock: 'wall',
+    statistic: 'median',
   });
-  fused.close();
-  unfused.close();
-  return seconds + peerSeconds;
+}
+
+async function fill(gpu: Gpu, { inputs }: Side): Promise<void> {
+  for (const [memory, values] of inputs) await upload(gpu, memory, values);
+}
+
+async function timed(gpu: Gpu, commands: GPUCommandBuffer): Promise<number> {
+  await gpu.done();
+  return time(() => submit(gpu, commands), 'wall');
 }
 
 async function submit(gpu: Gpu, commands: GPUCommandBuffer): Promise<void> {
@@ -151,58 +203,46 @@ async function submit(gpu: Gpu, commands: GPUCommandBuffer): Promise<void> {
   await gpu.done();
 }
 
-/** A run for each round, with commands that were recorded before the first. */
-function recorded(gpu: Gpu, chain: Chain, times: number): () => Promise<void> {
-  const commands = Array.from({ length: WARM_UP + ROUNDS }, () => chain.record(times));
-  return () => {
-    const next = commands.pop();
-    if (next === undefined) throw new Error('There are more rounds than were recorded.');
-    return submit(gpu, next);
-  };
+/** How seconds become a figure, and the most that it could be. */
+interface KernelFigure {
+  readonly measure: Measure;
+  readonly ceiling: Ceiling;
 }
 
 /** Whichever of memory and arithmetic would take longer at the best. */
-function figureOf({ bytes, flops }: Cost, ceilings: Ceilings): { measure: Measure; ceiling: number } {
-  const [unit, work, ceiling] =
-    bytes / ceilings.bandwidth >= flops / ceilings.flops
-      ? ['GB/s', bytes, ceilings.bandwidth]
-      : ['GFLOP/s', flops, ceilings.flops];
-  return { measure: { unit, of: (seconds) => work / seconds / 1e9 }, ceiling: ceiling / 1e9 };
+function figureOf({ bytes, flops }: Cost, { copy, multiplyAdd }: Ceilings): KernelFigure {
+  const [ceiling, work] = bytes / copy.best >= flops / multiplyAdd.best ? [copy, bytes] : [multiplyAdd, flops];
+  return { measure: { unit: ceiling.unit, of: (seconds) => work / seconds / 1e9 }, ceiling };
 }
 
-function inputsOf(steps: readonly Step[], memory: Readonly<Record<string, Contents>>): string[] {
-  const used = new Set(steps.flatMap(({ buffers }) => Object.values(buffers)));
-  return [...used].filter((name) => memory[name]?.values !== undefined);
+function usedBy(steps: readonly Step[]): Set<string> {
+  return new Set(steps.flatMap(({ buffers }) => Object.values(buffers)));
 }
 
 /** A speed that is not of the same work says nothing. */
 async function agree(
   gpu: Gpu,
-  label: string,
-  memory: ReadonlyMap<string, Memory>,
-  name: string,
-  { unfused, absolute = 0, relative = 0, as = 'f32' }: Agreement,
+  what: string,
+  own: Memory | undefined,
+  other: Memory | undefined,
+  { absolute = 0, relative = 0, as = 'f32' }: Agreement,
 ): Promise<void> {
-  const [own, other] = [memory.get(name), memory.get(unfused)];
-  if (own === undefined || other?.bytes !== own.bytes) {
-    throw new TypeError(`${label}: the memory ${name} and ${unfused} cannot be compared.`);
-  }
+  if (own === undefined || own.bytes !== other?.bytes)
+    throw new TypeError(`${what} has nothing like it to compare with.`);
   const theirs = readBack(gpu, other);
+  const numbers = (words: ArrayBuffer): Float32Array | Uint32Array =>
+    as === 'f32' ? new Float32Array(words) : new Uint32Array(words);
   let at = 0;
   let written = false;
   for await (const chunk of readBack(gpu, own)) {
-    const { value } = await theirs.next();
-    const [a, b] =
-      as === 'f32'
-        ? [new Float32Array(chunk), new Float32Array(value)]
-        : [new Uint32Array(chunk), new Uint32Array(value)];
+    const [a, b] = [numbers(chunk), numbers((await theirs.next()).value ?? new ArrayBuffer(0))];
     for (let i = 0; i < a.length; i++, at++) {
       const [x = Number.NaN, y = Number.NaN] = [a[i], b[i]];
       written ||= x !== 0;
       if (!(Math.abs(x - y) <= absolute + relative * Math.abs(y))) {
-        throw new Error(`${label}: ${name}[${at}] is ${x}, and unfused ${y}`);
+        throw new Error(`${what}[${at}] is ${x}, and unfused ${y}`);
       }
     }
   }
-  if (!written) throw new Error(`${label}: nothing but zeros in ${name}`);
+  if (!written) throw new Error(`${what} has nothing but zeros`);
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type AdapterChoice, describeVariant, Gpu } from '../src/gpu/index.ts';
 import { testAdapter } from '../test/support/gpu.ts';
 import { useSwiftshader } from '../test/support/swiftshader.ts';
-import { ceilingsOf } from './gpu/ceilings.ts';
+import { Ceiling } from './gpu/ceilings.ts';
 import type { Bench } from './harness.ts';
 import { benchKernel, type KernelBench } from './kernelHarness.ts';
 
@@ -19,13 +19,12 @@ export default async function kernels(bench: Bench): Promise<void> {
   const gpu = await Gpu.open({ adapter: await adapter(), memoryBytes: MEMORY_BYTES });
   const note = (text: string): void => console.error(text);
   note(`${gpu.info.name}: ${describeVariant(gpu.variant)}`);
-  const ceilings = await ceilingsOf(gpu);
-  bench.report({ case: 'copy', value: ceilings.bandwidth / 1e9, unit: 'GB/s' });
-  bench.report({ case: 'multiply-add', value: ceilings.flops / 1e9, unit: 'GFLOP/s' });
+  const ceilings = { copy: await Ceiling.copy(gpu), multiplyAdd: await Ceiling.multiplyAdd(gpu) };
   for (const name of await chosen()) {
     const { default: row } = (await import(`./kernels/${name}.ts`)) as { default: KernelBench };
     await benchKernel(bench, gpu, ceilings, row, note);
   }
+  for (const [name, { best, unit }] of Object.entries(ceilings)) bench.report({ case: name, value: best / 1e9, unit });
   gpu.close();
 }
 

@@ -21,6 +21,7 @@ function unary(name: string, expression: string): Unary {
         y[at] = ${expression};
       }`,
       count: ({ count }) => count,
+      aligned: ({ count }) => count,
     }),
     cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
   });
@@ -38,6 +39,7 @@ function binary(name: string, operator: string): Binary {
         y[at] = a[at] ${operator} b[at];
       }`,
       count: ({ count }) => count,
+      aligned: ({ count }) => count,
     }),
     cost: ({ count }) => ({ bytes: 12 * count, flops: count }),
   });

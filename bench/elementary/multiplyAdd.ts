@@ -23,6 +23,7 @@ export const multiplyAdd = kernel({
       y[at] = all;
     }`,
     count: ({ count }) => count,
+    aligned: ({ count }) => count,
   }).slice(0, 1),
   // each vector of four results is the sum of all chains
   cost: ({ count }) => ({ bytes: 4 * count, flops: 2 * STEPS * CHAINS * count }),

@@ -1,4 +1,5 @@
 import type { Gpu, Memory, Program } from '../../src/gpu/index.ts';
+import { USAGE } from '../../src/gpu/usage.ts';
 import { type Cost, type Kernel, sizesBytes, writeSizes } from '../../src/kernels/kernel.ts';
 
 /** One dispatch of a chain: what is bound to each buffer of the kernel, by the names of the memory. */
@@ -26,8 +27,6 @@ export function costOf(steps: readonly Step[]): Cost {
 }
 
 const PLACE_BYTES = 256;
-const UNIFORM = 0x40;
-const COPY_TARGET = 0x8;
 const MOST_GROUPS = 65_535;
 
 interface Bound {
@@ -55,7 +54,7 @@ export class Chain {
   static async open(gpu: Gpu, steps: readonly Step[], memory: ReadonlyMap<string, Memory>): Promise<Chain> {
     const { device } = gpu;
     const size = PLACE_BYTES * steps.length;
-    const uniforms = device.createBuffer({ size, usage: UNIFORM | COPY_TARGET, label: 'sizes of a chain' });
+    const uniforms = device.createBuffer({ size, usage: USAGE.uniform | USAGE.copyTarget, label: 'sizes of a chain' });
     const bound: Bound[] = [];
     const places = new ArrayBuffer(size);
     for (const [i, { kernel, sizes, buffers }] of steps.entries()) {

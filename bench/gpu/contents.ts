@@ -40,12 +40,11 @@ export const normal = (words: number): Contents => ({ words, values: normals });
 /** Memory that is written before it is read. */
 export const scratch = (words: number): Contents => ({ words });
 
-/** Writes the contents from memory of the CPU. */
-export async function upload(gpu: Gpu, memory: Memory, { words, values }: Contents): Promise<void> {
-  if (values === undefined) return;
-  const { buffer, byteOffset, byteLength } = values();
-  for (let at = 0; at < 4 * words; at += byteLength) {
-    const bytes = new Uint8Array(buffer, byteOffset, Math.min(byteLength, 4 * words - at));
+/** Fills memory with values, again and again to the end. */
+export async function upload(gpu: Gpu, memory: Memory, values: Values): Promise<void> {
+  const { buffer, byteOffset, byteLength } = values;
+  for (let at = 0; at < memory.bytes; at += byteLength) {
+    const bytes = new Uint8Array(buffer, byteOffset, Math.min(byteLength, memory.bytes - at));
     await gpu.uploads.write(memory.buffer, at, bytes);
   }
 }

@@ -2,22 +2,27 @@ import type { Form } from './kernel.ts';
 
 /** A kernel whose results are independent of each other. */
 export interface Elementwise<S extends string> {
-  /** WGSL `fn element(at: u32)`, which computes the `at`-th result: an element, or a vector of four of them. */
+  /**
+   * WGSL `fn element(at: u32)`, which computes the `at`-th result and does nothing where there is none. A result is a
+   * `Value`: an element, or a vector of `WIDTH` elements where buffers hold those.
+   */
   readonly code: string;
-  /** Elements of the result. */
+  /** Elements of all results. */
   count(sizes: Readonly<Record<S, number>>): number;
-  /** What must be a multiple of four where vectors are used: the elements of a row, say. Default: all elements. */
+  /** What must be a multiple of four for vectors, the columns of a matrix, say. Default: vectors are not used. */
   aligned?(sizes: Readonly<Record<S, number>>): number;
 }
 
 const LANES = 256;
 
 /** Forms of a kernel with an invocation to a result: vectors of four where the sizes allow it, else single elements. */
-export function elementForms<S extends string>({ code, count, aligned = count }: Elementwise<S>): Form<S>[] {
-  return [4, 1].map((width) => ({
+export function elementForms<S extends string>({ code, count, aligned }: Elementwise<S>): Form<S>[] {
+  const widths = aligned === undefined ? [1] : [4, 1];
+  return widths.map((width) => ({
     name: width === 4 ? 'invocation4' : 'invocation',
     vectors: width === 4,
     code: `
+alias Value = ${width === 4 ? 'vec4<f32>' : 'f32'};
 const WIDTH = ${width}u;
 ${code}
 @compute @workgroup_size(${LANES})
@@ -28,7 +33,7 @@ fn main(
 ) {
   element(group(id, groups) * ${LANES}u + lane);
 }`,
-    fits: (sizes) => aligned(sizes) % width === 0,
+    fits: (sizes) => aligned === undefined || aligned(sizes) % width === 0,
     workgroups: (sizes) => Math.ceil(count(sizes) / width / LANES),
   }));
 }

@@ -1,8 +1,15 @@
 export { attention } from './attention/attention.ts';
 export { type AttentionSequence, blockTable, NO_SLOT, sequenceTable, visiblePairs } from './attention/blocks.ts';
 export { carryKeys } from './carryKeys/carryKeys.ts';
+export { coherence } from './coherence/coherence.ts';
 export { entropy } from './entropy/entropy.ts';
+export { gather } from './gather/gather.ts';
 export { type Cost, type Form, formFor, isPossible, type Kernel, wgslOf } from './kernel.ts';
+export { l2Norm } from './l2Norm/l2Norm.ts';
+export { meanPool } from './meanPool/meanPool.ts';
+export { rmsNorm } from './rmsNorm/rmsNorm.ts';
 export { anglesOf } from './rope/angles.ts';
 export { rope } from './rope/rope.ts';
+export { siluGate } from './siluGate/siluGate.ts';
+export { softmax } from './softmax/softmax.ts';
 export { turnKeys } from './turnKeys/turnKeys.ts';

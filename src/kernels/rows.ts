@@ -17,7 +17,7 @@ export interface RowReduction {
    * `fn merge(a: Sums, b: Sums) -> Sums`, of the values of both;
    * `fn finish(row: u32, sums: Sums, lane: u32, lanes: u32)`, called by each of the lanes that share the row. Lane 0 writes
    * what the row has once; of what it has for every column, a lane writes each `lanes`-th, beginning with its own, out of
-   * `width()`: columns, or vectors of four where buffers hold those.
+   * `width()`: columns, or vectors of four where buffers hold those. `Value` is the type of one.
    */
   readonly code: string;
   /** `fn fold4(sums: Sums, values: vec4<f32>) -> Sums`. Default: four times `fold`. */
@@ -56,6 +56,7 @@ interface Layout {
 function shared({ input, sums, code, fold4 }: RowReduction, vectors: boolean): string[] {
   return [
     `struct Sums { ${sums.map((name) => `${name}: f32,`).join(' ')} }`,
+    `alias Value = ${vectors ? 'vec4<f32>' : 'f32'};`,
     `fn width() -> u32 { return sizes.columns${vectors ? ' / 4u' : ''}; }`,
     code,
     vectors ? (fold4 ?? FOLD4) : '',
