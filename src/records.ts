@@ -86,9 +86,19 @@ export interface Encoded<M extends Meta = Meta> {
   readonly norms: Float32Array;
   /** f32[T * dim] row by row: the residual stream before the final norm. Absent when not asked for. */
   readonly preNorm?: Float32Array | undefined;
+  /** In place of them, where `patch` follows at once and the model's device can pool: see {@link PooledStates}. */
+  readonly pooled?: PooledStates | undefined;
   readonly dim: number;
   /** The model's calibrated threshold in nats: what `patch({ threshold: 'auto' })` uses. Absent where it has none. */
   readonly autoThreshold?: number | undefined;
+}
+
+/** States of a run, averaged over the parts that patches divide it into. */
+export interface PooledStates {
+  /** Offsets into the run at which patches end, in order. */
+  readonly ends: Int32Array;
+  /** f32[ends + 1, dim]: means of the bytes before each end, and of those behind the last; zeros where there are none. */
+  readonly means: Float32Array;
 }
 
 /** Whole patches of one segment, in order; together those of a segment cover its bytes exactly once. */

@@ -46,9 +46,7 @@ export class RopeTable {
    * distance of positions only, so queries counted from the new origin see the same keys.
    */
   turnBack(keys: Iterable<Float32Array>, positions: number): void {
-    const turns = Array.from(this.#frequencies, (frequency) => positions * frequency);
-    const cos = turns.map(Math.cos);
-    const sin = turns.map(Math.sin);
+    const { cos, sin } = this.turns(positions);
     for (const rows of keys) {
       for (let at = 0, pair = 0; at < rows.length; at += 2, pair = (pair + 1) % this.#pairs) {
         const even = rows[at] ?? 0;
@@ -59,6 +57,12 @@ export class RopeTable {
         rows[at + 1] = odd * c - even * s;
       }
     }
+  }
+
+  /** cos and sin, each f64[headDim / 2], of turning by `positions`. */
+  turns(positions: number): { readonly cos: Float64Array; readonly sin: Float64Array } {
+    const turns = Float64Array.from(this.#frequencies, (frequency) => positions * frequency);
+    return { cos: turns.map(Math.cos), sin: turns.map(Math.sin) };
   }
 
   #fill(cos: Float32Array, sin: Float32Array, start: number, end: number): void {

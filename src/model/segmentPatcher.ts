@@ -1,16 +1,13 @@
 import { SluiceError } from '../errors.ts';
 import type { Encoded, Meta, Patches, Segment } from '../records.ts';
-import type { StartRule } from './patcher.ts';
-import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
+import { PatchEnds, type PatchRule } from './patchEnds.ts';
 
 /** Longer patches are cut here whatever the rule says, so that an endless run of zeros needs no endless memory. */
 export const LONGEST_PATCH = 1 << 20;
 
 export interface PatchSettings {
-  /** The token rule with BOS in front: byte i is token i + 1. */
-  readonly rule: StartRule;
-  /** Bytes; at most {@link LONGEST_PATCH}. */
-  readonly maxLength: number;
+  /** The token rule with BOS in front: byte i is token i + 1. At most {@link LONGEST_PATCH} bytes. */
+  readonly rule: PatchRule;
   readonly prominence: 'mean' | 'max';
   readonly keepSignals: boolean;
 }
@@ -23,6 +20,7 @@ export class SegmentPatcher<M extends Meta = Meta> {
   readonly segment: Segment<M>;
   readonly #settings: PatchSettings;
   readonly #sums: Float64Array;
+  readonly #ends: PatchEnds;
   #normSum = 0;
   #normMax = 0;
   #entropySum = 0;
@@ -30,7 +28,6 @@ export class SegmentPatcher<M extends Meta = Meta> {
   #length = 0;
   /** The next byte. */
   #offset = 0;
-  #entropyBefore = 0;
   #entropies: Float32Array[] = [];
   #norms: Float32Array[] = [];
 
@@ -38,6 +35,7 @@ export class SegmentPatcher<M extends Meta = Meta> {
     this.segment = segment;
     this.#settings = settings;
     this.#sums = new Float64Array(dim);
+    this.#ends = new PatchEnds(settings.rule);
   }
 
   /** Takes the next run; returns the patches it completes, if any. The last run completes all, if only none. */
@@ -51,7 +49,7 @@ export class SegmentPatcher<M extends Meta = Meta> {
       });
     }
     const first = this.#offset - this.#length;
-    const ends = this.#ends(run);
+    const ends = this.#ends.push(run.bytes, run.entropies, run.last);
     const dim = this.#sums.length;
     const patches = {
       lengths: new Int32Array(ends.length),
@@ -60,9 +58,10 @@ export class SegmentPatcher<M extends Meta = Meta> {
       entropy: new Float32Array(ends.length),
       coherence: new Float32Array(ends.length),
     };
+    requireEnds(run, ends);
     let at = 0;
     ends.forEach((end, i) => {
-      this.#add(run, at, end);
+      this.#add(run, at, end, i);
       const length = this.#length;
       const entropy = Math.fround(this.#entropySum / length);
       const prominence = Math.fround(this.#settings.prominence === 'max' ? this.#normMax : this.#normSum / length);
@@ -74,7 +73,7 @@ export class SegmentPatcher<M extends Meta = Meta> {
       this.#reset();
       at = end;
     });
-    this.#add(run, at, run.bytes.length);
+    this.#add(run, at, run.bytes.length, ends.length);
     this.#offset += run.bytes.length;
     const signals = this.#signals(run, ends.length > 0, at);
     if (ends.length === 0 && !run.last) return undefined;
@@ -82,40 +81,24 @@ export class SegmentPatcher<M extends Meta = Meta> {
     return { segment: this.segment, offset: first, bytes, last: run.last, dim, ...patches, ...signals };
   }
 
-  /** Where patches end within the run: before each start, and at the end of the last run. */
-  #ends(run: Encoded<M>): number[] {
-    const { rule, maxLength } = this.#settings;
-    const { bytes } = this.segment;
-    const ends: number[] = [];
-    let length = this.#length;
-    let before = this.#entropyBefore;
-    for (let i = 0; i < run.bytes.length; i++, length++) {
-      const p = run.offset + i;
-      const entropy = run.entropies[i] ?? 0;
-      if (p > 0 && (length >= maxLength || rule(p, entropy, before, tokenOf(bytes, p - 1), tokenOf(bytes, p - 2)))) {
-        ends.push(i);
-        length = 0;
-      }
-      before = entropy;
-    }
-    this.#entropyBefore = before;
-    if (run.last && run.bytes.length > 0) ends.push(run.bytes.length);
-    return ends;
-  }
-
-  #add(run: Encoded<M>, from: number, to: number): void {
-    const { preNorm, norms, entropies } = run;
-    const sums = this.#sums;
-    const dim = sums.length;
+  /** @param part which of the parts between the run's ends these bytes are */
+  #add(run: Encoded<M>, from: number, to: number, part: number): void {
+    const { preNorm, pooled, norms, entropies } = run;
     for (let i = from; i < to; i++) {
       const norm = norms[i] ?? 0;
       this.#normSum += norm;
       this.#normMax = Math.max(this.#normMax, norm);
       this.#entropySum += entropies[i] ?? 0;
-      if (preNorm === undefined) continue;
-      for (let d = 0, at = i * dim; d < dim; d++, at++) sums[d] = (sums[d] ?? 0) + (preNorm[at] ?? 0);
+      if (preNorm !== undefined) this.#addStates(preNorm, i, 1);
     }
+    if (pooled !== undefined && to > from) this.#addStates(pooled.means, part, to - from);
     this.#length += to - from;
+  }
+
+  #addStates(states: Float32Array, row: number, times: number): void {
+    const sums = this.#sums;
+    const dim = sums.length;
+    for (let d = 0, at = row * dim; d < dim; d++, at++) sums[d] = (sums[d] ?? 0) + times * (states[at] ?? 0);
   }
 
   #reset(): void {
@@ -146,10 +129,6 @@ export class SegmentPatcher<M extends Meta = Meta> {
   }
 }
 
-function tokenOf(bytes: Uint8Array, i: number): number {
-  return i < 0 ? BOS_ID : (bytes[i] ?? 0) + BYTE_OFFSET;
-}
-
 function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
@@ -158,4 +137,15 @@ function joined(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return all;
+}
+
+/** What was pooled elsewhere must have been cut where it is cut here. */
+function requireEnds({ pooled, segment }: Encoded, ends: readonly number[]): void {
+  if (pooled === undefined) return;
+  if (pooled.ends.length === ends.length && ends.every((end, i) => end === pooled.ends[i])) return;
+  throw new SluiceError('States were pooled by another rule than patches are cut by.', {
+    code: 'RUN_ORDER',
+    path: segment.document.source.uri,
+    hint: 'Only patch may follow embed where states are pooled on a device.',
+  });
 }

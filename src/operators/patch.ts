@@ -54,11 +54,11 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
   }
   const settingsFor = (auto: number | undefined): PatchSettings => {
     const nats = mode === 'entropy' ? resolveThreshold({ autoThreshold: auto }, threshold) : undefined;
-    const rule = startRule({ mode, threshold: nats, monotonicity, thresholdAdd, patchSize });
-    return { rule, maxLength, prominence, keepSignals };
+    const rule = { mode, threshold: nats, monotonicity, thresholdAdd, patchSize, maxLength };
+    return { rule, prominence, keepSignals };
   };
   // options that can be wrong by themselves fail here and not in the middle of a run
-  settingsFor(0);
+  startRule(settingsFor(0).rule);
   const decisive = { mode, threshold, monotonicity, thresholdAdd, patchSize, maxLength, prominence, keepSignals };
 
   return transduce<Encoded<M>, Patches<M>>(
@@ -67,7 +67,7 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
       return {
         next(run) {
           if (open?.segment !== run.segment) {
-            const dim = run.preNorm === undefined ? 0 : run.dim;
+            const dim = run.preNorm === undefined && run.pooled === undefined ? 0 : run.dim;
             open = new SegmentPatcher(run.segment, dim, settingsFor(run.autoThreshold));
           }
           const patches = open.push(run);

@@ -1,5 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import type { AdapterChoice } from '../../gpu/index.ts';
+import type { DeviceSpec } from './deviceProtocol.ts';
 
 /**
  * Where a model is computed: `cpu`; `webgpu`, the GPU; `webgpu:` and a part of an adapter's name, or `software`; several
@@ -34,4 +35,11 @@ export function adaptersOf(device: Device): AdapterChoice[] {
     if (name === '') return 'hardware';
     return name === 'software' ? 'software' : { name };
   });
+}
+
+/** The name that a device is asked for by. */
+export function deviceName(spec: DeviceSpec): string {
+  if (spec.kind === 'onnx') return `${ONNX}${spec.provider}`;
+  if (spec.adapter === 'hardware') return 'webgpu';
+  return `webgpu:${typeof spec.adapter === 'object' ? spec.adapter.name : spec.adapter}`;
 }

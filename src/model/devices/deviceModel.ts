@@ -5,8 +5,8 @@ import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSign
 import type { ModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
 import { type Forward, streamBytes } from '../stream.ts';
-import type { Device } from './device.ts';
-import { DeviceProcess, deviceName, type OpenDevice } from './deviceProcess.ts';
+import { type Device, deviceName } from './device.ts';
+import { DeviceProcess, type OpenDevice } from './deviceProcess.ts';
 import type { Agreement, DeviceSpec, DeviceTimes } from './deviceProtocol.ts';
 
 /**

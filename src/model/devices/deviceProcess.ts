@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { ModelError } from '../../errors.ts';
 import { workerModule } from '../../run/pool.ts';
 import type { ForwardResult, ForwardTask } from '../cpu/forward.ts';
+import { deviceName } from './device.ts';
 import type {
   DeviceFailure,
   DeviceMessage,
@@ -228,13 +229,6 @@ export class DeviceProcess {
     for (const waiting of failed) waiting.reject(this.#lost);
     return this.#lost;
   }
-}
-
-/** The name that a device is asked for by. */
-export function deviceName(spec: DeviceSpec): string {
-  if (spec.kind === 'onnx') return `onnx:${spec.provider}`;
-  if (spec.adapter === 'hardware') return 'webgpu';
-  return `webgpu:${typeof spec.adapter === 'object' ? spec.adapter.name : spec.adapter}`;
 }
 
 function unavailable(error: unknown): DeviceFailure {

@@ -2,12 +2,12 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileStamp } from '../../fileStamp.ts';
+import { FloatRows } from '../../floatRows.ts';
 import type { ModelFile } from '../../modelFile.ts';
 import { areFloat32, type Weight } from '../../weights.ts';
-import { TensorReader } from '../layers/tensorReader.ts';
 
-const PAGE = 65_536;
-const CHUNK_BYTES = 1 << 20;
+/** What a device makes of rows of a tensor before it computes with them; undefined where it takes them as they are. */
+export type Rounding = (name: string, rows: Float32Array, inputs: number) => Float32Array | undefined;
 
 /** A model whose weights are all float32 in a file. */
 export interface FloatModel {
@@ -20,9 +20,9 @@ export interface FloatModel {
  * A device takes its weights from a file, once, and as float32: other weights are decoded into a temporary file first,
  * a mebibyte at a time. Throws ModelError `MODEL_FILE`, or what writing throws.
  */
-export function floatModel(model: ModelFile): FloatModel {
+export function floatModel(model: ModelFile, round?: Rounding): FloatModel {
   const { weights } = model;
-  if (areFloat32(weights)) return { model, release() {} };
+  if (areFloat32(weights) && round === undefined) return { model, release() {} };
   const dir = mkdtempSync(join(tmpdir(), 'sluice-weights-'));
   const release = (): void => {
     try {
@@ -35,7 +35,7 @@ export function floatModel(model: ModelFile): FloatModel {
   try {
     const path = join(dir, 'model.f32');
     return {
-      model: { ...model, weights: { ...weights, path, tensors: decodeTo(path, model), stamp: fileStamp(path) } },
+      model: { ...model, weights: { ...weights, path, tensors: decodeTo(path, model, round), stamp: fileStamp(path) } },
       release,
     };
   } catch (error) {
@@ -44,28 +44,24 @@ export function floatModel(model: ModelFile): FloatModel {
   }
 }
 
-function decodeTo(path: string, { weights }: ModelFile): Map<string, Weight> {
-  const widest = Math.max(...[...weights.tensors.values()].map(({ shape }) => 4 * (shape.at(-1) ?? 0)));
-  const bytes = Math.max(CHUNK_BYTES, widest);
-  const pages = Math.ceil((2 * bytes) / PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const reader = new TensorReader(weights, memory);
+function decodeTo(path: string, { weights }: ModelFile, round: Rounding | undefined): Map<string, Weight> {
+  const source = new FloatRows(weights);
   const file = openSync(path, 'wx');
   const tensors = new Map<string, Weight>();
   let offset = 0;
   try {
     for (const [name, { shape }] of weights.tensors) {
       const start = offset;
-      for (const { rows } of reader.decodeRows(name, 0, { address: bytes, bytes })) {
-        const length = 4 * rows * (shape.at(-1) ?? 0);
-        writeFileSync(file, Buffer.from(memory.buffer, 0, length));
-        offset += length;
+      for (const decoded of source.of(name)) {
+        const rows = round?.(name, decoded, shape.at(-1) ?? 0) ?? decoded;
+        writeFileSync(file, Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength));
+        offset += rows.byteLength;
       }
       tensors.set(name, { dtype: 'F32', shape, offset: start, length: offset - start });
     }
   } finally {
     closeSync(file);
-    reader.close();
+    source.close();
   }
   return tensors;
 }

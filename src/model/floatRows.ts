@@ -1,0 +1,33 @@
+import { TensorReader } from './cpu/layers/tensorReader.ts';
+import type { Weights } from './weights.ts';
+
+const PAGE = 65_536;
+const CHUNK_BYTES = 1 << 20;
+
+/** Reads tensors of any type as float32, about a mebibyte at a time. Blocks its thread. */
+export class FloatRows {
+  readonly #memory: WebAssembly.Memory;
+  readonly #reader: TensorReader;
+  readonly #bytes: number;
+
+  /** Throws ModelError `MODEL_MISSING` or `MODEL_CHANGED`. */
+  constructor(weights: Weights) {
+    const widest = Math.max(...[...weights.tensors.values()].map(({ shape }) => 4 * (shape.at(-1) ?? 0)));
+    this.#bytes = Math.max(CHUNK_BYTES, widest);
+    const pages = Math.ceil((2 * this.#bytes) / PAGE);
+    this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.#reader = new TensorReader(weights, this.#memory);
+  }
+
+  /** Whole rows of a tensor, run by run; each is there until the next is asked for. Throws ModelError `MODEL_FILE`. */
+  *of(name: string): Iterable<Float32Array<SharedArrayBuffer>> {
+    const width = this.#reader.weight(name).shape.at(-1) ?? 0;
+    for (const { rows } of this.#reader.decodeRows(name, 0, { address: this.#bytes, bytes: this.#bytes })) {
+      yield new Float32Array(this.#memory.buffer as SharedArrayBuffer, 0, rows * width);
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+}

@@ -1,0 +1,172 @@
+import type { DeviceResult, PassRequest } from '../devices/deviceProtocol.ts';
+import type { GpuPass } from './gpuSession.ts';
+
+/** What computes batches: see `GpuSession`. */
+export interface BatchSession {
+  /** Documents whose keys and values it has room for. */
+  readonly slots: number;
+  readonly batchTokens: number;
+  run(passes: readonly GpuPass[]): Promise<DeviceResult[]>;
+  /** Copies what lies in a slot out of the device. */
+  store(slot: number): Promise<readonly Uint8Array[]>;
+  restore(slot: number, stored: readonly Uint8Array[]): Promise<void>;
+}
+
+interface Waiting {
+  readonly request: PassRequest;
+  resolve(result: DeviceResult): void;
+  reject(error: unknown): void;
+}
+
+/** A document between its first pass and its last. */
+interface Carried {
+  rows: number;
+  /** Rows carried on in all. */
+  written: number;
+  priority: number;
+  slot?: number | undefined;
+  stored?: readonly Uint8Array[] | undefined;
+}
+
+/** Batches on the device: one is computed while the next is uploaded. */
+const IN_FLIGHT = 2;
+
+/**
+ * Makes batches of the passes that wait, those of the smallest priority first, up to a budget of tokens; which passes
+ * share a batch changes no bit of them. Where more documents are in progress than keys and values have slots for, those
+ * of a document that waits for nothing move to this machine's memory.
+ */
+export class GpuQueue {
+  readonly #session: BatchSession;
+  readonly #waiting: Waiting[] = [];
+  readonly #documents = new Map<number, Carried>();
+  readonly #free: number[];
+  #inFlight = 0;
+  #choosing = false;
+
+  constructor(session: BatchSession) {
+    this.#session = session;
+    this.#free = Array.from({ length: session.slots }, (_, slot) => session.slots - 1 - slot);
+  }
+
+  pass(request: PassRequest): Promise<DeviceResult> {
+    return new Promise((resolve, reject) => {
+      let place = this.#waiting.length;
+      while (place > 0 && (this.#waiting[place - 1]?.request.priority ?? 0) > request.priority) place--;
+      this.#waiting.splice(place, 0, { request, resolve, reject });
+      void this.#fill();
+    });
+  }
+
+  /** Gives up what is held for a document. */
+  forget(document: number): void {
+    const carried = this.#documents.get(document);
+    if (carried !== undefined) this.#release(document, carried);
+  }
+
+  /** Passes that come in the same turn of the event loop are chosen from together. */
+  async #fill(): Promise<void> {
+    if (this.#choosing) return;
+    this.#choosing = true;
+    try {
+      await new Promise(setImmediate);
+      while (this.#inFlight < IN_FLIGHT && this.#waiting.length > 0) {
+        const batch = await this.#choose();
+        if (batch.length === 0) break;
+        this.#inFlight++;
+        void this.#run(batch);
+      }
+    } catch (error) {
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+    } finally {
+      this.#choosing = false;
+    }
+  }
+
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const passes = batch.map(({ request: { document, task } }): GpuPass => {
+        const { rows = 0, written = 0, slot } = this.#documents.get(document) ?? {};
+        return { task, slot, past: task.pastRows === 0 ? 0 : rows, written };
+      });
+      const results = await this.#session.run(passes);
+      batch.forEach(({ request, resolve }, i) => {
+        const result = results[i];
+        if (result === undefined) throw new Error('a batch gave too few results');
+        this.#settle(request, result);
+        resolve(result);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      this.#inFlight--;
+      void this.#fill();
+    }
+  }
+
+  #settle({ document, task }: PassRequest, { nextRows }: DeviceResult): void {
+    const carried = this.#documents.get(document);
+    if (carried === undefined) return;
+    carried.rows = nextRows;
+    carried.written += task.tokens.length;
+    if (nextRows === 0) this.#release(document, carried);
+  }
+
+  async #choose(): Promise<Waiting[]> {
+    const batch: Waiting[] = [];
+    let tokens = 0;
+    for (const waiting of [...this.#waiting]) {
+      const { length } = waiting.request.task.tokens;
+      if (batch.length > 0 && tokens + length > this.#session.batchTokens) break;
+      if (!(await this.#admit(waiting.request))) continue;
+      batch.push(waiting);
+      tokens += length;
+    }
+    if (batch.length === 0 && this.#inFlight === 0 && (await this.#makeRoom())) return this.#choose();
+    for (const waiting of batch) this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    return batch;
+  }
+
+  /** Whether a pass has the slot that it needs, or gets it. */
+  async #admit({ document, priority, task }: PassRequest): Promise<boolean> {
+    const known = this.#documents.get(document);
+    if (!task.carry && known === undefined) return true;
+    const carried = known ?? { rows: 0, written: 0, priority };
+    carried.priority = priority;
+    if (carried.slot !== undefined) return true;
+    const slot = this.#free.pop();
+    if (slot === undefined) return false;
+    carried.slot = slot;
+    this.#documents.set(document, carried);
+    const { stored } = carried;
+    if (stored !== undefined) {
+      carried.stored = undefined;
+      await this.#session.restore(slot, stored);
+    }
+    return true;
+  }
+
+  /** Moves the keys and values of the least urgent document off the device. */
+  async #makeRoom(): Promise<boolean> {
+    const holders = [...this.#documents.values()].filter(({ slot }) => slot !== undefined);
+    const victim = holders.reduce<Carried | undefined>(
+      (least, one) => (least === undefined || one.priority >= least.priority ? one : least),
+      undefined,
+    );
+    if (victim?.slot === undefined) return false;
+    const { slot } = victim;
+    victim.stored = await this.#session.store(slot);
+    // it may have been given up meanwhile
+    if (victim.slot === undefined) return true;
+    victim.slot = undefined;
+    this.#free.push(slot);
+    return true;
+  }
+
+  #release(document: number, carried: Carried): void {
+    this.#documents.delete(document);
+    if (carried.slot !== undefined) this.#free.push(carried.slot);
+    carried.slot = undefined;
+    carried.stored = undefined;
+  }
+}

@@ -1,0 +1,193 @@
+import { ModelError } from '../../errors.ts';
+import { type Commands, Gpu, type GpuOptions, type Memory } from '../../gpu/index.ts';
+import { anglesOf } from '../../kernels/index.ts';
+import type { ModelConfig } from '../config.ts';
+import type { DeviceResult, DeviceTask, DeviceTimes } from '../devices/deviceProtocol.ts';
+import type { ModelFile } from '../modelFile.ts';
+import { RopeTable } from '../rope.ts';
+import { type BatchLayout, layoutOf } from './batchLayout.ts';
+import { type BatchMemory, ForwardPrograms, TABLES } from './forwardPrograms.ts';
+import { type GpuPlan, planMemory, slotLayerBytes, tokenFloats } from './gpuPlan.ts';
+import type { BatchSession } from './gpuQueue.ts';
+import { GpuWeights } from './gpuWeights.ts';
+import { ResultReading } from './resultReading.ts';
+import type { GpuWeightForm } from './weightForm.ts';
+
+/** One pass, and where the document's keys and values lie. */
+export interface GpuPass {
+  readonly task: DeviceTask;
+  readonly past: number;
+  /** Rows that the document has carried on in all so far. */
+  readonly written: number;
+  /** Absent where it has none and carries none on. */
+  readonly slot: number | undefined;
+}
+
+export interface GpuSessionOptions extends GpuOptions {
+  readonly weights?: GpuWeightForm | undefined;
+}
+
+/**
+ * The whole model on one GPU: weights uploaded once, batches of passes of different documents, keys and values in rings on
+ * the device. Only what a pass asks for comes back. Bits of a document do not depend on its company.
+ */
+export class GpuSession implements BatchSession {
+  readonly gpu: Gpu;
+  readonly slots: number;
+  readonly batchTokens: number;
+  readonly mostPieceTokens: number;
+  readonly #config: ModelConfig;
+  readonly #weights: GpuWeights;
+  readonly #programs: ForwardPrograms;
+  readonly #rope: RopeTable;
+  /** Of each layer f32[slots, 2, window - 1, kvHeads * headDim]. */
+  readonly #carried: readonly Memory[];
+
+  private constructor(
+    gpu: Gpu,
+    config: ModelConfig,
+    weights: GpuWeights,
+    programs: ForwardPrograms,
+    { slots, batchTokens, mostPieceTokens }: GpuPlan,
+  ) {
+    this.gpu = gpu;
+    this.slots = slots;
+    this.batchTokens = batchTokens;
+    this.mostPieceTokens = mostPieceTokens;
+    this.#config = config;
+    this.#weights = weights;
+    this.#programs = programs;
+    this.#rope = new RopeTable(config.headDim, config.ropeTheta);
+    const bytes = Math.max(4, slots * slotLayerBytes(config));
+    this.#carried = weights.layers.map((_, layer) => gpu.memory.take(bytes, `carried keys of layer ${layer}`, true));
+  }
+
+  /** Throws DeviceError where there is no such device or too little memory on it, or ModelError `MODEL_FILE`. */
+  static async open(
+    file: ModelFile,
+    { weights: form = 'f32', ...options }: GpuSessionOptions = {},
+  ): Promise<GpuSession> {
+    const gpu = await Gpu.open(options);
+    try {
+      const { config } = file;
+      const weights = await GpuWeights.load(gpu, file, form);
+      const { held, budget } = gpu.memory.counts;
+      const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+      const bindingBytes = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+      const plan = planMemory(config, { bytes: budget - held, bindingBytes });
+      return new GpuSession(gpu, config, weights, await ForwardPrograms.compile(gpu, config), plan);
+    } catch (error) {
+      gpu.close();
+      throw error;
+    }
+  }
+
+  /** Computes a batch. At most `batchTokens` tokens, or one pass. */
+  async run(passes: readonly GpuPass[]): Promise<DeviceResult[]> {
+    const { window, headDim } = this.#config;
+    const layout = layoutOf(
+      passes.map(({ task, ...pass }) => ({ ...pass, ...task })),
+      this.#rope,
+      { headDim, ringRows: window - 1 },
+    );
+    const taken: Memory[] = [];
+    let results: () => Promise<Omit<DeviceResult, 'nextRows'>[]>;
+    try {
+      const memory = await this.#activations(layout, taken);
+      const commands = this.gpu.commands();
+      await this.#turnBack(commands, passes, taken);
+      const carries = passes.some(({ slot }) => slot !== undefined);
+      this.#programs.forward(commands, layout, memory, this.#weights, this.#carried, carries);
+      const reading = new ResultReading(
+        passes.map(({ task }) => task),
+        this.#config,
+      );
+      results = await reading.submit(this.gpu, commands, memory);
+    } finally {
+      // work that is submitted later is done later: others may have it from here on
+      for (const memory of taken) memory.free();
+    }
+    const found = await results();
+    return found.map((result, i) => ({ ...result, nextRows: this.#nextRows(passes[i]) }));
+  }
+
+  async store(slot: number): Promise<readonly Uint8Array[]> {
+    const bytes = slotLayerBytes(this.#config);
+    const stored: Uint8Array[] = [];
+    for (const layer of this.#carried) {
+      const reading = await this.gpu.readbacks.begin(bytes);
+      const commands = this.gpu.commands();
+      commands.read(reading, 0, layer, slot * bytes, bytes);
+      await commands.submit();
+      stored.push(new Uint8Array(await this.gpu.orLost(reading.finish())));
+    }
+    return stored;
+  }
+
+  async restore(slot: number, stored: readonly Uint8Array[]): Promise<void> {
+    for (const [layer, rows] of stored.entries()) {
+      const memory = this.#carried[layer];
+      if (memory !== undefined) await this.gpu.uploads.write(memory.buffer, slot * rows.length, rows);
+    }
+  }
+
+  /** Times of all kernels so far. Throws ModelError `NO_TIMES` where it was not opened to be timed. */
+  async times(): Promise<DeviceTimes> {
+    const { profile } = this.gpu;
+    if (profile === undefined) throw new ModelError('The GPU was not opened to be timed.', { code: 'NO_TIMES' });
+    return { kernels: await profile.times(), copyBytesPerSecond: 0, flopsPerSecond: 0 };
+  }
+
+  close(): void {
+    this.gpu.close();
+  }
+
+  /** Rows that a pass leaves behind for the next one of its document. */
+  #nextRows(pass: GpuPass | undefined): number {
+    if (!pass?.task.carry) return 0;
+    return Math.min(pass.past + pass.task.tokens.length, this.#config.window - 1);
+  }
+
+  /** Turns carried keys to the origin that positions are counted from after a restart. */
+  async #turnBack(commands: Commands, passes: readonly GpuPass[], taken: Memory[]): Promise<void> {
+    const turned = passes.filter(({ task, past }) => task.rebase !== undefined && past > 0);
+    if (turned.length === 0) return;
+    const { headDim } = this.#config;
+    const angles = new Float32Array(turned.length * headDim);
+    turned.forEach(({ task }, i) => {
+      const { cos, sin } = this.#rope.turns(task.rebase ?? 0);
+      angles.set(anglesOf(Float32Array.from(cos), Float32Array.from(sin)), i * headDim);
+    });
+    const upload = async (table: Float32Array | Uint32Array, label: string): Promise<Memory> => {
+      const memory = this.gpu.memory.take(table.byteLength, label);
+      taken.push(memory);
+      await this.gpu.uploads.write(memory.buffer, 0, new Uint8Array(table.buffer));
+      return memory;
+    };
+    const slots = await upload(
+      Uint32Array.from(turned, ({ slot = 0 }) => slot),
+      'slots',
+    );
+    const turns = await upload(angles, 'turns');
+    this.#programs.turnBack(commands, this.#carried, { slots, angles: turns, count: turned.length });
+  }
+
+  async #activations(layout: BatchLayout, taken: Memory[]): Promise<BatchMemory> {
+    const take = (bytes: number, label: string): Memory => {
+      const memory = this.gpu.memory.take(bytes, label);
+      taken.push(memory);
+      return memory;
+    };
+    const states = Object.entries(tokenFloats(this.#config)).map(
+      ([name, floats]) => [name, take(4 * layout.count * floats, name)] as const,
+    );
+    const memory: Record<string, Memory> = Object.fromEntries(states);
+    for (const name of TABLES) {
+      const table = layout[name];
+      const target = memory[name] ?? take(table.byteLength, name);
+      memory[name] = target;
+      await this.gpu.uploads.write(target.buffer, 0, new Uint8Array(table.buffer));
+    }
+    return memory as BatchMemory;
+  }
+}

@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DeviceResult, PassRequest } from '../../../src/model/devices/deviceProtocol.ts';
+import { type BatchSession, GpuQueue } from '../../../src/model/gpu/gpuQueue.ts';
+import type { GpuPass } from '../../../src/model/gpu/gpuSession.ts';
+
+const RING = 8;
+
+/** A device that keeps, in each slot, whose keys lie there and how many were written. Tokens name their document. */
+class Device implements BatchSession {
+  readonly slots: number;
+  readonly batchTokens: number;
+  readonly batches: GpuPass[][] = [];
+  readonly #rings: (Int32Array | undefined)[];
+  moved = 0;
+
+  constructor(slots: number, batchTokens: number) {
+    this.slots = slots;
+    this.batchTokens = batchTokens;
+    this.#rings = Array.from({ length: slots });
+  }
+
+  async run(passes: readonly GpuPass[]): Promise<DeviceResult[]> {
+    this.batches.push([...passes]);
+    const results = passes.map(({ task, past, written, slot }) => {
+      const { tokens, carry, pastRows } = task;
+      expect(past).toBe(pastRows);
+      if (past > 0) expect(this.#rings[slot!]).toEqual(Int32Array.of(tokens[0]!, written));
+      if (carry) this.#rings[slot!] = Int32Array.of(tokens[0]!, written + tokens.length);
+      const values = new Float32Array(tokens.length).fill(tokens[0]!);
+      return { entropies: values, norms: values, nextRows: carry ? Math.min(past + tokens.length, RING) : 0 };
+    });
+    const slots = passes.map(({ slot }) => slot).filter((slot) => slot !== undefined);
+    expect(new Set(slots).size).toBe(slots.length);
+    await new Promise(setImmediate);
+    return results;
+  }
+
+  async store(slot: number): Promise<readonly Uint8Array[]> {
+    this.moved++;
+    return [new Uint8Array(this.#rings[slot]!.slice().buffer)];
+  }
+
+  async restore(slot: number, [stored]: readonly Uint8Array[]): Promise<void> {
+    this.#rings[slot] = new Int32Array(stored!.slice().buffer);
+  }
+}
+
+function request(document: number, tokens: number, pastRows: number, carry: boolean): PassRequest {
+  const task = {
+    tokens: new Int32Array(tokens).fill(document),
+    position: 0,
+    pastRows,
+    carry,
+    preNorm: false,
+    logits: false,
+  };
+  return { kind: 'pass', document, priority: document, task };
+}
+
+/** All pieces of a document, one after the other. */
+async function whole(queue: GpuQueue, document: number, pieces: readonly number[]): Promise<void> {
+  let rows = 0;
+  for (const [i, tokens] of pieces.entries()) {
+    const result = await queue.pass(request(document, tokens, rows, i + 1 < pieces.length));
+    expect([...result.entropies]).toEqual(Array(tokens).fill(document));
+    rows = result.nextRows;
+  }
+}
+
+describe('batches of passes', () => {
+  it('give every document its own keys, however few slots there are, and keep to the budget of tokens', async () => {
+    const shapes = fc.record({
+      documents: fc.array(fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 5 }), { maxLength: 9 }),
+      slots: fc.integer({ min: 1, max: 4 }),
+      batchTokens: fc.integer({ min: 1, max: 40 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shapes, async ({ documents, slots, batchTokens }) => {
+        const device = new Device(slots, batchTokens);
+        const queue = new GpuQueue(device);
+        await Promise.all(documents.map((pieces, document) => whole(queue, document, pieces)));
+        for (const batch of device.batches) {
+          const tokens = batch.reduce((sum, { task }) => sum + task.tokens.length, 0);
+          expect(batch.length === 1 || tokens <= batchTokens).toBe(true);
+        }
+        // all slots are free again: as many documents as there are slots find room without any being moved
+        const before = device.moved;
+        await Promise.all(Array.from({ length: slots }, (_, i) => whole(queue, 100 + i, [3, 3])));
+        expect(device.moved).toBe(before);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('hold passes that wait together, the smallest number first', async () => {
+    const device = new Device(4, 10);
+    const queue = new GpuQueue(device);
+    await Promise.all([5, 3, 9, 1].map((document) => whole(queue, document, [4])));
+    const batches = device.batches.map((batch) => batch.map(({ task }) => task.tokens[0]));
+    expect(batches).toEqual([
+      [1, 3],
+      [5, 9],
+    ]);
+  });
+
+  it('do not wait for documents that were left in the middle: their keys make room', async () => {
+    const device = new Device(2, 100);
+    const queue = new GpuQueue(device);
+    const left = [1, 2].map((document) => queue.pass(request(document, 5, 0, true)));
+    await Promise.all(left);
+    await whole(queue, 3, [5, 5, 5]);
+    expect(device.moved).toBe(1);
+    // and whoever comes back finds his own
+    await Promise.all([1, 2].map((document) => queue.pass(request(document, 5, 5, false))));
+    queue.forget(1);
+  });
+
+  it('that the device cannot compute fail their passes; others go on', async () => {
+    const device = new Device(2, 5);
+    const run = device.run.bind(device);
+    device.run = async (passes) => {
+      if (passes.some(({ task }) => task.tokens[0] === 7)) throw new Error('no');
+      return run(passes);
+    };
+    const queue = new GpuQueue(device);
+    const failed = whole(queue, 7, [5]);
+    await expect(failed).rejects.toThrow('no');
+    await whole(queue, 8, [5, 5]);
+  });
+
+  it('forget a document while a pass of it is computed', async () => {
+    const device = new Device(1, 100);
+    const queue = new GpuQueue(device);
+    const pass = queue.pass(request(1, 5, 0, true));
+    await new Promise(setImmediate);
+    queue.forget(1);
+    expect((await pass).nextRows).toBe(5);
+    await whole(queue, 2, [5, 5]);
+    expect(device.moved).toBe(0);
+  });
+});
