@@ -2,7 +2,7 @@ import { sizesBytes, writeSizes } from '../kernels/kernel.ts';
 import type { Memory } from './buffers.ts';
 import type { Health } from './health.ts';
 import type { Program } from './pipelines.ts';
-import type { Profile } from './profile.ts';
+import type { Profile, TimedSubmission } from './profile.ts';
 import type { Reading } from './readbacks.ts';
 import { USAGE } from './usage.ts';
 
@@ -97,17 +97,28 @@ export class Commands {
   async submit(): Promise<void> {
     const steps = this.#steps;
     this.#steps = [];
-    await this.#target.health.accepted(
-      () => {
-        for (const part of submissions(steps)) this.#encode(part);
-      },
-      () => buffersOf(steps),
-    );
+    const { health, profile } = this.#target;
+    const timed: TimedSubmission[] = [];
+    try {
+      await health.accepted(
+        () => {
+          for (const part of submissions(steps)) {
+            const times = profile?.submission();
+            if (times !== undefined) timed.push(times);
+            this.#encode(part, times);
+          }
+        },
+        () => buffersOf(steps),
+      );
+      for (const times of timed) times.read();
+    } catch (error) {
+      for (const times of timed) times.drop();
+      throw error;
+    }
   }
 
-  #encode(steps: readonly Step[]): void {
-    const { device, uniforms, profile } = this.#target;
-    const timed = profile?.submission();
+  #encode(steps: readonly Step[], timed: TimedSubmission | undefined): void {
+    const { device, uniforms } = this.#target;
     const encoder = device.createCommandEncoder();
     const places = new Uint8Array(PLACE_BYTES * steps.filter(isDispatch).length);
     let pass: GPUComputePassEncoder | undefined;
@@ -130,7 +141,6 @@ export class Commands {
     if (place > 0) device.queue.writeBuffer(uniforms, 0, places);
     timed?.resolve(encoder);
     device.queue.submit([encoder.finish()]);
-    timed?.submitted();
   }
 }
 

@@ -104,6 +104,22 @@ export class Health {
     }
   }
 
+  /** Maps (a part of) a buffer. Throws DeviceError as `accepted` does. */
+  async map(buffer: GPUBuffer, mode: GPUMapModeFlags, bytes?: number): Promise<void> {
+    const { result: mapping, refusal } = this.#scoped(() => buffer.mapAsync(mode, 0, bytes));
+    try {
+      await this.orLost(mapping);
+    } catch (cause) {
+      if (cause instanceof DeviceError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw (
+        (await this.refusalOf(buffer)) ??
+        (await refusal) ??
+        new DeviceError(`${buffer.label} cannot be mapped: ${reason}`, { code: 'GPU_FAILED', cause })
+      );
+    }
+  }
+
   /** Why there is no such buffer, undefined where there is one. */
   async refusalOf(buffer: GPUBuffer): Promise<DeviceError | undefined> {
     return this.#refusals.get(buffer);

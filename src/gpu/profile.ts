@@ -26,8 +26,10 @@ export interface TimedSubmission {
   pass(program: Program, sizes: Readonly<Record<string, number>>): GPUComputePassDescriptor;
   /** Adds the reading of all timestamps to the submission. */
   resolve(encoder: GPUCommandEncoder): void;
-  /** Call it after the submission. */
-  submitted(): void;
+  /** Begins to read them, where the submission was accepted. */
+  read(): void;
+  /** Forgets them, where it was refused. */
+  drop(): void;
 }
 
 const QUERY_BYTES = 8;
@@ -51,7 +53,7 @@ export class Profile {
 
   submission(): TimedSubmission {
     const timed: Timed[] = [];
-    let read: GPUBuffer | undefined;
+    let stamps: GPUBuffer | undefined;
     return {
       pass: ({ kernel, form }, sizes) => {
         const first = 2 * timed.length;
@@ -67,15 +69,16 @@ export class Profile {
       resolve: (encoder) => {
         if (timed.length === 0) return;
         const size = 2 * timed.length * QUERY_BYTES;
-        read = this.#health.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget, label: 'timestamps' });
+        stamps = this.#health.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget, label: 'timestamps' });
         encoder.resolveQuerySet(this.#queries, 0, 2 * timed.length, this.#resolved, 0);
-        encoder.copyBufferToBuffer(this.#resolved, 0, read, 0, size);
+        encoder.copyBufferToBuffer(this.#resolved, 0, stamps, 0, size);
       },
-      submitted: () => {
-        if (read === undefined) return;
-        const reading = this.#read(read, timed).finally(() => this.#reading.delete(reading));
+      read: () => {
+        if (stamps === undefined) return;
+        const reading = this.#read(stamps, timed).finally(() => this.#reading.delete(reading));
         this.#reading.add(reading);
       },
+      drop: () => stamps?.destroy(),
     };
   }
 
@@ -95,14 +98,14 @@ export class Profile {
 
   async #read(buffer: GPUBuffer, timed: readonly Timed[]): Promise<void> {
     try {
-      await this.#health.orLost(buffer.mapAsync(MAP.read));
+      await this.#health.map(buffer, MAP.read);
       const stamps = new BigUint64Array(buffer.getMappedRange());
       for (const [i, { name, cost }] of timed.entries()) {
         const [from = 0n, to = 0n] = stamps.subarray(2 * i, 2 * i + 2);
         this.#add(name, cost, from, to);
       }
     } catch {
-      // work that was refused or lost has no times; whoever submitted it hears why
+      // work that was lost has no times; whoever waits for it hears why
     } finally {
       buffer.destroy();
     }

@@ -35,9 +35,9 @@ export class Readbacks {
   /** Waits for a buffer in the order of asking. Throws DeviceError `GPU_MEMORY` or `DEVICE_LOST`. */
   async begin(bytes: number): Promise<Reading> {
     const size = 4 * Math.ceil(bytes / 4);
-    if (!Number.isSafeInteger(size) || size < 0 || size > this.#most) {
+    if (!Number.isSafeInteger(bytes) || bytes < 0 || size > this.#most) {
       throw new DeviceError(
-        `${bytes} bytes cannot be read at once; this device has buffers of ${this.#most} at most.`,
+        `${bytes} bytes cannot be read at once; this device has buffers of at most ${this.#most}.`,
         {
           code: 'GPU_MEMORY',
           hint: 'Give smaller pieces or batches.',
@@ -72,38 +72,31 @@ export class Readbacks {
       buffer,
       finish: async () => {
         end();
-        try {
-          const copy = await this.#read(buffer, bytes);
-          if (buffer.size > MOST_KEPT_BYTES) this.#slots.empty(slot);
-          else this.#slots.give(slot);
-          return copy;
-        } catch (error) {
-          this.#slots.empty(slot);
-          throw error;
-        }
+        return this.#health.orLost(this.#finish(slot, buffer, bytes));
       },
       abandon: () => {
         end();
-        if (buffer.size > MOST_KEPT_BYTES) this.#slots.empty(slot);
-        else this.#slots.give(slot);
+        this.#giveBack(slot, buffer);
       },
     };
   }
 
-  async #read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  async #finish(slot: Slot, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     const size = 4 * Math.ceil(bytes / 4);
     try {
-      await this.#health.orLost(buffer.mapAsync(MAP.read, 0, size));
-    } catch (cause) {
-      if (cause instanceof DeviceError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw (
-        (await this.#health.refusalOf(buffer)) ??
-        new DeviceError(`Results cannot be read: ${reason}`, { code: 'GPU_FAILED', cause })
-      );
+      await this.#health.map(buffer, MAP.read, size);
+      const copy = buffer.getMappedRange(0, size).slice(0, bytes);
+      buffer.unmap();
+      this.#giveBack(slot, buffer);
+      return copy;
+    } catch (error) {
+      this.#slots.empty(slot);
+      throw error;
     }
-    const copy = buffer.getMappedRange(0, size).slice(0, bytes);
-    buffer.unmap();
-    return copy;
+  }
+
+  #giveBack(slot: Slot, { size }: GPUBuffer): void {
+    if (size > MOST_KEPT_BYTES) this.#slots.empty(slot);
+    else this.#slots.give(slot);
   }
 }

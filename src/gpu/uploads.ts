@@ -40,7 +40,7 @@ export class Uploads {
     }
     if (bytes.length <= DIRECT_BYTES) return this.#direct(target, offset, bytes);
     for (let at = 0; at < bytes.length; at += SLOT_BYTES) {
-      await this.#chunk(target, offset + at, bytes.subarray(at, at + SLOT_BYTES));
+      await this.#health.orLost(this.#chunk(target, offset + at, bytes.subarray(at, at + SLOT_BYTES)));
     }
   }
 
@@ -92,7 +92,7 @@ export class Uploads {
       const usage = USAGE.mapWrite | USAGE.copySource;
       slot.buffer = this.#health.createBuffer({ size: SLOT_BYTES, usage, mappedAtCreation: true, label: 'upload' });
     } else {
-      await this.#health.orLost(slot.buffer.mapAsync(MAP.write));
+      await this.#health.map(slot.buffer, MAP.write);
     }
     return slot.buffer;
   }
