@@ -50,32 +50,22 @@ export class Chain {
     this.#bound = bound;
   }
 
-  /** Compiles and binds. Throws DeviceError for a program that is wrong, TypeError for memory that has no such name. */
+  /** Compiles and binds. Throws DeviceError where the device refuses, TypeError for memory that has no such name. */
   static async open(gpu: Gpu, steps: readonly Step[], memory: ReadonlyMap<string, Memory>): Promise<Chain> {
-    const { device } = gpu;
+    const programs = await Promise.all(steps.map(({ kernel, sizes }) => gpu.programs.get(kernel, sizes)));
     const size = PLACE_BYTES * steps.length;
-    const uniforms = device.createBuffer({ size, usage: USAGE.uniform | USAGE.copyTarget, label: 'sizes of a chain' });
-    const bound: Bound[] = [];
+    const usage = USAGE.uniform | USAGE.copyTarget;
+    const uniforms = gpu.health.createBuffer({ size, usage, label: 'sizes of a chain' });
     const places = new ArrayBuffer(size);
-    for (const [i, { kernel, sizes, buffers }] of steps.entries()) {
-      const program = await gpu.programs.get(kernel, sizes);
+    for (const [i, { kernel, sizes }] of steps.entries()) {
       writeSizes(kernel, sizes, new DataView(places, i * PLACE_BYTES));
-      const entries: GPUBindGroupEntry[] = Object.keys(kernel.buffers).map((name, binding) => {
-        const bytes = memory.get(buffers[name] ?? '');
-        if (bytes === undefined) throw new TypeError(`${kernel.name}: no memory '${buffers[name]}' for ${name}.`);
-        return { binding: binding + 1, resource: { buffer: bytes.buffer } };
-      });
-      entries.push({ binding: 0, resource: { buffer: uniforms, size: sizesBytes(kernel) } });
-      const groups = program.form.workgroups(sizes);
-      const lines = Math.ceil(groups / MOST_GROUPS);
-      bound.push({
-        program,
-        group: device.createBindGroup({ layout: program.layout, entries }),
-        workgroups: [Math.ceil(groups / lines), lines],
-      });
     }
-    device.queue.writeBuffer(uniforms, 0, places);
-    return new Chain(device, uniforms, bound);
+    await gpu.uploads.write(uniforms, 0, new Uint8Array(places));
+    const bound = await gpu.health.accepted(
+      () => programs.map((program, i) => bind(gpu.device, program, steps[i]!, uniforms, memory)),
+      () => [...memory.values()].map(({ buffer }) => buffer),
+    );
+    return new Chain(gpu.device, uniforms, bound);
   }
 
   /** Commands that do all steps in order, `times` over; good for one submission. */
@@ -96,4 +86,26 @@ export class Chain {
   close(): void {
     this.#uniforms.destroy();
   }
+}
+
+function bind(
+  device: GPUDevice,
+  program: Program,
+  { kernel, sizes, buffers }: Step,
+  uniforms: GPUBuffer,
+  memory: ReadonlyMap<string, Memory>,
+): Bound {
+  const entries = Object.keys(kernel.buffers).map((name, i): GPUBindGroupEntry => {
+    const held = memory.get(buffers[name] ?? '');
+    if (held === undefined) throw new TypeError(`${kernel.name}: no memory '${buffers[name]}' for ${name}.`);
+    return { binding: i + 1, resource: { buffer: held.buffer } };
+  });
+  entries.push({ binding: 0, resource: { buffer: uniforms, size: sizesBytes(kernel) } });
+  const groups = program.form.workgroups(sizes);
+  const lines = Math.ceil(groups / MOST_GROUPS);
+  return {
+    program,
+    group: device.createBindGroup({ layout: program.layout, entries }),
+    workgroups: [Math.ceil(groups / lines), lines],
+  };
 }

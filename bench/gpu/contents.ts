@@ -65,6 +65,11 @@ async function chunk(gpu: Gpu, memory: Memory, at: number): Promise<ArrayBuffer>
   const reading = await gpu.readbacks.begin(bytes);
   const commands = gpu.commands();
   commands.read(reading, 0, memory, at, bytes);
-  await commands.submit();
+  try {
+    await commands.submit();
+  } catch (error) {
+    reading.abandon();
+    throw error;
+  }
   return gpu.orLost(reading.finish());
 }
