@@ -1,6 +1,8 @@
 import type { ModelError } from '../errors.ts';
+import type { PooledStates } from '../records.ts';
 import type { ModelConfig } from './config.ts';
 import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
+import type { PatchRule } from './patchEnds.ts';
 
 export interface EncodeOptions {
   /** Return the states before the final norm. Default: false. */
@@ -10,6 +12,8 @@ export interface EncodeOptions {
    * else; another value changes float bits, not more.
    */
   readonly pieceTokens?: number | undefined;
+  /** Return means of states over the parts of patches cut by this rule, in place of states; where the model `pools`. */
+  readonly pool?: PatchRule | undefined;
   /** Documents with a smaller number are served first. Default: in the order of calls. */
   readonly priority?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -25,6 +29,7 @@ export interface EncodedPiece {
   readonly norms: Float32Array;
   /** f32[n * dim]. */
   readonly preNorm?: Float32Array | undefined;
+  readonly pooled?: PooledStates | undefined;
 }
 
 export interface TokenOptions {
@@ -61,6 +66,8 @@ export interface EntropyModel {
   readonly rowsComputed: number;
   /** What became of the decoded layers that passes asked for; absent where weights are used as they lie in their file. */
   readonly layerCounts?: LayerCounts | undefined;
+  /** Whether `encode` can pool. */
+  readonly pools?: boolean | undefined;
   /** Why nothing can be computed any more; absent while all is well. */
   readonly lost?: ModelError | undefined;
   /**

@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import { type CarryMemory, CarryTurns } from './carryMemory.ts';
 import type { ForwardResult, ForwardTask, KeyValues } from './cpu/forward.ts';
 import type { EncodedPiece } from './model.ts';
+import { PatchEnds, type PatchRule } from './patchEnds.ts';
 import { BOS_ID, BYTE_OFFSET } from './tokenizer.ts';
 
 export const DEFAULT_PIECE_TOKENS = 1024;
@@ -16,6 +17,8 @@ export interface StreamOptions {
   readonly dim: number;
   readonly preNorm: boolean;
   readonly pieceTokens: number;
+  /** Let the device average states by this rule. */
+  readonly pool?: PatchRule | undefined;
   /** For keys and values between pieces. Absent: made anew for every piece. */
   readonly memory?: CarryMemory | undefined;
   /** Default: {@link LAP_POSITIONS}. */
@@ -67,6 +70,7 @@ async function* pieces(
   // about the first byte of the piece, from the last token of the piece before
   let pending = 0;
   let start = 0;
+  const ends = options.pool && new PatchEnds(options.pool);
   while (start < total) {
     const tokens = tokensOf(bytes, start, pieceEnd(start, total, pieceTokens));
     const count = tokens.length;
@@ -77,7 +81,9 @@ async function* pieces(
     }
     const carry = start + count < total;
     const into = carry ? turns.next() : undefined;
-    const result = await forward({ tokens, position, past, rebase, carry, into, preNorm, logits: false });
+    const pool = options.pool &&
+      ends && { rule: options.pool, state: ends.state, pending, first: start === 0, last: !carry };
+    const result = await forward({ tokens, position, past, rebase, carry, into, preNorm, logits: false, pool });
     past = result.next;
     position += count;
     const { entropies, norms } = result;
@@ -88,16 +94,15 @@ async function* pieces(
     if (!carry) turns.end();
     if (start === 0) {
       // BOS has an entropy, about the first byte, but is no byte itself
-      yield {
-        offset: 0,
-        entropies: entropies.subarray(0, count - 1),
-        norms: norms.subarray(1),
-        preNorm: result.preNorm?.subarray(dim),
-      };
+      const about = entropies.subarray(0, count - 1);
+      ends?.push(bytes.subarray(0, count - 1), about, !carry);
+      const { pooled } = result;
+      yield { offset: 0, entropies: about, norms: norms.subarray(1), preNorm: result.preNorm?.subarray(dim), pooled };
     } else {
       entropies.copyWithin(1, 0);
       entropies[0] = pending;
-      yield { offset: start - 1, entropies, norms, preNorm: result.preNorm };
+      ends?.push(bytes.subarray(start - 1, start - 1 + count), entropies, !carry);
+      yield { offset: start - 1, entropies, norms, preNorm: result.preNorm, pooled: result.pooled };
     }
     pending = last;
     start += count;

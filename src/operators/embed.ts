@@ -4,7 +4,7 @@ import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import { checkedPieceTokens } from '../model/cpu/cpuModel.ts';
 import { deviceFootprint, modelFootprint } from '../model/cpu/footprint.ts';
-import type { EncodedPiece, EntropyModel } from '../model/model.ts';
+import type { EncodedPiece, EncodeOptions, EntropyModel } from '../model/model.ts';
 import { defaultModelDir, type OpenOptions } from '../model/openModel.ts';
 import { openOptions } from '../model/openOptions.ts';
 import { sharedModel } from '../model/sharedModels.ts';
@@ -12,6 +12,7 @@ import { longestPiece, pieceEnd } from '../model/stream.ts';
 import type { Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
+import { EncodedFlow, type PatchRuleFor } from './encodedFlow.ts';
 
 export interface EmbedOptions {
   /** Model folder. Default: the model that comes with the package. */
@@ -41,6 +42,8 @@ const ROOM_BYTES = 64 << 20;
  * follows of it, as long as nothing of it has left; after that the flow fails with ModelError `DOCUMENT_CUT`, and
  * a run repeats the split. A model that cannot be opened, or that changes or breaks, fails the flow with ModelError.
  *
+ * Where `patch` follows at once and the model is on a GPU, states are averaged there, and never leave it.
+ *
  *     segments.pipe(embed({ model: 'models/tiny' }), patch())
  */
 export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): OperatorFunction<Segment<M>, Encoded<M>> {
@@ -49,7 +52,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
   const pieceTokens = checkedPieceTokens(options.pieceBytes);
   openOptions(options);
 
-  return (source) =>
+  const encoded = (source: Observable<Segment<M>>, ruleFor?: PatchRuleFor) =>
     new Observable<Encoded<M>>((out) => {
       const run = currentRun();
       const how = openOptions(options, run?.model);
@@ -59,7 +62,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
       return source
         .pipe(
           transduce(() => ({
-            next: (segment) => piecesOf(segment, () => sharedModel(dir, how), pieceTokens, preNorm),
+            next: (segment) => piecesOf(segment, () => sharedModel(dir, how), { pieceTokens, preNorm, ruleFor }),
           })),
           mapAsync((piece: Piece<M>, signal) => compute(piece, signal), {
             name: 'embed',
@@ -75,6 +78,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
         )
         .subscribe(out);
     });
+  return (source) => new EncodedFlow(encoded(source), (ruleFor) => encoded(source, preNorm ? ruleFor : undefined));
 }
 
 /** A part of a segment that one pass computes. */
@@ -92,18 +96,21 @@ interface Outcome<M extends Meta> {
   readonly error?: unknown;
 }
 
+interface SegmentOptions {
+  readonly pieceTokens: number;
+  readonly preNorm: boolean;
+  /** The states are for patches cut by this rule, and for nothing else. */
+  readonly ruleFor: PatchRuleFor | undefined;
+}
+
 /** What the pieces of one segment share. */
 class SegmentWork<M extends Meta> {
   readonly segment: Segment<M>;
   readonly #open: () => Promise<EntropyModel>;
-  readonly #options: { readonly pieceTokens: number; readonly preNorm: boolean };
+  readonly #options: SegmentOptions;
   #stream: AsyncGenerator<EncodedPiece, void, void> | undefined;
 
-  constructor(
-    segment: Segment<M>,
-    open: () => Promise<EntropyModel>,
-    options: { pieceTokens: number; preNorm: boolean },
-  ) {
+  constructor(segment: Segment<M>, open: () => Promise<EntropyModel>, options: SegmentOptions) {
     this.segment = segment;
     this.#open = open;
     this.#options = options;
@@ -113,9 +120,15 @@ class SegmentWork<M extends Meta> {
     return this.#open();
   }
 
+  #encodeOptions(model: EntropyModel): EncodeOptions {
+    const { pieceTokens, preNorm, ruleFor } = this.#options;
+    if (ruleFor === undefined || !model.pools) return { pieceTokens, preNorm };
+    return { pieceTokens, pool: ruleFor(model.autoThreshold) };
+  }
+
   /** Pieces may be asked for all at once; each is computed after the one before it. */
   async next(model: EntropyModel, signal: AbortSignal): Promise<EncodedPiece> {
-    this.#stream ??= model.encode(this.segment.bytes, { ...this.#options, signal });
+    this.#stream ??= model.encode(this.segment.bytes, { ...this.#encodeOptions(model), signal });
     const result = await this.#stream.next();
     if (!result.done) return result.value;
     throw new ModelError('An earlier piece of the segment failed.', { code: 'MODEL_RUN' });
@@ -125,10 +138,10 @@ class SegmentWork<M extends Meta> {
 function* piecesOf<M extends Meta>(
   segment: Segment<M>,
   open: () => Promise<EntropyModel>,
-  pieceTokens: number,
-  preNorm: boolean,
+  options: SegmentOptions,
 ): Iterable<Piece<M>> {
-  const work = new SegmentWork(segment, open, { pieceTokens, preNorm });
+  const work = new SegmentWork(segment, open, options);
+  const { pieceTokens } = options;
   const total = segment.bytes.length;
   let offset = 0;
   do {
@@ -149,8 +162,8 @@ async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Pr
     return { piece, encoded: { ...common, entropies: none, norms: none, preNorm: none } };
   }
   try {
-    const { entropies, norms, preNorm } = await work.next(model, signal);
-    return { piece, encoded: { ...common, entropies, norms, preNorm } };
+    const { entropies, norms, preNorm, pooled } = await work.next(model, signal);
+    return { piece, encoded: { ...common, entropies, norms, preNorm, pooled } };
   } catch (error) {
     // what has befallen the model or its device befalls all documents alike
     if (error instanceof ModelError && !OF_A_DOCUMENT.has(error.code)) throw error;

@@ -5,6 +5,7 @@ import { resolveThreshold } from '../model/calibration.ts';
 import { checkedMaxLength, startRule } from '../model/patcher.ts';
 import { LONGEST_PATCH, type PatchSettings, SegmentPatcher } from '../model/segmentPatcher.ts';
 import type { Encoded, Meta, Patches } from '../records.ts';
+import { EncodedFlow } from './encodedFlow.ts';
 
 export interface PatchOptions {
   /**
@@ -61,7 +62,7 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
   startRule(settingsFor(0).rule);
   const decisive = { mode, threshold, monotonicity, thresholdAdd, patchSize, maxLength, prominence, keepSignals };
 
-  return transduce<Encoded<M>, Patches<M>>(
+  const cut = transduce<Encoded<M>, Patches<M>>(
     () => {
       let open: SegmentPatcher<M> | undefined;
       return {
@@ -78,6 +79,7 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
     },
     { name: 'patch', holds: HELD_BYTES, options: decisive },
   );
+  return (source) => cut(source instanceof EncodedFlow ? source.pooled((auto) => settingsFor(auto).rule) : source);
 }
 
 /** The longest open patch: entropy and norm of each byte. */

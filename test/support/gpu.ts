@@ -1,6 +1,7 @@
 import { DeviceError } from '../../src/errors.ts';
 import { type AdapterChoice, findAdapter, Gpu, type GpuOptions } from '../../src/gpu/index.ts';
-import { useSwiftshader } from './swiftshader.ts';
+import { hasGpu } from '../../src/model/gpu/gpuProbe.ts';
+import { swiftshader, useSwiftshader } from './swiftshader.ts';
 
 let choice: Promise<AdapterChoice> | undefined;
 
@@ -19,4 +20,18 @@ export function testAdapter(): Promise<AdapterChoice> {
 
 export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
   return Gpu.open({ adapter: await testAdapter(), ...options });
+}
+
+/** A device for models, which run it in a process of their own. */
+export interface GpuDevice {
+  readonly device: 'webgpu' | 'webgpu:software';
+  remove(): Promise<void>;
+}
+
+/** The GPU of this machine if it has one, else a software adapter that processes started from here on find. */
+export async function gpuDevice(): Promise<GpuDevice> {
+  if (hasGpu()) return { device: 'webgpu', remove: async () => {} };
+  const { env, remove } = await swiftshader();
+  Object.assign(process.env, env);
+  return { device: 'webgpu:software', remove };
 }

@@ -1,5 +1,7 @@
 import type { ErrorDetails } from '../../errors.ts';
+import type { PooledStates } from '../../records.ts';
 import type { ModelFile } from '../modelFile.ts';
+import type { PatchRule, PatchState } from '../patchEnds.ts';
 import type { SharedLayers } from './layers/sharedLayers.ts';
 
 /** One forward pass: the next tokens of one document. */
@@ -20,6 +22,19 @@ export interface ForwardTask {
   readonly into?: Float32Array<SharedArrayBuffer> | undefined;
   readonly preNorm: boolean;
   readonly logits: boolean;
+  /** Give means of states; only for devices that can. */
+  readonly pool?: PoolTask | undefined;
+}
+
+/** States of a pass are averaged over the parts that patches cut its bytes into. */
+export interface PoolTask {
+  readonly rule: PatchRule;
+  readonly state: PatchState;
+  /** Entropy about the pass's first byte, which is of the pass before; BOS is no byte. */
+  readonly pending: number;
+  /** The pass begins with BOS. */
+  readonly first: boolean;
+  readonly last: boolean;
 }
 
 /**
@@ -41,6 +56,7 @@ export interface ForwardResult {
   readonly preNorm?: Float32Array<ArrayBuffer> | undefined;
   /** f32[T * vocabulary]. */
   readonly logits?: Float32Array<ArrayBuffer> | undefined;
+  readonly pooled?: PooledStates | undefined;
   readonly next?: KeyValues | undefined;
 }
 

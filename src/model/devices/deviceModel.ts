@@ -85,6 +85,10 @@ export class DeviceModel implements EntropyModel {
     }
   }
 
+  get pools(): boolean {
+    return this.device.startsWith('webgpu');
+  }
+
   /** Devices that compute at once. */
   get threads(): number {
     return this.#processes.length;
@@ -123,12 +127,12 @@ export class DeviceModel implements EntropyModel {
     bytes: Uint8Array,
     options: EncodeOptions & { readonly pieceTokens: number },
   ): AsyncGenerator<EncodedPiece, void, void> {
-    const { preNorm = false, pieceTokens, signal } = options;
+    const { preNorm = false, pool, pieceTokens, signal } = options;
     const document = this.#documents++;
     const process = this.#leastLoaded();
     try {
       const forward = this.#forward(process, document, options.priority ?? document, signal);
-      yield* streamBytes(bytes, forward, { dim: this.dim, preNorm, pieceTokens });
+      yield* streamBytes(bytes, forward, { dim: this.dim, preNorm, pool: this.pools ? pool : undefined, pieceTokens });
     } finally {
       process.forget(document);
     }

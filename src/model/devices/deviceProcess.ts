@@ -236,12 +236,13 @@ function unavailable(error: unknown): DeviceFailure {
 }
 
 /** What came in one message lies in one buffer: each array gets its own. */
-function ownResult({ entropies, norms, preNorm, logits, nextRows }: DeviceResult): ForwardResult {
+function ownResult({ entropies, norms, preNorm, logits, pooled, nextRows }: DeviceResult): ForwardResult {
   return {
     entropies: entropies.slice(),
     norms: norms.slice(),
     ...(preNorm === undefined ? {} : { preNorm: preNorm.slice() }),
     ...(logits === undefined ? {} : { logits: logits.slice() }),
+    ...(pooled === undefined ? {} : { pooled: { ends: pooled.ends.slice(), means: pooled.means.slice() } }),
     ...(nextRows === 0 ? {} : { next: { rows: nextRows, data: ELSEWHERE } }),
   };
 }

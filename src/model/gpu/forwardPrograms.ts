@@ -6,6 +6,7 @@ import {
   gather,
   type Kernel,
   l2Norm,
+  meanPool,
   rmsNorm,
   rope,
   siluGate,
@@ -28,6 +29,7 @@ interface Programs {
   readonly siluGate: ProgramOf<typeof siluGate>;
   readonly l2Norm: ProgramOf<typeof l2Norm>;
   readonly entropy: ProgramOf<typeof entropy>;
+  readonly meanPool: ProgramOf<typeof meanPool>;
 }
 
 /** Tables of a layout that the kernels read. */
@@ -124,6 +126,21 @@ export class ForwardPrograms {
     commands.dispatch(run.entropy, { logits, entropies }, { rows, columns: vocabSize });
   }
 
+  /** Bytes of the means of `patches` runs. */
+  meanBytes(patches: number): number {
+    return 4 * patches * this.#config.dim;
+  }
+
+  /** Adds the averaging of `rows` states over `patches` runs of them. */
+  pool(
+    commands: Commands,
+    memory: Readonly<Record<'states' | 'starts' | 'lengths' | 'means', Memory>>,
+    rows: number,
+    patches: number,
+  ): void {
+    commands.dispatch(this.#programs.meanPool, memory, { rows, columns: this.#config.dim, patches });
+  }
+
   /** Adds the turning back of carried keys: `angles` for each of `slots`. */
   turnBack(
     commands: Commands,
@@ -180,5 +197,6 @@ async function compile({ programs }: Gpu, config: ModelConfig): Promise<Programs
     siluGate: await programs.get(siluGate, { rows, columns: ffnHidden }),
     l2Norm: await programs.get(l2Norm, { rows, columns: dim }),
     entropy: await programs.get(entropy, { rows, columns: vocabSize }),
+    meanPool: await programs.get(meanPool, { rows, columns: dim, patches: 1 }),
   };
 }

@@ -73,5 +73,9 @@ export function tokenFloats(config: ModelConfig) {
 
 const values = (config: ModelConfig): number[] => Object.values(tokenFloats(config));
 const widest = (config: ModelConfig): number => Math.max(...values(config));
+/** States that are yet to be pooled when the next batches have begun. */
+const WAITING_STATES = 2;
+
 /** Four numbers beside the floats: token, row of the angles, first row, and its share of the tables. */
-const tokenBytes = (config: ModelConfig): number => 4 * (values(config).reduce((a, b) => a + b) + 4);
+const tokenBytes = (config: ModelConfig): number =>
+  4 * (values(config).reduce((a, b) => a + b) + WAITING_STATES * config.dim + 4);

@@ -28,8 +28,8 @@ interface Carried {
   stored?: readonly Uint8Array[] | undefined;
 }
 
-/** Batches on the device: one is computed while the next is uploaded. */
-const IN_FLIGHT = 2;
+/** Batches on the device: one is computed, one lies ready, and of one the states are yet to be pooled. */
+const IN_FLIGHT = 3;
 
 /**
  * Makes batches of the passes that wait, those of the smallest priority first, up to a budget of tokens; which passes

@@ -10,6 +10,7 @@ import { type BatchMemory, ForwardPrograms, TABLES } from './forwardPrograms.ts'
 import { type GpuPlan, planMemory, slotLayerBytes, tokenFloats } from './gpuPlan.ts';
 import type { BatchSession } from './gpuQueue.ts';
 import { GpuWeights } from './gpuWeights.ts';
+import { poolStates } from './poolStates.ts';
 import { ResultReading } from './resultReading.ts';
 import type { GpuWeightForm } from './weightForm.ts';
 
@@ -27,6 +28,14 @@ export interface GpuSessionOptions extends GpuOptions {
   readonly weights?: GpuWeightForm | undefined;
 }
 
+/** A batch that the device has been told to compute. */
+interface Submitted {
+  results(): Promise<Omit<DeviceResult, 'nextRows'>[]>;
+  /** To be pooled, and freed then; absent where nothing is. */
+  readonly states: Memory | undefined;
+  readonly rows: number;
+}
+
 /**
  * The whole model on one GPU: weights uploaded once, batches of passes of different documents, keys and values in rings on
  * the device. Only what a pass asks for comes back. Bits of a document do not depend on its company.
@@ -42,6 +51,7 @@ export class GpuSession implements BatchSession {
   readonly #rope: RopeTable;
   /** Of each layer f32[slots, 2, window - 1, kvHeads * headDim]. */
   readonly #carried: readonly Memory[];
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     gpu: Gpu,
@@ -84,6 +94,27 @@ export class GpuSession implements BatchSession {
 
   /** Computes a batch. At most `batchTokens` tokens, or one pass. */
   async run(passes: readonly GpuPass[]): Promise<DeviceResult[]> {
+    const tasks = passes.map(({ task }) => task);
+    const { results, states, rows } = await this.#inTurn(() => this.#submit(passes, tasks));
+    try {
+      const found = await results();
+      const pooled =
+        states && (await this.#inTurn(() => poolStates(this.gpu, this.#programs, { states, rows }, tasks, found)));
+      const means = await pooled?.();
+      return found.map((result, i) => ({ ...result, pooled: means?.[i], nextRows: this.#nextRows(passes[i]) }));
+    } finally {
+      states?.free();
+    }
+  }
+
+  /** One batch at a time has memory for its states: what the device is told later it does later. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #submit(passes: readonly GpuPass[], tasks: readonly DeviceTask[]): Promise<Submitted> {
     const { window, headDim } = this.#config;
     const layout = layoutOf(
       passes.map(({ task, ...pass }) => ({ ...pass, ...task })),
@@ -91,24 +122,19 @@ export class GpuSession implements BatchSession {
       { headDim, ringRows: window - 1 },
     );
     const taken: Memory[] = [];
-    let results: () => Promise<Omit<DeviceResult, 'nextRows'>[]>;
+    let states: Memory | undefined;
     try {
       const memory = await this.#activations(layout, taken);
       const commands = this.gpu.commands();
       await this.#turnBack(commands, passes, taken);
       const carries = passes.some(({ slot }) => slot !== undefined);
       this.#programs.forward(commands, layout, memory, this.#weights, this.#carried, carries);
-      const reading = new ResultReading(
-        passes.map(({ task }) => task),
-        this.#config,
-      );
-      results = await reading.submit(this.gpu, commands, memory);
+      const results = await new ResultReading(tasks, this.#config).submit(this.gpu, commands, memory);
+      if (tasks.some(({ pool }) => pool !== undefined)) states = memory.states;
+      return { results, states, rows: layout.count };
     } finally {
-      // work that is submitted later is done later: others may have it from here on
-      for (const memory of taken) memory.free();
+      for (const memory of taken) if (memory !== states) memory.free();
     }
-    const found = await results();
-    return found.map((result, i) => ({ ...result, nextRows: this.#nextRows(passes[i]) }));
   }
 
   async store(slot: number): Promise<readonly Uint8Array[]> {

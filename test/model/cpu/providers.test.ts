@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,7 @@ import {
 import { embed } from '../../../src/operators/embed.ts';
 import { withRun } from '../../../src/run/context.ts';
 import { flowOf, segmentOf } from '../../operators/segments.ts';
+import { childProcesses } from '../../support/children.ts';
 import { startScript } from '../../support/sluice.ts';
 import { type SoftwareAdapter, swiftshader } from '../../support/swiftshader.ts';
 import { goldenModel, largestDifference, modelCases, prose } from '../golden.ts';
@@ -228,7 +229,7 @@ describe('the process of a device', () => {
   it('that dies fails the passes it had in hand and all after them, and says so', async () => {
     const model = modelOf('w24-bf16');
     const first = encodeAll(model, prose(5000));
-    setTimeout(() => children().map((pid) => process.kill(pid, 'SIGKILL')), 50);
+    setTimeout(() => childProcesses().map((pid) => process.kill(pid, 'SIGKILL')), 50);
     await expect(first).rejects.toMatchObject({ name: 'ModelError', code: 'DEVICE_LOST' });
     await expect(encodeAll(model, prose(5))).rejects.toThrow('SIGKILL');
   });
@@ -242,7 +243,7 @@ describe('the process of a device', () => {
       withRun({ reject: (stage) => rejected.push(stage) }, () =>
         flow.subscribe({
           next({ segment }) {
-            if (read.push(segment.document.id) === 1) for (const pid of children()) process.kill(pid, 'SIGKILL');
+            if (read.push(segment.document.id) === 1) for (const pid of childProcesses()) process.kill(pid, 'SIGKILL');
           },
           error: resolve,
           complete: () => resolve('complete'),
@@ -254,11 +255,3 @@ describe('the process of a device', () => {
     expect(read.length).toBeLessThan(documents.length);
   });
 });
-
-/** Processes that this one has started. */
-function children(): number[] {
-  return readdirSync('/proc/self/task')
-    .flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
-    .filter((id) => id !== '')
-    .map(Number);
-}
