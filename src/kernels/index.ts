@@ -1,5 +1,5 @@
 export { attention } from './attention/attention.ts';
-export { type AttentionSequence, blockTable, NO_SLOT, sequenceTable, visiblePairs } from './attention/blocks.ts';
+export { blockTable, sequenceTable, visiblePairs } from './attention/blocks.ts';
 export { carryKeys } from './carryKeys/carryKeys.ts';
 export { coherence } from './coherence/coherence.ts';
 export { dequantiseQ4K } from './dequantiseQ4K/dequantiseQ4K.ts';
