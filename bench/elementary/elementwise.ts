@@ -91,13 +91,19 @@ export const sqrt = unary('sqrt', 'sqrt(x)');
 export const negate = unary('negate', '-x');
 export const square = unary('square', 'x * x');
 export const addScalar = unary('add_scalar', 'x + sizes.scalar');
+export const multiplyScalar = unary('multiply_scalar', 'x * sizes.scalar');
 export const divideScalar = unary('divide_scalar', 'x / sizes.scalar');
+export const absolute = unary('absolute', 'abs(x)');
+export const clip = unary('clip', 'clamp(x, Value(-1.0), Value(1.0))');
+export const roundEven = unary('round_even', 'round(x)');
 
+export const add = binary('add', '+');
 export const subtract = binary('subtract', '-');
 export const multiply = binary('multiply', '*');
 export const divide = binary('divide', '/');
 
 export const subtractRow = withRow('subtract', '-');
+export const multiplyRow = withRow('multiply', '*');
 export const divideRow = withRow('divide', '/');
 
 export const multiplyColumn = withColumn('multiply', '*');
