@@ -4,6 +4,7 @@ import { SourceError, UsageError } from '../../errors.ts';
 import {
   BOS_ID,
   BYTE_OFFSET,
+  DeviceModel,
   defaultModelDir,
   type EntropyModel,
   EOS_ID,
@@ -17,6 +18,7 @@ import { colouredBytes } from '../colouredBytes.ts';
 import { bytes as sizeText } from '../format.ts';
 import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { jsonLine } from '../progress/reporters.ts';
+import { showProfile } from '../showProfile.ts';
 import { finiteNumber, positiveInteger, selfCommand } from '../values.ts';
 
 interface EntropyFlags extends ModelFlags {
@@ -60,6 +62,7 @@ export function entropyCommand(): Command {
           jsonLine({ uri: file, bytes: content.length, ...view, threshold: options.threshold, model: model.id });
         else show(file, content, view, flags.reference === true);
       }
+      if (flags.profile && model instanceof DeviceModel) showProfile(await model.times(), flags.json ?? false);
       await model.close();
     });
 }

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
-import { type LayerCounts, sharedLayerCounts } from '../../model/index.ts';
+import { type LayerCounts, sharedLayerCounts, sharedTimes } from '../../model/index.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { MOVED_TO_CPU } from '../../run/deviceRecovery.ts';
 import { exitCode } from '../../run/exitCodes.ts';
@@ -17,6 +17,7 @@ import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
 import { jsonLine, type ProgressMode, progressModes, type Reporter, reporterFor } from '../progress/reporters.ts';
 import { renderError } from '../renderError.ts';
+import { showProfile } from '../showProfile.ts';
 import { positiveInteger, selfCommand } from '../values.ts';
 
 export interface RunFlags extends ModelFlags {
@@ -115,8 +116,10 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
       signal: stop.signal,
       onEvent: (event) => onEvent(event, counter, reporter, flags),
     });
+    const times = flags.profile ? await sharedTimes() : [];
     reporter.clear();
     finish(summary, counter, flags);
+    showProfile(times, flags.progress === 'json');
     return summary.rejects > 0 ? exitCode.rejects : exitCode.ok;
   } catch (error) {
     reporter.clear();

@@ -1,3 +1,4 @@
+import type { Ceilings } from '../../gpu/ceilings.ts';
 import type { AdapterChoice } from '../../gpu/index.ts';
 import type { KernelTimes } from '../../gpu/profile.ts';
 import type { ForwardResult, ForwardTask } from '../cpu/forward.ts';
@@ -87,11 +88,10 @@ export interface OpenedDevice {
 }
 
 export interface DeviceTimes {
+  /** Name of the device. */
+  readonly device: string;
   readonly kernels: readonly KernelTimes[];
-  /** Bytes a second that this device copies, read and write counted. */
-  readonly copyBytesPerSecond: number;
-  /** Floating-point operations a second of its products. */
-  readonly flopsPerSecond: number;
+  readonly ceilings: Ceilings;
 }
 
 export interface DeviceFailure {

@@ -1,4 +1,5 @@
 import { ModelError } from '../../errors.ts';
+import { type Ceilings, measureCeilings } from '../../gpu/ceilings.ts';
 import { type Commands, Gpu, type GpuOptions, type Memory } from '../../gpu/index.ts';
 import { anglesOf } from '../../kernels/index.ts';
 import type { ModelConfig } from '../config.ts';
@@ -52,6 +53,7 @@ export class GpuSession implements BatchSession {
   /** Of each layer f32[slots, 2, window - 1, kvHeads * headDim]. */
   readonly #carried: readonly Memory[];
   #turn: Promise<unknown> = Promise.resolve();
+  #ceilings: Ceilings | undefined;
 
   private constructor(
     gpu: Gpu,
@@ -161,7 +163,9 @@ export class GpuSession implements BatchSession {
   async times(): Promise<DeviceTimes> {
     const { profile } = this.gpu;
     if (profile === undefined) throw new ModelError('The GPU was not opened to be timed.', { code: 'NO_TIMES' });
-    return { kernels: await profile.times(), copyBytesPerSecond: 0, flopsPerSecond: 0 };
+    const kernels = await profile.times();
+    this.#ceilings ??= await measureCeilings(this.gpu);
+    return { device: this.gpu.info.name, kernels, ceilings: this.#ceilings };
   }
 
   close(): void {

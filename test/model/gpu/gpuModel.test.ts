@@ -206,6 +206,7 @@ describe('the times of a GPU', () => {
       expect(seconds).toBeGreaterThan(0);
       expect(bytes).toBeGreaterThan(0);
     }
+    expect(times!.ceilings.copyBytesPerSecond).toBeGreaterThan(0);
     await expect(modelOf('w24-bf16').times()).rejects.toMatchObject({ code: 'NO_TIMES' });
     await model.close();
   });
