@@ -94,7 +94,7 @@ describe('a GPU', () => {
 
   it('needs a package that may be missing', async () => {
     const root = path.join(import.meta.dirname, '../..');
-    for (const part of ['src/gpu', 'src/kernels/kernel.ts', 'src/errors.ts', 'test/fixtures/gpu']) {
+    for (const part of ['src/gpu', 'src/kernels', 'src/errors.ts', 'test/fixtures/gpu']) {
       await mkdir(path.dirname(path.join(folder, part)), { recursive: true });
       await cp(path.join(root, part), path.join(folder, part), { recursive: true });
     }

@@ -1,5 +1,6 @@
 /** A program on a GPU that ends in one of the ways of `exitScenarios.ts`: `exitProgram.ts <adapter> <name of the way>`. */
 import { writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type AdapterChoice, Gpu, type Memory } from '../../src/gpu/index.ts';
@@ -30,8 +31,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   cost: ({ count, steps }) => ({ bytes: 8 * count, flops: 2 * count * steps }),
 });
 
-const adapter = process.argv[2] as AdapterChoice;
-const gpu = await Gpu.open({ adapter });
+const [adapter, way = ''] = process.argv.slice(2) as [AdapterChoice, string?];
+const SEVERAL = 'several at once, and garbage collected';
+const more = Array.from({ length: way === SEVERAL ? 3 : 0 }, () => Gpu.open({ adapter }));
+const [gpu, ...others] = await Promise.all([Gpu.open({ adapter }), ...more]);
 const data = gpu.memory.take(DATA_BYTES, 'data');
 
 /** Some 30 ms of a slow device. */
@@ -179,8 +182,7 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
     await new Promise(setImmediate);
     process.exit(3);
   },
-  'several at once, and garbage collected': async () => {
-    const others = await Promise.all([1, 2, 3].map(() => Gpu.open({ adapter })));
+  [SEVERAL]: async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     for (const other of others) {
@@ -188,9 +190,12 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
       await submitWork(other, memory);
       collect();
       await readBack(other, memory);
+    }
+    for (let i = 0; i < 5; i++) {
       collect();
+      await setTimeout(10);
     }
   },
 };
 
-await ways[process.argv[3] ?? '']?.();
+await ways[way]?.();
