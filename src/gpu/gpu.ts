@@ -24,8 +24,9 @@ export const GPU_MEMORY_BYTES = 2 * 2 ** 30;
 
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query'] as const;
 const LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage'] as const;
-/** Toggles of Dawn that only matter where time is measured. */
-const EXACT_TIMES = 'disable-dawn-features=timestamp_quantization';
+/** Features of Dawn that go where time is measured, and where a software adapter would compile them for seconds. */
+const ROUNDED_TIMES = 'timestamp_quantization';
+const ZEROED_BY_DRIVER = 'use_vulkan_zero_initialize_workgroup_memory_extension';
 
 /** One GPU, opened: memory, programs, commands, transfers. Belongs in a main thread. */
 export class Gpu implements CommandTarget {
@@ -58,8 +59,10 @@ export class Gpu implements CommandTarget {
    * cannot be timed; RangeError for a budget that is none.
    */
   static async open(options: GpuOptions = {}): Promise<Gpu> {
-    const toggles = [...(options.dawn ?? []), ...(options.profile ? [EXACT_TIMES] : [])];
-    const { adapter, info, language } = await findAdapter(options.adapter ?? 'hardware', toggles);
+    const { adapter: choice = 'hardware', dawn = [], profile = false } = options;
+    const off = [...(profile ? [ROUNDED_TIMES] : []), ...(choice === 'software' ? [ZEROED_BY_DRIVER] : [])];
+    const toggles = [...dawn, ...(off.length === 0 ? [] : [`disable-dawn-features=${off.join(',')}`])];
+    const { adapter, info, language } = await findAdapter(choice, toggles);
     const features = FEATURES.filter((feature) => adapter.features.has(feature));
     if (options.profile && !features.includes('timestamp-query')) {
       throw new DeviceError(`${info.name} cannot tell how long its work takes.`, { code: 'GPU_REFUSED' });

@@ -70,7 +70,8 @@ export class GpuSession implements BatchSession {
     this.#weights = weights;
     this.#programs = programs;
     this.#rope = new RopeTable(config.headDim, config.ropeTheta);
-    const bytes = Math.max(4, slots * slotLayerBytes(config));
+    // a window of one carries nothing, and something must be bound: a vector at least
+    const bytes = Math.max(16, slots * slotLayerBytes(config));
     this.#carried = weights.layers.map((_, layer) => gpu.memory.take(bytes, `carried keys of layer ${layer}`, true));
   }
 
