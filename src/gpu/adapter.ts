@@ -64,9 +64,10 @@ function optionsOf(choice: AdapterChoice): string[] {
 
 async function request(gpu: GPU, choice: AdapterChoice): Promise<GPUAdapter | null> {
   try {
-    return await gpu.requestAdapter(
-      choice === 'software' ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' },
-    );
+    // of software adapters Dawn gives one by that name alone, the others only where nothing else is found
+    const forced = choice === 'software' ? await gpu.requestAdapter({ forceFallbackAdapter: true }) : null;
+    const adapter = forced ?? (await gpu.requestAdapter({ powerPreference: 'high-performance' }));
+    return choice === 'software' && !adapter?.info.isFallbackAdapter ? null : adapter;
   } catch {
     // it throws where no adapter has the name
     return null;

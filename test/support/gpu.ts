@@ -5,8 +5,12 @@ import { swiftshader, useSwiftshader } from './swiftshader.ts';
 
 let choice: Promise<AdapterChoice> | undefined;
 
+/** What the tests shall run on instead: `software`, or a part of an adapter's name. */
+const ASKED = process.env['SLUICE_ADAPTER'];
+
 /** The GPU of this machine if it has one, else a software adapter. */
 export function testAdapter(): Promise<AdapterChoice> {
+  if (ASKED !== undefined) return Promise.resolve(ASKED === 'software' ? ASKED : { name: ASKED });
   choice ??= findAdapter('hardware').then(
     () => 'hardware' as const,
     async (error) => {
@@ -24,12 +28,13 @@ export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
 
 /** A device for models, which run it in a process of their own. */
 export interface GpuDevice {
-  readonly device: 'webgpu' | 'webgpu:software';
+  readonly device: 'webgpu' | `webgpu:${string}`;
   remove(): Promise<void>;
 }
 
 /** The GPU of this machine if it has one, else a software adapter that processes started from here on find. */
 export async function gpuDevice(): Promise<GpuDevice> {
+  if (ASKED !== undefined) return { device: `webgpu:${ASKED}`, remove: async () => {} };
   if (hasGpu()) return { device: 'webgpu', remove: async () => {} };
   const { env, remove } = await swiftshader();
   Object.assign(process.env, env);
