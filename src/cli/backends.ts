@@ -1,11 +1,13 @@
 import { SluiceError } from '../errors.ts';
 import {
   type Backend,
+  type Device,
   DeviceModel,
   defaultModelDir,
   type EntropyModel,
   listBackends,
   openModel,
+  reportGpus,
 } from '../model/index.ts';
 import { count } from './format.ts';
 
@@ -26,8 +28,24 @@ const ENOUGH_SECONDS = 1;
  * that have just been run, which takes `check`.
  */
 export async function* backends(check: boolean): AsyncIterable<Finding> {
+  yield* gpus(check);
   const listed = await listBackends().catch(() => []);
   for (const backend of listed) yield check ? await tried(backend) : untried(backend);
+}
+
+/** What WebGPU finds, with kernels of our own: a GPU, and a software adapter where one was installed. */
+async function* gpus(check: boolean): AsyncIterable<Finding> {
+  const { hardware, software, problem } = reportGpus();
+  if (hardware === undefined) yield { part: 'webgpu', state: 'off', detail: problem ?? 'no GPU' };
+  else yield check ? await triedOn('webgpu', hardware) : { part: 'webgpu', state: 'ok', detail: hardware };
+  if (software === undefined) return;
+  const part = 'webgpu:software';
+  yield check ? await triedOn(part, software) : { part, state: 'untried', detail: `${software}: slower than the CPU` };
+}
+
+async function triedOn(device: Device, name: string): Promise<Finding> {
+  const { state, detail } = await triedModel(device, device, 'off');
+  return { part: device, state, detail: `${name}: ${detail}` };
 }
 
 const isCpu = ({ name }: Backend): boolean => name === 'cpu';
@@ -40,10 +58,18 @@ function untried(backend: Backend): Finding {
     : { part, state: 'off', detail: 'listed, but not in the package; not tried' };
 }
 
-async function tried(backend: Backend): Promise<Finding> {
-  const part = partOf(backend);
+function tried(backend: Backend): Promise<Finding> {
+  return triedModel(
+    partOf(backend),
+    isCpu(backend) ? 'cpu' : `onnx:${backend.name}`,
+    isCpu(backend) ? 'missing' : 'off',
+  );
+}
+
+/** @param failed the state of a device that cannot be had */
+async function triedModel(part: string, device: Device, failed: Finding['state']): Promise<Finding> {
   try {
-    const model = await openModel(defaultModelDir(), { device: isCpu(backend) ? 'cpu' : `onnx:${backend.name}` });
+    const model = await openModel(defaultModelDir(), { device });
     try {
       return { part, state: 'ok', detail: await report(model) };
     } finally {
@@ -53,7 +79,7 @@ async function tried(backend: Backend): Promise<Finding> {
     const { message, hint } = error instanceof SluiceError ? error : { message: String(error), hint: undefined };
     return {
       part,
-      state: isCpu(backend) ? 'missing' : 'off',
+      state: failed,
       detail: hint === undefined ? message : `${message} ${hint}`,
     };
   }

@@ -15,6 +15,7 @@ export type { Device } from './devices/device.ts';
 export { DeviceModel } from './devices/deviceModel.ts';
 export type { DeviceTimes } from './devices/deviceProtocol.ts';
 export { readGgufModel } from './ggufModel.ts';
+export { reportGpus } from './gpu/gpuProbe.ts';
 export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from './model.ts';
 export { defaultModelDir, type OpenOptions, openModel } from './openModel.ts';
 export { openOptions } from './openOptions.ts';

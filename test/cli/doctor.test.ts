@@ -33,6 +33,7 @@ describe('sluice doctor', () => {
       expect(found?.state, name).toBe(bundled ? 'untried' : 'off');
       expect(found?.detail).toContain('not tried');
     }
+    expect(findings.get('webgpu')?.detail).toMatch(/subgroups|There is no GPU that WebGPU can use/);
     expect(findings.get('default model')?.state).toBe('ok');
     expect(findings.get('onnxruntime-node')?.state).toBe('ok');
   });
@@ -44,6 +45,11 @@ describe('sluice doctor', () => {
     const webgpu = findings.get('onnx:webgpu');
     expect(webgpu).toMatchObject({ state: 'ok', detail: expect.stringMatching(speed) });
     expect(webgpu?.detail).toMatch(/^within [\d.e-]+ nats of the CPU on 200 tokens/);
+    if (process.platform === 'linux') {
+      const software = findings.get('webgpu:software');
+      expect(software).toMatchObject({ state: 'ok', detail: expect.stringMatching(speed) });
+      expect(software?.detail).toMatch(/SwiftShader.*: within [\d.e-]+ nats of the CPU on 200 tokens/);
+    }
     for (const { name, bundled } of await listBackends()) {
       if (bundled) continue;
       expect(findings.get(`onnx:${name}`)).toMatchObject({

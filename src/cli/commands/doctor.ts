@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('tell what this machine has, what is off, what is missing and how to get it')
-    .option('--check', 'run the default model on every backend that ONNX Runtime lists here')
+    .option('--check', 'run the default model on the CPU, on the GPU and on every backend that ONNX Runtime lists here')
     .option('--json', 'one JSON object a line')
     .action(async (flags: { json?: boolean; check?: boolean }) => {
       for await (const finding of findings(flags.check ?? false)) {
@@ -96,7 +96,6 @@ async function model(): Promise<Finding> {
 function features(): Finding[] {
   const ffmpeg = spawnSync('ffmpeg', ['-version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
   return [
-    { part: 'webgpu', state: 'off', detail: 'this version has no GPU kernels of its own' },
     { part: 'hugging face hub', state: 'off', detail: 'this version reads local files only' },
     { part: 'cluster engines', state: 'off', detail: 'this version runs on one machine' },
     {
