@@ -16,6 +16,8 @@ export interface GpuOptions {
   readonly memoryBytes?: number | undefined;
   /** Time every dispatch; slows the device down. Default: false. */
   readonly profile?: boolean | undefined;
+  /** Let kernels be chosen as for another device than it is: forms of other devices can be tried so. */
+  readonly variant?: Partial<Variant> | undefined;
   /** Options of Dawn, such as `enable-dawn-features=vulkan_enable_f16_on_nvidia`; unknown ones are ignored. */
   readonly dawn?: readonly string[] | undefined;
 }
@@ -67,7 +69,7 @@ export class Gpu implements CommandTarget {
     if (options.profile && !features.includes('timestamp-query')) {
       throw new DeviceError(`${info.name} cannot tell how long its work takes.`, { code: 'GPU_REFUSED' });
     }
-    const variant = variantOf(adapter, new Set<string>(features), language);
+    const variant = { ...variantOf(adapter, new Set<string>(features), language), ...options.variant };
     const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
     const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits }).catch((cause) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
