@@ -1,13 +1,21 @@
 import { elementForms } from '../../src/kernels/elements.ts';
 import { type Kernel, kernel } from '../../src/kernels/kernel.ts';
+import { productOf } from '../../src/kernels/matmul/matmul.ts';
 import { type WeightType, weightLayouts } from '../../src/kernels/weights/layout.ts';
 import { weightLoaders } from '../../src/kernels/weights/weights.wgsl.ts';
+
+/** Products of float32 weights -1, 0 and 1 that only add and subtract; f32[rows, outputs]. */
+export const addOnlyProduct = productOf(
+  'elementary_add_only_product',
+  { ...weightLoaders.f32, plus: weightLoaders.ternary.plus },
+  weightLayouts.f32,
+);
 
 type Dequantise = Kernel<'inputs' | 'outputs', 'weights' | 'scales' | 'values'>;
 
 /** Packed weights as float32; f32[outputs, inputs], inputs in fours. */
 export function dequantise(type: WeightType): Dequantise {
-  const { elements, code } = weightLoaders[type];
+  const { elements, load } = weightLoaders[type];
   const { words, scales } = weightLayouts[type];
   return kernel({
     name: `elementary_dequantise.${type}`,
@@ -18,7 +26,7 @@ export function dequantise(type: WeightType): Dequantise {
       values: { access: 'read_write', elements: 'f32' },
     },
     forms: elementForms<'inputs' | 'outputs'>({
-      code: `${code}
+      code: `${load}
       fn groups() -> u32 { return sizes.inputs / 4u; }
       fn element(at: u32) {
         if (at >= sizes.outputs * groups()) { return; }
@@ -36,6 +44,31 @@ export function dequantise(type: WeightType): Dequantise {
   });
 }
 
+/** Codes of ternary weights as float32; f32[outputs, inputs], inputs in fours. */
+export const ternaryCodes = kernel({
+  name: 'elementary_ternary_codes',
+  sizes: { inputs: 'u32', outputs: 'u32' },
+  buffers: {
+    weights: { access: 'read', elements: 'u32', scalar: true },
+    scales: { access: 'read', elements: 'u32', scalar: true },
+    codes: { access: 'read_write', elements: 'f32' },
+  },
+  forms: elementForms<'inputs' | 'outputs'>({
+    code: `${weightLoaders.ternary.load}
+    fn groups() -> u32 { return sizes.inputs / 4u; }
+    fn element(at: u32) {
+      if (at >= sizes.outputs * groups()) { return; }
+      codes[at] = weights4(at / groups(), at % groups(), vec2(1.0, 0.0));
+    }`,
+    count: ({ inputs, outputs }) => inputs * outputs,
+    aligned: ({ inputs }) => inputs,
+  }).filter(({ vectors }) => vectors),
+  cost: ({ inputs, outputs }) => ({
+    bytes: 4 * outputs * (inputs + weightLayouts.ternary.words(inputs)),
+    flops: inputs * outputs,
+  }),
+});
+
 const q4K = { access: 'read', elements: 'u32', scalar: true } as const;
 
 /** The 4-bit codes of Q4_K blocks as float32; f32[count]. */
@@ -44,7 +77,7 @@ export const q4KCodes = kernel({
   sizes: { count: 'u32' },
   buffers: { weights: q4K, codes: { access: 'read_write', elements: 'f32' } },
   forms: elementForms<'count'>({
-    code: `${weightLoaders.q4_k.code}
+    code: `${weightLoaders.q4_k.load}
     fn groups() -> u32 { return sizes.count / WIDTH; }
     fn element(at: u32) {
       if (at >= groups()) { return; }
@@ -66,7 +99,7 @@ export const q4KLines = kernel({
     minima: { access: 'read_write', elements: 'f32' },
   },
   forms: elementForms<'count'>({
-    code: `${weightLoaders.q4_k.code}
+    code: `${weightLoaders.q4_k.load}
     fn groups() -> u32 { return sizes.count / 4u; }
     fn element(at: u32) {
       if (at >= sizes.count / 32u) { return; }

@@ -6,8 +6,8 @@ import {
   weightsOf,
   weightTypes,
 } from '../../src/kernels/index.ts';
-import { add } from '../elementary/elementwise.ts';
-import { dequantise } from '../elementary/weights.ts';
+import { add, multiplyColumn } from '../elementary/elementwise.ts';
+import { addOnlyProduct, dequantise, ternaryCodes } from '../elementary/weights.ts';
 import { type Contents, type KernelBench, type KernelCase, normal, normals, scratch, step } from '../kernelHarness.ts';
 
 /** Rows, inputs, outputs: of a short text, of a batch, and of a batch that fills a large device. */
@@ -18,6 +18,9 @@ const SHAPES = [
 ] as const;
 /** Outputs that the contents of memory repeat after. */
 const REPEATED = 64;
+
+/** Sums of 768 products of normal numbers, in another order of roundings. */
+const AGREEMENT = { absolute: 1e-3, relative: 1e-5 };
 
 type Shape = (typeof SHAPES)[number];
 
@@ -57,7 +60,7 @@ function accumulated(shape: Shape): KernelCase {
       step(matmul('f32'), { ...sizes, accumulate: 0 }, { ...product, output: 'products' }),
       step(add, { count }, { a: 'products', b: 'before', y: 'result' }),
     ],
-    outputs: { output: { unfused: 'result', absolute: 1e-4 } },
+    outputs: { output: { unfused: 'result', ...AGREEMENT } },
   };
 }
 
@@ -81,15 +84,44 @@ function dequantised(type: WeightType, shape: Shape): KernelCase {
       step(dequantise(type), { inputs, outputs }, { ...packed, values: 'floats' }),
       step(matmul('f32'), sizes, { input: 'input', weights: 'floats', scales: 'none', output: 'result' }),
     ],
-    outputs: { output: { unfused: 'result', absolute: 1e-3 } },
+    outputs: { output: { unfused: 'result', ...AGREEMENT } },
   };
 }
 
+/** Against codes that are brought into float32 first, then added and subtracted, then scaled. */
+function addedOnly(shape: Shape): KernelCase {
+  const [rows, inputs, outputs] = shape;
+  const sizes = { rows, inputs, outputs, accumulate: 0 };
+  const packed = { weights: 'weights', scales: 'scales' };
+  return {
+    name: `ternary (${shape.join(', ')})`,
+    memory: {
+      input: normal(rows * inputs),
+      ...weights('ternary', shape),
+      output: scratch(rows * outputs),
+      codes: scratch(outputs * inputs),
+      none: scratch(1),
+      sums: scratch(rows * outputs),
+      result: scratch(rows * outputs),
+    },
+    fused: [step(matmul('ternary'), sizes, { input: 'input', ...packed, output: 'output' })],
+    unfused: [
+      step(ternaryCodes, { inputs, outputs }, { ...packed, codes: 'codes' }),
+      step(addOnlyProduct, sizes, { input: 'input', weights: 'codes', scales: 'none', output: 'sums' }),
+      step(multiplyColumn, { rows, columns: outputs }, { x: 'sums', column: 'scales', y: 'result' }),
+    ],
+    outputs: { output: { unfused: 'result', ...AGREEMENT } },
+  };
+}
+
+const CASES: Partial<Readonly<Record<WeightType, (shape: Shape) => KernelCase>>> = {
+  f32: accumulated,
+  ternary: addedOnly,
+};
+
 const matmulBench: KernelBench = {
   name: 'matmul',
-  cases: weightTypes.flatMap((type) =>
-    SHAPES.map((shape) => (type === 'f32' ? accumulated(shape) : dequantised(type, shape))),
-  ),
+  cases: weightTypes.flatMap((type) => SHAPES.map((shape) => CASES[type]?.(shape) ?? dequantised(type, shape))),
 };
 
 export default matmulBench;

@@ -17,7 +17,7 @@ export const dequantiseQ4K = kernel({
     values: { access: 'read_write', elements: 'f32' },
   },
   forms: elementForms<'count'>({
-    code: [weightLoaders.q4_k.code, DEQUANTISE_Q4K].join('\n'),
+    code: [weightLoaders.q4_k.load, DEQUANTISE_Q4K].join('\n'),
     count: ({ count }) => count,
     aligned: ({ count }) => count,
   })

@@ -1,6 +1,6 @@
 import { type Form, type Kernel, kernel } from '../kernel.ts';
-import { type WeightType, weightLayouts } from '../weights/layout.ts';
-import { weightLoaders } from '../weights/weights.wgsl.ts';
+import { type WeightLayout, type WeightType, weightLayouts } from '../weights/layout.ts';
+import { type WeightLoader, weightLoaders } from '../weights/weights.wgsl.ts';
 import { invocationTiles, type Part, partsOf, type Tile, workgroupTiles } from './tiles.wgsl.ts';
 
 type Sizes = 'rows' | 'inputs' | 'outputs' | 'accumulate';
@@ -9,8 +9,9 @@ type Counts = Readonly<Record<Sizes, number>>;
 
 /** 15 KiB of a workgroup's memory, 256 invocations with 32 sums each. */
 const TILE: Tile = { rows: 128, outputs: 64, inputs: 16, part: { rows: 8, outputs: 4 } };
-/** More sums would save loads, and take longer to compile than small jobs to run. */
+/** What an invocation computes by itself; more rows save decoding, and take longer to compile. */
 const PART: Part = { rows: 4, outputs: 4 };
+const DECODING_PART: Part = { rows: 8, outputs: 4 };
 const LANES = 64;
 
 const kernels = new Map<WeightType, Kernel<Sizes, Buffers>>();
@@ -27,24 +28,29 @@ const kernels = new Map<WeightType, Kernel<Sizes, Buffers>>();
 export function matmul(type: WeightType): Kernel<Sizes, Buffers> {
   const known = kernels.get(type);
   if (known !== undefined) return known;
-  const made = matmulOf(type);
+  const [loader, layout] = [weightLoaders[type], weightLayouts[type]];
+  const made = productOf(`matmul.${type}`, loader, layout, type === 'f32' ? PART : DECODING_PART);
   kernels.set(type, made);
   return made;
 }
 
-function matmulOf(type: WeightType): Kernel<Sizes, Buffers> {
-  const { elements, code } = weightLoaders[type];
-  const { unit, words, scales } = weightLayouts[type];
+/** The product for weights that are loaded and multiplied in a way of their own. */
+export function productOf(
+  name: string,
+  { elements, load, plus }: WeightLoader,
+  { unit, words, scales }: WeightLayout,
+  part = PART,
+): Kernel<Sizes, Buffers> {
   const isWhole = ({ inputs }: Counts): boolean => inputs > 0 && inputs % unit === 0;
   const invocation = (width: 1 | 4): Form<Sizes> => ({
     name: width === 4 ? 'invocation4' : 'invocation',
-    code: [code, invocationTiles(PART, LANES, width)].join('\n'),
+    code: [load, plus, invocationTiles(part, LANES, width)].join('\n'),
     vectors: width === 4,
     fits: (sizes) => isWhole(sizes) && sizes.inputs % width === 0,
-    workgroups: (sizes) => Math.ceil(partsOf(PART, sizes) / LANES),
+    workgroups: (sizes) => Math.ceil(partsOf(part, sizes) / LANES),
   });
   return kernel({
-    name: `matmul.${type}`,
+    name,
     sizes: { rows: 'u32', inputs: 'u32', outputs: 'u32', accumulate: 'u32' },
     buffers: {
       input: { access: 'read', elements: 'f32' },
@@ -55,7 +61,7 @@ function matmulOf(type: WeightType): Kernel<Sizes, Buffers> {
     forms: [
       {
         name: 'tile4',
-        code: [code, workgroupTiles(TILE)].join('\n'),
+        code: [load, plus, workgroupTiles(TILE)].join('\n'),
         vectors: true,
         fits: (sizes) => isWhole(sizes) && sizes.inputs % 4 === 0,
         suits: ({ software }) => !software,

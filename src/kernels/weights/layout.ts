@@ -19,7 +19,8 @@
  */
 export type WeightType = 'f32' | 'bf16' | 'f16' | 'int8' | 'int4' | 'ternary' | 'q4_k';
 
-interface WeightLayout {
+/** Words that rows of one type take. */
+export interface WeightLayout {
   /** What the inputs must be a multiple of. */
   readonly unit: number;
   /** 32-bit words of a row of weights. */

@@ -9,10 +9,11 @@ export interface WeightLoader {
    * `fn blockScale(output: u32, block: u32) -> vec2<f32>`, what the 32 weights from input `32 block` on have in common;
    * `fn weights4(output: u32, at: u32, scale: vec2<f32>) -> vec4<f32>`, the four weights from input `4 at` on, given the scale
    * of their block;
-   * `fn scaled(output: u32, sum: f32) -> f32`, a sum of products with what the whole row has in common;
-   * `fn plus(sum: f32, input: f32, weight: f32) -> f32`, a sum with one product more.
+   * `fn scaled(output: u32, sum: f32) -> f32`, a sum of products with what the whole row has in common.
    */
-  readonly code: string;
+  readonly load: string;
+  /** WGSL `fn plus(sum: f32, input: f32, weight: f32) -> f32`, a sum with one product more. */
+  readonly plus: string;
 }
 
 const NO_BLOCKS = 'fn blockScale(output: u32, block: u32) -> vec2<f32> { return vec2(1.0, 0.0); }';
@@ -67,7 +68,10 @@ fn weights4(output: u32, at: u32, scale: vec2<f32>) -> vec4<f32> {
   let word = weights[output * ((groups() + 4u) / 5u) + at / 5u];
   let fractions = (bytes(word) * powerOf3(at % 5u)) & vec4(255u);
   return vec4<f32>((fractions * 3u) >> vec4(8u)) - 1.0;
-}
+}`;
+
+/** Weights are -1, 0 and 1: a product is the input with its sign turned or not, or no bits of it. */
+const ADD_ONLY = `
 fn plus(sum: f32, input: f32, weight: f32) -> f32 {
   let used = select(0u, 0xffffffffu, weight != 0.0);
   let sign = bitcast<u32>(weight) & 0x80000000u;
@@ -95,11 +99,11 @@ fn weights4(output: u32, at: u32, scale: vec2<f32>) -> vec4<f32> {
 }`;
 
 export const weightLoaders: Readonly<Record<WeightType, WeightLoader>> = {
-  f32: { elements: 'vec4<f32>', code: [NO_BLOCKS, F32, NO_ROWS, PRODUCT].join('\n') },
-  bf16: { elements: 'vec2<u32>', code: [NO_BLOCKS, BF16, NO_ROWS, PRODUCT].join('\n') },
-  f16: { elements: 'vec2<u32>', code: [NO_BLOCKS, F16, NO_ROWS, PRODUCT].join('\n') },
-  int8: { elements: 'u32', code: [NO_BLOCKS, INT8, ROW_SCALE, PRODUCT].join('\n') },
-  int4: { elements: 'u32', code: [NIBBLES, INT4, NO_ROWS, PRODUCT].join('\n') },
-  ternary: { elements: 'u32', code: [NO_BLOCKS, BYTES, TERNARY, ROW_SCALE].join('\n') },
-  q4_k: { elements: 'u32', code: [NIBBLES, Q4_K, NO_ROWS, PRODUCT].join('\n') },
+  f32: { elements: 'vec4<f32>', load: [NO_BLOCKS, F32, NO_ROWS].join('\n'), plus: PRODUCT },
+  bf16: { elements: 'vec2<u32>', load: [NO_BLOCKS, BF16, NO_ROWS].join('\n'), plus: PRODUCT },
+  f16: { elements: 'vec2<u32>', load: [NO_BLOCKS, F16, NO_ROWS].join('\n'), plus: PRODUCT },
+  int8: { elements: 'u32', load: [NO_BLOCKS, INT8, ROW_SCALE].join('\n'), plus: PRODUCT },
+  int4: { elements: 'u32', load: [NIBBLES, INT4, NO_ROWS].join('\n'), plus: PRODUCT },
+  ternary: { elements: 'u32', load: [NO_BLOCKS, BYTES, TERNARY, ROW_SCALE].join('\n'), plus: ADD_ONLY },
+  q4_k: { elements: 'u32', load: [NIBBLES, Q4_K, NO_ROWS].join('\n'), plus: PRODUCT },
 };
