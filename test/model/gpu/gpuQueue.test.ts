@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { DeviceResult, PassRequest } from '../../../src/model/devices/deviceProtocol.ts';
 import { type BatchSession, GpuQueue } from '../../../src/model/gpu/gpuQueue.ts';
 import type { GpuPass } from '../../../src/model/gpu/gpuSession.ts';
@@ -20,7 +20,8 @@ class Device implements BatchSession {
     this.#rings = Array.from({ length: slots });
   }
 
-  async run(passes: readonly GpuPass[]): Promise<DeviceResult[]> {
+  /** @param ticks Default: until the next turn of the event loop. */
+  async run(passes: readonly GpuPass[], ticks?: number): Promise<DeviceResult[]> {
     this.batches.push([...passes]);
     const results = passes.map(({ task, past, written, slot }) => {
       const { tokens, carry, pastRows } = task;
@@ -32,7 +33,8 @@ class Device implements BatchSession {
     });
     const slots = passes.map(({ slot }) => slot).filter((slot) => slot !== undefined);
     expect(new Set(slots).size).toBe(slots.length);
-    await new Promise(setImmediate);
+    if (ticks === undefined) await new Promise(setImmediate);
+    for (let i = 0; i < (ticks ?? 0); i++) await undefined;
     return results;
   }
 
@@ -129,14 +131,65 @@ describe('batches of passes', () => {
     await whole(queue, 8, [5, 5]);
   });
 
-  it('forget a document while a pass of it is computed', async () => {
+  it('forget a document while a pass of it is computed: until that is done, nobody else gets its slot', async () => {
     const device = new Device(1, 100);
     const queue = new GpuQueue(device);
     const pass = queue.pass(request(1, 5, 0, true));
-    await new Promise(setImmediate);
+    await vi.waitUntil(() => device.batches.length === 1);
     queue.forget(1);
+    // it would be restored into that slot if that were free
+    const other = whole(queue, 2, [5, 5]);
     expect((await pass).nextRows).toBe(5);
-    await whole(queue, 2, [5, 5]);
+    await other;
     expect(device.moved).toBe(0);
+    expect(device.batches.map((batch) => batch.length)).toEqual([1, 1, 1]);
+  });
+
+  it('refuse to continue rows that are not there: the numbers would be others', async () => {
+    const device = new Device(2, 100);
+    const queue = new GpuQueue(device);
+    await expect(queue.pass(request(1, 5, 5, false))).rejects.toThrow('continues 5 rows of document 1');
+    await expect(queue.pass(request(1, 5, 5, true))).rejects.toThrow('of which there are 0');
+    await queue.pass(request(2, 5, 0, true));
+    const next = queue.pass(request(2, 5, 5, false));
+    queue.forget(2);
+    const [refused] = await Promise.allSettled([next, whole(queue, 3, [5, 5])]);
+    expect(refused).toMatchObject({ status: 'rejected' });
+    expect(device.batches.flat().map(({ task }) => task.tokens[0])).toEqual([2, 3, 3]);
+  });
+
+  it('go on however soon the device answers', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const device = new Device(1, 100);
+      const answer = device.run.bind(device);
+      device.run = (passes) => answer(passes, ticks);
+      const queue = new GpuQueue(device);
+      await Promise.all([1, 2, 3].map((document) => queue.pass(request(document, 5, 0, true))));
+    }
+  });
+
+  it('leave slots to those who hold them and go on a little later', async () => {
+    const device = new Device(2, 100);
+    const queue = new GpuQueue(device);
+    const slow = async (document: number): Promise<void> => {
+      for (let piece = 0; piece < 4; piece++) {
+        await queue.pass(request(document, 5, Math.min(5 * piece, RING), piece < 3));
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    await Promise.all([1, 2, 3, 4].map(slow));
+    expect(device.moved).toBe(0);
+  });
+
+  it('that the device failed to move fail those that wait', async () => {
+    const device = new Device(1, 100);
+    device.store = async () => {
+      throw new Error('no memory');
+    };
+    const queue = new GpuQueue(device);
+    await queue.pass(request(1, 5, 0, true));
+    await expect(whole(queue, 2, [5, 5])).rejects.toThrow('no memory');
+    await queue.pass(request(1, 5, 5, false));
+    await whole(queue, 2, [5, 5]);
   });
 });
