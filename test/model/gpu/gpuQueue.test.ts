@@ -12,6 +12,8 @@ class Device implements BatchSession {
   readonly batchTokens: number;
   readonly batches: GpuPass[][] = [];
   readonly #rings: (Int32Array | undefined)[];
+  /** Slots that batches in flight read and write. */
+  readonly #busy = new Set<number>();
   moved = 0;
 
   constructor(slots: number, batchTokens: number) {
@@ -32,18 +34,24 @@ class Device implements BatchSession {
       return { entropies: values, norms: values, nextRows: carry ? Math.min(past + tokens.length, RING) : 0 };
     });
     const slots = passes.map(({ slot }) => slot).filter((slot) => slot !== undefined);
-    expect(new Set(slots).size).toBe(slots.length);
+    for (const slot of slots) {
+      expect(this.#busy.has(slot)).toBe(false);
+      this.#busy.add(slot);
+    }
     if (ticks === undefined) await new Promise(setImmediate);
     for (let i = 0; i < (ticks ?? 0); i++) await undefined;
+    for (const slot of slots) this.#busy.delete(slot);
     return results;
   }
 
   async store(slot: number): Promise<readonly Uint8Array[]> {
+    expect(this.#busy.has(slot)).toBe(false);
     this.moved++;
     return [new Uint8Array(this.#rings[slot]!.slice().buffer)];
   }
 
   async restore(slot: number, [stored]: readonly Uint8Array[]): Promise<void> {
+    expect(this.#busy.has(slot)).toBe(false);
     this.#rings[slot] = new Int32Array(stored!.slice().buffer);
   }
 }
