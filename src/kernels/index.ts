@@ -17,5 +17,5 @@ export { rope } from './rope/rope.ts';
 export { siluGate } from './siluGate/siluGate.ts';
 export { softmax } from './softmax/softmax.ts';
 export { turnKeys } from './turnKeys/turnKeys.ts';
-export { type PackedWeights, requireInputs, type WeightType, weightLayouts, weightTypes } from './weights/layout.ts';
+export { type PackedWeights, type WeightType, weightLayouts, weightTypes } from './weights/layout.ts';
 export { weightsOf } from './weights/pack.ts';

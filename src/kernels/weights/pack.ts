@@ -16,7 +16,7 @@ const LARGEST_F16 = 65504;
  * magnitude 127: no weight is off by more than half the scale. `int4` searches scale and minimum of each block for the least
  * squared error. `ternary` takes the mean magnitude of a row as its scale, as BitNet b1.58 does (arXiv 2402.17764).
  * `q4_k` is {@link encodeBlocks}. For normal weights the root of the mean squared error, relative to that of the weights, is
- * 0.0017 (`bf16`), 0.0002 (`f16`), 0.008 (`int8`, rows of 768), 0.071 (`int4`), 0.52 (`ternary`) and 0.070 (`q4_k`).
+ * 0.0017 (`bf16`), 0.0002 (`f16`), 0.008 (`int8`, rows of 768), 0.072 (`int4`), 0.51 (`ternary`) and 0.070 (`q4_k`).
  *
  *     const { words, scales } = weightsOf('int8', rows, 768);
  *
