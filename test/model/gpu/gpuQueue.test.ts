@@ -15,6 +15,8 @@ class Device implements BatchSession {
   /** Slots that batches in flight read and write. */
   readonly #busy = new Set<number>();
   moved = 0;
+  /** How long it computes. */
+  during: () => Promise<unknown> = () => new Promise(setImmediate);
 
   constructor(slots: number, batchTokens: number) {
     this.slots = slots;
@@ -22,8 +24,7 @@ class Device implements BatchSession {
     this.#rings = Array.from({ length: slots });
   }
 
-  /** @param ticks Default: until the next turn of the event loop. */
-  async run(passes: readonly GpuPass[], ticks?: number): Promise<DeviceResult[]> {
+  async run(passes: readonly GpuPass[]): Promise<DeviceResult[]> {
     this.batches.push([...passes]);
     const results = passes.map(({ task, past, written, slot }) => {
       const { tokens, carry, pastRows } = task;
@@ -38,8 +39,7 @@ class Device implements BatchSession {
       expect(this.#busy.has(slot)).toBe(false);
       this.#busy.add(slot);
     }
-    if (ticks === undefined) await new Promise(setImmediate);
-    for (let i = 0; i < (ticks ?? 0); i++) await undefined;
+    await this.during();
     for (const slot of slots) this.#busy.delete(slot);
     return results;
   }
@@ -142,11 +142,15 @@ describe('batches of passes', () => {
   it('forget a document while a pass of it is computed: until that is done, nobody else gets its slot', async () => {
     const device = new Device(1, 100);
     const queue = new GpuQueue(device);
+    const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
+    device.during = () => finished;
     const pass = queue.pass(request(1, 5, 0, true));
     await vi.waitUntil(() => device.batches.length === 1);
     queue.forget(1);
-    // it would be restored into that slot if that were free
     const other = whole(queue, 2, [5, 5]);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(device.batches.length).toBe(1);
+    finish();
     expect((await pass).nextRows).toBe(5);
     await other;
     expect(device.moved).toBe(0);
@@ -169,8 +173,9 @@ describe('batches of passes', () => {
   it('go on however soon the device answers', async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
       const device = new Device(1, 100);
-      const answer = device.run.bind(device);
-      device.run = (passes) => answer(passes, ticks);
+      device.during = async () => {
+        for (let i = 0; i < ticks; i++) await undefined;
+      };
       const queue = new GpuQueue(device);
       await Promise.all([1, 2, 3].map((document) => queue.pass(request(document, 5, 0, true))));
     }
