@@ -125,3 +125,33 @@ describe.each(['operators', 'sources', 'sinks'])('every file in src/%s', (folder
     expect(forgotten, 'neither exported by the index nor used by a neighbour').toEqual([]);
   });
 });
+
+describe('every kernel in src/kernels', async () => {
+  const index = await read('src/kernels/index.ts');
+  const described = await Promise.all(
+    [...index.matchAll(/from '\.\/([^']+\/[^']+)'/g)].map(async ([, file = '']) => ({
+      file,
+      text: await read(`src/kernels/${file}`),
+    })),
+  );
+  const kernels = described.filter(({ text }) => /\bkernel\(\{/.test(text)).map(({ file }) => file);
+  /** What only moves keys has nothing to be fused with. */
+  const notMeasured = new Set(['carryKeys', 'turnKeys']);
+
+  it('is found', () => expect(kernels.length).toBeGreaterThan(15));
+
+  it.each(kernels)('has WGSL, an oracle, a test and a bench row: %s', async (file) => {
+    const [folder = '', name = ''] = file.replace('.ts', '').split('/');
+    const beside = await readdir(path.join(root, 'src/kernels', folder));
+    expect(beside.some((one) => one.endsWith('.wgsl.ts'))).toBe(true);
+    const test = [`test/kernels/${name}.test.ts`, `test/kernels/${folder}.test.ts`, `test/kernels/${folder}`].find(
+      (one) => existsSync(path.join(root, one)),
+    );
+    expect(test, 'no test').toBeDefined();
+    if (notMeasured.has(name)) return;
+    const bench = [`bench/kernels/${name}.ts`, `bench/kernels/${folder}.ts`].find((one) =>
+      existsSync(path.join(root, one)),
+    );
+    expect(bench, 'no bench row').toBeDefined();
+  });
+});
