@@ -147,7 +147,10 @@ export class GpuSession implements BatchSession {
       const reading = await this.gpu.readbacks.begin(bytes);
       const commands = this.gpu.commands();
       commands.read(reading, 0, layer, slot * bytes, bytes);
-      await commands.submit();
+      await commands.submit().catch((error) => {
+        reading.abandon();
+        throw error;
+      });
       stored.push(new Uint8Array(await this.gpu.orLost(reading.finish())));
     }
     return stored;
@@ -165,8 +168,12 @@ export class GpuSession implements BatchSession {
     const { profile } = this.gpu;
     if (profile === undefined) throw new ModelError('The GPU was not opened to be timed.', { code: 'NO_TIMES' });
     const kernels = await profile.times();
-    this.#ceilings ??= await measureCeilings(this.gpu);
-    return { device: this.gpu.info.name, kernels, ceilings: this.#ceilings };
+    // between batches: while one is prepared, its memory is spoken for
+    const ceilings = await this.#inTurn(async () => {
+      this.#ceilings ??= await measureCeilings(this.gpu);
+      return this.#ceilings;
+    });
+    return { device: this.gpu.info.name, kernels, ceilings };
   }
 
   close(): void {
