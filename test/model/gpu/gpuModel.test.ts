@@ -62,11 +62,21 @@ describe('the model on a GPU', () => {
     // a few slots are all that so little memory has room for
     const args = { ...smallArgs, sliding_window: 300 };
     const model = await open(modelFolder(args), { gpuMemoryBytes: 1_600_000 });
-    const documents = Array.from({ length: 12 }, (_, i) => prose(200 + i));
+    const documents = Array.from({ length: 8 }, (_, i) => prose(200 + i));
     const alone: Float32Array[] = [];
     for (const bytes of documents) alone.push((await encodeAll(model, bytes, { pieceTokens: 64 })).entropies);
     const together = await Promise.all(documents.map((bytes) => encodeAll(model, bytes, { pieceTokens: 64 })));
     expect(together.map(({ entropies }) => entropies)).toEqual(alone);
+    // in turns, so that their keys have to move off the device and back
+    const streams = documents.map((bytes) => model.encode(bytes, { pieceTokens: 64 }));
+    const turns: Float32Array[] = documents.map(() => new Float32Array(0));
+    for (let turn = 0; turn < 4; turn++) {
+      for (const [i, stream] of streams.entries()) {
+        const { value } = await stream.next();
+        turns[i] = Float32Array.of(...turns[i]!, ...(value?.entropies ?? []));
+      }
+    }
+    expect(turns).toEqual(alone);
     await model.close();
   });
 
