@@ -19,7 +19,7 @@ export interface EmbedOptions {
   readonly model?: string | undefined;
   /** Hand on the state of every byte, which patches are averaged from. Default: true. */
   readonly preNorm?: boolean | undefined;
-  /** Where the model runs; see {@link OpenOptions}. Default: `auto`, which is the CPU. `--device` of a run goes before it. */
+  /** Where the model runs; see {@link OpenOptions}. Default: `auto`, a GPU or the CPU. `--device` of a run goes before it. */
   readonly device?: 'auto' | OpenOptions['device'];
   /** See {@link OpenOptions}. Default: `f32`. `--weights` of a run goes before it. */
   readonly weights?: OpenOptions['weights'];
@@ -216,9 +216,9 @@ function sizesOf(
   how: OpenOptions,
 ): { readonly width: number; readonly holds: number } {
   try {
-    const { device = 'cpu', weights, weightCacheBytes } = how;
+    const { device = 'cpu', weights, weightCacheBytes, gpuMemoryBytes } = how;
     const { dim, bytes } = device.startsWith('webgpu')
-      ? deviceFootprint(dir)
+      ? deviceFootprint(dir, device, gpuMemoryBytes)
       : modelFootprint(dir, {
           weights: weights === 'int8' ? 'int8' : 'f32',
           weightCacheBytes,

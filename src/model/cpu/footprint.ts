@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HeaderEnds } from '../../formats/gguf/cursor.ts';
 import { parseGgufHeader } from '../../formats/gguf/read.ts';
+import { GPU_MEMORY_BYTES } from '../../gpu/gpu.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { ggufFacts } from '../ggufMetadata.ts';
 import { isGguf } from '../modelFile.ts';
@@ -26,12 +27,15 @@ export interface FootprintOptions {
   readonly weightCacheBytes?: number | undefined;
 }
 
-/** A driver and its library, and results on their way: not the memory of a GPU. */
+/** A driver and its library, and results on their way. */
 const DEVICE_BYTES = 512 << 20;
 
-/** What a model on a device takes of this machine's memory. */
-export function deviceFootprint(path: string): Footprint {
-  return { dim: sizes(path).config.dim, bytes: DEVICE_BYTES };
+/** What a model on GPUs takes of this machine's memory: that of a software adapter is this machine's too. */
+export function deviceFootprint(path: string, device: string, gpuMemoryBytes = GPU_MEMORY_BYTES): Footprint {
+  const bytes = device
+    .split(',')
+    .reduce((sum, one) => sum + DEVICE_BYTES + (one === 'webgpu:software' ? gpuMemoryBytes : 0), 0);
+  return { dim: sizes(path).config.dim, bytes };
 }
 
 export interface Footprint {
