@@ -66,6 +66,9 @@ say "Vulkan drivers: ${VK_DRIVER_FILES:-none found}"
 [ -n "${ADAPTER:-}" ] && export SLUICE_ADAPTER=$ADAPTER
 export SLUICE_ADAPTER="${SLUICE_ADAPTER:-hardware}"
 
+# ONNX Runtime keeps records of its use otherwise
+export ORT_DISABLE_TELEMETRY=1
+
 cases=$work/cases.jsonl
 figures=$work/figures.jsonl
 : >"$figures"
