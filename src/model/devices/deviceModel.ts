@@ -4,9 +4,9 @@ import { checkedPieceTokens } from '../cpu/cpuModel.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import type { ModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
-import { type Forward, streamBytes } from '../stream.ts';
+import { type Forward, longestPiece, streamBytes } from '../stream.ts';
 import { type Device, deviceName } from './device.ts';
-import { DeviceProcess, type OpenDevice } from './deviceProcess.ts';
+import { DeviceProcess, type OpenDevice, type ProcessOptions } from './deviceProcess.ts';
 import type { Agreement, DeviceSpec, DeviceTimes } from './deviceProtocol.ts';
 
 /**
@@ -23,6 +23,8 @@ export class DeviceModel implements EntropyModel {
   readonly autoThreshold: number | undefined;
   /** What the check against the CPU found when the devices were opened: the worst of them. */
   readonly agreement: Agreement;
+  /** What decides bits beside the model and the kind of device. */
+  readonly identity: string;
   /** For people. */
   readonly description: string;
   /** Whether its kernels are timed. */
@@ -48,6 +50,7 @@ export class DeviceModel implements EntropyModel {
       normDifference: most(({ normDifference }) => normDifference),
       tokens: most(({ tokens }) => tokens),
     };
+    this.identity = opened[0]?.identity ?? '';
     this.description = opened.map(({ description }) => description).join('; ');
     this.#processes = devices.map(({ process }) => process);
     this.#mostPieceTokens = Math.min(...opened.map(({ mostPieceTokens }) => mostPieceTokens));
@@ -63,8 +66,9 @@ export class DeviceModel implements EntropyModel {
     device: Device,
     specs: readonly DeviceSpec[],
     idOf: (identity: string) => Promise<string>,
+    options: ProcessOptions = {},
   ): Promise<DeviceModel> {
-    const outcomes = await Promise.allSettled(specs.map((spec) => DeviceProcess.open(file.path, spec)));
+    const outcomes = await Promise.allSettled(specs.map((spec) => DeviceProcess.open(file.path, spec, options)));
     const devices = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     try {
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
@@ -94,7 +98,7 @@ export class DeviceModel implements EntropyModel {
     return this.#processes.length;
   }
 
-  /** Why nothing can be computed any more: of several devices, one that is lost is enough. */
+  /** Why no document can be begun any more: of several devices, one that is lost is enough. */
   get lost(): ModelError | undefined {
     return this.#processes.find(({ lost }) => lost !== undefined)?.lost;
   }
@@ -128,6 +132,8 @@ export class DeviceModel implements EntropyModel {
     options: EncodeOptions & { readonly pieceTokens: number },
   ): AsyncGenerator<EncodedPiece, void, void> {
     const { preNorm = false, pool, pieceTokens, signal } = options;
+    // not only where the first long document comes
+    this.#requireRoom(longestPiece(pieceTokens));
     const document = this.#documents++;
     const process = this.#leastLoaded();
     try {
@@ -138,7 +144,9 @@ export class DeviceModel implements EntropyModel {
     }
   }
 
+  /** Throws ModelError `DEVICE_LOST`. */
   #leastLoaded(): DeviceProcess {
+    if (this.lost !== undefined) throw this.lost;
     return this.#processes.reduce((least, one) => (one.load < least.load ? one : least));
   }
 
@@ -158,7 +166,7 @@ export class DeviceModel implements EntropyModel {
       {
         code: 'DEVICE_PIECE',
         path: this.dir,
-        hint: 'Give a smaller pieceBytes.',
+        hint: 'Give a smaller pieceBytes, or a GPU more memory (--gpu-memory).',
       },
     );
   }

@@ -23,9 +23,10 @@ const MAINS = {
 } as const;
 /** Batches of tokens that the process has: one is computed, one lies ready, one is on its way. */
 const BATCHES = 3;
+/** Passes that it has, however long they are: one is computed while the next one lies ready. */
+const LEAST_IN_HAND = 2;
 const UNAVAILABLE = 'DEVICE_UNAVAILABLE';
 const STDERR_CHARS = 1000;
-/** A process that has not ended by itself for so long hangs in a driver. */
 const PATIENCE_MS = 10_000;
 /** Keys and values stay in the device's process. */
 const ELSEWHERE = new Float32Array(new SharedArrayBuffer(0));
@@ -37,6 +38,14 @@ interface Waiting {
   readonly signal: AbortSignal | undefined;
   resolve(reply: DeviceReply): void;
   reject(error: unknown): void;
+}
+
+/** How the process is run: for tests. */
+export interface ProcessOptions {
+  /** Module of its program. */
+  readonly main?: string | undefined;
+  /** A process that has not ended by itself for so long hangs in a driver, and is killed. Default: 10 s. */
+  readonly patienceMs?: number | undefined;
 }
 
 export interface OpenDevice {
@@ -52,6 +61,7 @@ export class DeviceProcess {
   readonly #path: string;
   readonly #device: string;
   readonly #child: ChildProcess;
+  readonly #patienceMs: number;
   readonly #ended: Promise<void>;
   readonly #waiting: Waiting[] = [];
   readonly #inHand = new Map<number, Waiting>();
@@ -63,19 +73,23 @@ export class DeviceProcess {
   #stderr = '';
   #lost: ModelError | undefined;
 
-  private constructor(path: string, spec: DeviceSpec) {
+  private constructor(path: string, spec: DeviceSpec, options: ProcessOptions) {
+    const { main = MAINS[spec.kind], patienceMs = PATIENCE_MS } = options;
     this.#path = path;
     this.#device = deviceName(spec);
-    this.#child = fork(MAINS[spec.kind], [], {
+    this.#patienceMs = patienceMs;
+    this.#child = fork(main, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: process.execArgv.filter((flag) => flag.startsWith('--conditions=')),
     });
     this.#child.on('message', (reply: DeviceReply) => {
       const waiting = this.#inHand.get(reply.id);
+      // nobody waits for what comes after it was lost
+      if (waiting === undefined) return;
       this.#inHand.delete(reply.id);
-      this.#tokensInHand -= waiting?.tokens ?? 0;
-      waiting?.resolve(reply);
+      this.#tokensInHand -= waiting.tokens;
+      waiting.resolve(reply);
       this.#send();
     });
     this.#ended = Promise.all([this.#exit(), this.#quiet()]).then(() => {});
@@ -85,8 +99,8 @@ export class DeviceProcess {
    * Opens a model on a device and checks what it computes. Throws ModelError `NO_DEVICE`, `DEVICE_UNAVAILABLE`,
    * `DEVICE_WRONG`, or what reading the model throws.
    */
-  static async open(path: string, spec: DeviceSpec): Promise<OpenDevice> {
-    const process = new DeviceProcess(path, spec);
+  static async open(path: string, spec: DeviceSpec, options: ProcessOptions = {}): Promise<OpenDevice> {
+    const process = new DeviceProcess(path, spec, options);
     const answer = await process
       .#ask({ kind: 'open', path, spec })
       .then(
@@ -144,12 +158,10 @@ export class DeviceProcess {
   }
 
   /** Ends the process; passes under way fail. */
-  async close(): Promise<void> {
+  async close(reason = 'it was closed'): Promise<void> {
+    this.#lose(reason);
     this.#keep(true);
-    this.#lose('it was closed');
-    const kill = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE_MS);
     await this.#ended;
-    clearTimeout(kill);
   }
 
   /** When the process has ended, or could not be started. */
@@ -168,7 +180,7 @@ export class DeviceProcess {
   #quiet(): Promise<void> {
     return new Promise((resolve) => {
       const { stderr } = this.#child;
-      if (stderr === null) return resolve();
+      if (!stderr) return resolve();
       stderr.once('close', resolve);
       stderr.setEncoding('utf8').on('data', (text: string) => {
         this.#stderr = (this.#stderr + stripVTControlCharacters(text)).slice(-STDERR_CHARS);
@@ -194,7 +206,7 @@ export class DeviceProcess {
     for (;;) {
       const next = this.#waiting[0];
       if (next === undefined) break;
-      if (this.#inHand.size > 0 && this.#tokensInHand + next.tokens > this.#mostTokens) break;
+      if (this.#inHand.size >= LEAST_IN_HAND && this.#tokensInHand + next.tokens > this.#mostTokens) break;
       this.#waiting.shift();
       if (next.signal?.aborted) {
         next.reject(next.signal.reason);
@@ -217,17 +229,31 @@ export class DeviceProcess {
   }
 
   #lose(reason: string): ModelError {
-    this.#lost ??= new ModelError(`${this.#device} failed while it ran the model in ${this.#path}: ${reason}`, {
+    if (this.#lost !== undefined) return this.#lost;
+    this.#lost = new ModelError(`${this.#device} failed while it ran the model in ${this.#path}: ${reason}`, {
       code: 'DEVICE_LOST',
       path: this.#path,
       hint: 'If the device ran out of memory, give a smaller pieceBytes. Run again to resume, or use the CPU.',
     });
-    // which ends it, as soon as no pass is under way
-    if (this.#child.connected) this.#child.disconnect();
+    this.#end();
     const failed = [...this.#inHand.values(), ...this.#waiting.splice(0)];
     this.#inHand.clear();
+    this.#tokensInHand = 0;
+    this.#keep(false);
     for (const waiting of failed) waiting.reject(this.#lost);
     return this.#lost;
+  }
+
+  /** Lets the process end, as soon as no pass is under way; one that hangs in a driver does not hear it, and is killed. */
+  #end(): void {
+    if (this.#child.connected) this.#child.disconnect();
+    const kill = (): unknown => this.#child.kill('SIGKILL');
+    const patience = setTimeout(kill, this.#patienceMs).unref();
+    process.once('exit', kill);
+    void this.#ended.then(() => {
+      clearTimeout(patience);
+      process.off('exit', kill);
+    });
   }
 }
 
