@@ -28,7 +28,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
   const { plan, commits, memory, signal } = job;
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
-  const recovery = new DeviceRecovery(job.pipeline, (event) => job.onEvent?.(event));
+  const recovery = new DeviceRecovery(job.pipeline, (event) => job.onEvent?.(event), either);
   let left = plan.limit ?? Number.POSITIVE_INFINITY;
   let next = 0;
   let ran = 0;
