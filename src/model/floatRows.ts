@@ -12,8 +12,8 @@ export class FloatRows {
 
   /** Throws ModelError `MODEL_MISSING` or `MODEL_CHANGED`. */
   constructor(weights: Weights) {
-    const widest = Math.max(...[...weights.tensors.values()].map(({ shape }) => 4 * (shape.at(-1) ?? 0)));
-    this.#bytes = Math.max(CHUNK_BYTES, widest);
+    this.#bytes = CHUNK_BYTES;
+    for (const { shape } of weights.tensors.values()) this.#bytes = Math.max(this.#bytes, 4 * (shape.at(-1) ?? 0));
     const pages = Math.ceil((2 * this.#bytes) / PAGE);
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.#reader = new TensorReader(weights, this.#memory);

@@ -133,6 +133,12 @@ class SegmentWork<M extends Meta> {
     if (!result.done) return result.value;
     throw new ModelError('An earlier piece of the segment failed.', { code: 'MODEL_RUN' });
   }
+
+  /** No piece will be asked for any more: what the model holds for the segment is given up, after those in hand. */
+  end(): void {
+    // who asked for a piece hears of its failure
+    this.#stream?.return().catch(() => {});
+  }
 }
 
 function* piecesOf<M extends Meta>(
@@ -144,12 +150,17 @@ function* piecesOf<M extends Meta>(
   const { pieceTokens } = options;
   const total = segment.bytes.length;
   let offset = 0;
-  do {
-    // BOS is the first token
-    const end = pieceEnd(offset === 0 ? 0 : offset + 1, total + 1, pieceTokens) - 1;
-    yield { work, offset, bytes: segment.bytes.subarray(offset, end), last: end === total };
-    offset = end;
-  } while (offset < total);
+  try {
+    do {
+      // BOS is the first token
+      const end = pieceEnd(offset === 0 ? 0 : offset + 1, total + 1, pieceTokens) - 1;
+      yield { work, offset, bytes: segment.bytes.subarray(offset, end), last: end === total };
+      offset = end;
+    } while (offset < total);
+  } finally {
+    // the flow may end before the segment does
+    if (offset < total) work.end();
+  }
 }
 
 async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Promise<Outcome<M>> {

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filter, map, take } from 'rxjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RecordError } from '../../src/errors.ts';
 import { iterate, monitored, type StageInfo } from '../../src/flow/index.ts';
-import { type EntropyModel, openModel } from '../../src/model/index.ts';
+import { type EntropyModel, openModel, openOptions } from '../../src/model/index.ts';
+import { sharedModel } from '../../src/model/sharedModels.ts';
 import { embed } from '../../src/operators/embed.ts';
 import { patch } from '../../src/operators/patch.ts';
 import type { Encoded, Segment } from '../../src/records.ts';
@@ -95,6 +96,31 @@ describe('embed', () => {
     }
     expect((await all(endless.pipe(embed({ model }), take(3)))).length).toBe(3);
     expect(asked).toBeLessThan(300);
+  });
+
+  it('gives up what the model holds for a segment that nobody reads to its end', async () => {
+    const shared = await sharedModel(model, openOptions({ device: 'cpu' }));
+    const encode = shared.encode.bind(shared);
+    const counts = { pieces: 0, ended: 0 };
+    const spy = vi.spyOn(shared, 'encode').mockImplementation(async function* (bytes, options) {
+      try {
+        for await (const piece of encode(bytes, options)) {
+          counts.pieces++;
+          yield piece;
+        }
+      } finally {
+        counts.ended++;
+      }
+    });
+    const runs = iterate(flowOf([segmentOf(prose(2000))]).pipe(embed({ model, device: 'cpu', pieceBytes: 5 })));
+    await runs.next();
+    // the room is full of what nobody takes
+    await vi.waitUntil(() => counts.pieces === 256, { timeout: 10_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(counts).toEqual({ pieces: 256, ended: 0 });
+    await runs.return?.();
+    await vi.waitUntil(() => counts.ended === 1);
+    spy.mockRestore();
   });
 
   it('tells the planner what decides its output', async () => {

@@ -31,9 +31,20 @@ export async function checkDevice<Past>(
   return requireAgreement(await onDevice(device), await onCpu(cpu), name);
 }
 
-/** @throws ModelError `DEVICE_WRONG` where a number of the device is not that of the CPU */
+/**
+ * @throws ModelError `DEVICE_WRONG` where a number of the device is not that of the CPU; `MODEL_NOT_FINITE` where that is none
+ *   itself
+ */
 export function requireAgreement(found: Signals, expected: Signals, name: string): Agreement {
   const tokens = expected.entropies.length;
+  for (const values of [expected.entropies, expected.norms]) {
+    const value = Array.from(values).find((one) => !Number.isFinite(one));
+    if (value === undefined) continue;
+    throw new ModelError(`The model computes ${value} on the CPU, which ${name} would be compared with.`, {
+      code: 'MODEL_NOT_FINITE',
+      hint: 'The weights hold values that overflow, or are damaged.',
+    });
+  }
   const entropyDifference = largest(tokens, (i) => at(found.entropies, i) - at(expected.entropies, i));
   const normDifference = largest(tokens, (i) => at(found.norms, i) / at(expected.norms, i) - 1);
   if (entropyDifference <= TOLERANCE && normDifference <= TOLERANCE) {

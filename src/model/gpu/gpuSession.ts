@@ -1,7 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import { type Ceilings, measureCeilings } from '../../gpu/ceilings.ts';
 import { type Commands, Gpu, type GpuOptions, type Memory } from '../../gpu/index.ts';
-import { anglesOf } from '../../kernels/index.ts';
+import { anglesOf, attention } from '../../kernels/index.ts';
 import type { ModelConfig } from '../config.ts';
 import type { DeviceResult, DeviceTask, DeviceTimes } from '../devices/deviceProtocol.ts';
 import type { ModelFile } from '../modelFile.ts';
@@ -75,14 +75,18 @@ export class GpuSession implements BatchSession {
     this.#carried = weights.layers.map((_, layer) => gpu.memory.take(bytes, `carried keys of layer ${layer}`, true));
   }
 
-  /** Throws DeviceError where there is no such device or too little memory on it, or ModelError `MODEL_FILE`. */
+  /**
+   * Throws DeviceError where there is no such device or too little memory on it, ModelError `MODEL_FILE`, or
+   * `MODEL_UNSUPPORTED` for heads that the kernel of attention does not take.
+   */
   static async open(
     file: ModelFile,
     { weights: form = 'f32', ...options }: GpuSessionOptions = {},
   ): Promise<GpuSession> {
+    const { config } = file;
+    requireHeads(file);
     const gpu = await Gpu.open(options);
     try {
-      const { config } = file;
       const weights = await GpuWeights.load(gpu, file, form);
       const { held, budget } = gpu.memory.counts;
       const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
@@ -227,5 +231,19 @@ export class GpuSession implements BatchSession {
       await this.gpu.uploads.write(target.buffer, 0, new Uint8Array(table.buffer));
     }
     return memory as BatchMemory;
+  }
+}
+
+function requireHeads({ config, path }: ModelFile): void {
+  try {
+    attention(config.headDim);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new ModelError(`This kind of model is not supported on a GPU: ${cause.message}`, {
+      code: 'MODEL_UNSUPPORTED',
+      path,
+      cause,
+      hint: 'Use the CPU.',
+    });
   }
 }

@@ -195,6 +195,12 @@ describe('a GPU that cannot be had', () => {
     }
   });
 
+  it('refuses a model whose heads are too wide', async () => {
+    const wide = await open(modelFolder({ ...smallArgs, n_heads: 1, head_dim: 258 })).catch((thrown) => thrown);
+    expect(wide).toMatchObject({ name: 'ModelError', code: 'MODEL_UNSUPPORTED', hint: 'Use the CPU.' });
+    expect(wide.message).toContain('258');
+  });
+
   it('refuses a piece that it has no room for', async () => {
     const model = await open(modelFolder(), { gpuMemoryBytes: 1_000_000 });
     await expect(encodeAll(model, prose(5000), { pieceTokens: 5000 })).rejects.toMatchObject({ code: 'DEVICE_PIECE' });
