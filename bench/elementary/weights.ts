@@ -31,7 +31,8 @@ export function dequantise(type: WeightType): Dequantise {
       fn element(at: u32) {
         if (at >= sizes.outputs * groups()) { return; }
         let row = at / groups();
-        let v = weights4(row, at % groups(), blockScale(row, at % groups() / 8u));
+        let i = at - row * groups();
+        let v = weights4(blockOf(row, i >> 3u), i & 7u);
         values[at] = vec4(scaled(row, v.x), scaled(row, v.y), scaled(row, v.z), scaled(row, v.w));
       }`,
       count: ({ inputs, outputs }) => inputs * outputs,
@@ -58,7 +59,9 @@ export const ternaryCodes = kernel({
     fn groups() -> u32 { return sizes.inputs / 4u; }
     fn element(at: u32) {
       if (at >= sizes.outputs * groups()) { return; }
-      codes[at] = weights4(at / groups(), at % groups(), vec2(1.0, 0.0));
+      let row = at / groups();
+      let i = at - row * groups();
+      codes[at] = weights4(blockOf(row, i >> 3u), i & 7u);
     }`,
     count: ({ inputs, outputs }) => inputs * outputs,
     aligned: ({ inputs }) => inputs,
@@ -81,7 +84,9 @@ export const q4KCodes = kernel({
     fn groups() -> u32 { return sizes.count / WIDTH; }
     fn element(at: u32) {
       if (at >= groups()) { return; }
-      codes[at] = weights4(0u, at, vec2(1.0, 0.0));
+      var block = blockOf(0u, at >> 3u);
+      block.line = vec2(1.0, 0.0);
+      codes[at] = weights4(block, at & 7u);
     }`,
     count: ({ count }) => count,
     aligned: ({ count }) => count,
@@ -103,7 +108,7 @@ export const q4KLines = kernel({
     fn groups() -> u32 { return sizes.count / 4u; }
     fn element(at: u32) {
       if (at >= sizes.count / 32u) { return; }
-      let line = blockScale(0u, at);
+      let line = blockOf(0u, at).line;
       scales[at] = line.x;
       minima[at] = -line.y;
     }`,

@@ -29,14 +29,16 @@ ${MAIN}
   let row = part / parts * ${part.rows}u;
   let column = part % parts * ${part.outputs}u;
   if (row >= sizes.rows) { return; }
-  ${each(part.rows, (r) => `let row${r} = min(row + ${r}u, sizes.rows - 1u);`)}
+  ${each(part.rows, (r) => `let row${r} = rowAt(min(row + ${r}u, sizes.rows - 1u));`)}
   ${each(part.outputs, (o) => `let column${o} = min(column + ${o}u, sizes.outputs - 1u);`)}
   ${sums(part)}
-  for (var block = 0u; block < ceilDivide(groups(), 8u); block++) {
-    ${each(part.outputs, (o) => `let scale${o} = blockScale(column${o}, block);`)}
-    for (var at = 8u * block; at < min(8u * block + 8u, groups()); at++) {
-      ${each(part.outputs, (o) => `let w${o} = weights4(column${o}, at, scale${o});`)}
-      ${each(part.rows, (r) => `let x${r} = input4(row${r}, at);`)}
+  for (var block = 0u; block < ((groups() + 7u) >> 3u); block++) {
+    ${each(part.outputs, (o) => `let block${o} = blockOf(column${o}, block);`)}
+    let first = block << 3u;
+    let count = min(8u, groups() - first);
+    for (var at = 0u; at < count; at++) {
+      ${each(part.outputs, (o) => `let w${o} = weights4(block${o}, at);`)}
+      ${each(part.rows, (r) => `let x${r} = input4(row${r}, first + at);`)}
       ${products(part)}
     }
   }
@@ -71,13 +73,13 @@ fn inputTileAt(first: u32, step: u32, i: u32) -> vec4<f32> {
   let row = first + i / ${vectors}u;
   let at = step * ${vectors}u + i % ${vectors}u;
   if (row >= sizes.rows || at >= groups()) { return vec4(0.0); }
-  return input4(row, at);
+  return input4(rowAt(row), at);
 }
 fn weightTileAt(first: u32, step: u32, i: u32) -> vec4<f32> {
   let column = first + i / ${vectors}u;
   let at = step * ${vectors}u + i % ${vectors}u;
   if (column >= sizes.outputs || at >= groups()) { return vec4(0.0); }
-  return weights4(column, at, blockScale(column, at / 8u));
+  return weights4(blockOf(column, at >> 3u), at & 7u);
 }
 @compute @workgroup_size(${lanes})
 ${MAIN}
@@ -116,18 +118,19 @@ fn finish(row: u32, column: u32, sum: f32) {
 }`;
 
 const VECTORS = `
-fn groups() -> u32 { return sizes.inputs / 4u; }
-fn input4(row: u32, at: u32) -> vec4<f32> { return input[row * groups() + at]; }`;
+fn groups() -> u32 { return sizes.inputs >> 2u; }
+fn rowAt(row: u32) -> u32 { return row * groups(); }
+fn input4(row: u32, at: u32) -> vec4<f32> { return input[row + at]; }`;
 
 /** The last group of a row may have fewer than four inputs. */
 const SINGLES = `
-fn groups() -> u32 { return ceilDivide(sizes.inputs, 4u); }
+fn groups() -> u32 { return (sizes.inputs + 3u) >> 2u; }
+fn rowAt(row: u32) -> u32 { return row * sizes.inputs; }
 fn inputOr0(row: u32, i: u32) -> f32 {
-  let value = input[row * sizes.inputs + min(i, sizes.inputs - 1u)];
-  return select(0.0, value, i < sizes.inputs);
+  return select(0.0, input[row + min(i, sizes.inputs - 1u)], i < sizes.inputs);
 }
 fn input4(row: u32, at: u32) -> vec4<f32> {
-  let i = 4u * at;
+  let i = at << 2u;
   return vec4(inputOr0(row, i), inputOr0(row, i + 1u), inputOr0(row, i + 2u), inputOr0(row, i + 3u));
 }`;
 
