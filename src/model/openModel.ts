@@ -7,6 +7,7 @@ import { fileChunks } from '../formats/fileChunks.ts';
 import { sharedPool, workerModule } from '../run/pool.ts';
 import { CALIBRATION_FILE } from './calibration.ts';
 import { CpuModel } from './cpu/cpuModel.ts';
+import { silenceRuntime } from './cpu/session.ts';
 import { adaptersOf, type Device, providerOf } from './devices/device.ts';
 import type { DeviceModel } from './devices/deviceModel.ts';
 import type { DeviceSpec } from './devices/deviceProtocol.ts';
@@ -61,6 +62,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Cpu
 export async function openModel(path: string, options: OpenOptions = {}): Promise<CpuModel | DeviceModel> {
   const { device = 'cpu', weights = 'f32' } = options;
   requireCounts(options);
+  silenceRuntime();
   const specs = specsOf(device, options);
   const file = await readModelFile(resolve(path));
   if (specs.length > 0) {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { constants } from 'node:zlib';
 import { Command } from 'commander';
+import { silenceRuntime } from '../../model/cpu/session.ts';
 import { defaultModelDir, openModel } from '../../model/index.ts';
 import { exitCode } from '../../run/exitCodes.ts';
 import { packageRoot, version } from '../../run/version.ts';
@@ -56,6 +57,7 @@ function packages(): Finding[] {
   };
   return [
     optional('onnxruntime-node', 'the entropy model', () => {
+      silenceRuntime();
       require('onnxruntime-node');
       return 'loads';
     }),

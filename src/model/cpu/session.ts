@@ -43,7 +43,16 @@ export function failure(error: unknown): { readonly failure: PassFailure } {
   return { failure: { message: error instanceof Error ? error.message : String(error) } };
 }
 
+/**
+ * ONNX Runtime reports to its makers who runs what, unless its environment says otherwise. A thread other than the main one
+ * has an environment of its own that native code does not see: to be called in the main thread first.
+ */
+export function silenceRuntime(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+}
+
 export async function loadRuntime(): Promise<Runtime> {
+  silenceRuntime();
   try {
     return await import('onnxruntime-node');
   } catch (cause) {
