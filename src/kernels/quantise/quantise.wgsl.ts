@@ -16,8 +16,8 @@ const inverses = Array.from({ length: 16 }, (_, i) => {
 /**
  * Codes of values within -1..1, and back. `code / levels` is the sum of two products with the parts of `1 / levels`: the first
  * is exact, so that it does not matter whether a device rounds it before it adds, and their sum is the float32 next to the
- * quotient for every code of every number of bits. Devices divide as they like, and compilers may add two factors of a code
- * first; they take an fma as it is.
+ * quotient for every code of every number of bits. Devices divide as they like, within 2.5 units of the last place; a compiler
+ * that adds the two factors of a code first, fma or not, is off by one.
  */
 export const QUANTISE = `
 const INVERSES = array<vec2<f32>, 16>(${inverses.map((parts) => `vec2(${parts.map((part) => `${part}f`).join(', ')})`).join(', ')});

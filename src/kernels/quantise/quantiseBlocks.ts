@@ -7,7 +7,7 @@ import { QUANTISE, QUANTISE_BLOCKS, QUANTISE_BLOCKS_FOLD4 } from './quantise.wgs
  * Quantises blocks to `bits` bits, 1 to 16, each over its own range: with `scales` the largest magnitude of a block,
  * `codes = round(clip(input / scales, -1, 1) * levels)`, half to even, and `values = codes / levels * scales`, with
  * `levels = 2^(bits - 1) - 1`; f32[rows, columns], a block to a row, to f32[rows], f32[rows, columns] and i32[rows, columns].
- * All results have the same bits on every device. For that, the quotient is the float32 product of the value with the float32
+ * Codes and scales are the same on every device, values but for a last bit or two. For that, the quotient is the float32 product of the value with the float32
  * next to 1 / scales: a code can be another than the nearest only where the exact one lies within 0.003 of a half. With one
  * bit all codes and values are 0; so are those of a block, and its scale, whose largest magnitude is below 2^-126.
  * Inputs are finite.

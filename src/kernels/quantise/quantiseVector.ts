@@ -5,9 +5,10 @@ import { QUANTISE, QUANTISE_VECTOR } from './quantise.wgsl.ts';
 
 /**
  * Quantises a vector to `bits` bits, 1 to 16, over one range: `codes = round(clip(input, -1, 1) * levels)`, half to even, and
- * `values = codes / levels`, with `levels = 2^(bits - 1) - 1`; f32[count] to f32[count] and i32[count]. Codes and values have
- * the same bits on every device: the product is float32, and the quotient the float32 next to it. With one bit there are no
- * levels but 0: all codes and values are 0. What is no number becomes any code.
+ * `values = codes / levels`, with `levels = 2^(bits - 1) - 1`; f32[count] to f32[count] and i32[count]. Codes are
+ * the same on every device; values are the float32 next to the quotient, or off by its last bit where a compiler puts sums
+ * together in another way (Mesa's does). With one bit there are no levels but 0: all codes and values are 0. What is no number
+ * becomes any code.
  *
  * A dispatch with other bits throws RangeError.
  */
