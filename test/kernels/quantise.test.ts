@@ -90,7 +90,7 @@ describe('values quantised over one range', () => {
           const clipped = Math.max(-1, Math.min(1, input[i]!));
           expect(Math.abs(codes[i]!)).toBeLessThanOrEqual(levels);
           expect(values[i]).toBe(Math.fround(codes[i]! / levels));
-          expect(Math.abs(values[i]! - clipped)).toBeLessThanOrEqual((0.5 + levels * 2 ** -24) / levels);
+          expect(Math.abs(values[i]! - clipped)).toBeLessThanOrEqual((0.5 + levels * 2 ** -23) / levels);
         }
       }),
     );
@@ -106,7 +106,7 @@ describe('values quantised over one range', () => {
   });
 
   it('go to the even code from halfway between two', () => {
-    // three levels of 2 bits and more: halves of 1 / 3 are no float32, so levels of 1
+    // with levels -1, 0, 1 the halves are float32 numbers
     expect([...quantisedVector(Float32Array.of(0.5, -0.5, 0.5000001, -0.75, 1, -3), 2).codes]).toEqual([
       0, 0, 1, -1, 1, -1,
     ]);
@@ -133,7 +133,7 @@ describe('values quantised in blocks', () => {
           const largest = Math.max(...rows[Math.floor(i / 8)]!.map(Math.abs));
           const step = largest / (2 ** (bits - 1) - 1);
           expect(scales[Math.floor(i / 8)]).toBe(largest < SMALLEST ? 0 : largest);
-          expect(Math.abs(values[i]! - input[i]!)).toBeLessThanOrEqual(0.504 * step + SMALLEST);
+          expect(Math.abs(values[i]! - input[i]!)).toBeLessThanOrEqual(0.51 * step + SMALLEST);
         }
       }),
     );

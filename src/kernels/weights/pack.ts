@@ -1,11 +1,10 @@
 import { SluiceError } from '../../errors.ts';
 import { encodeBlocks } from '../blocks/encodeBlocks.ts';
 import { toBF16, toF16 } from '../blocks/half.ts';
+import { normalScale, roundEven } from '../rounding.ts';
 import { packInt4 } from './int4.ts';
 import { type PackedWeights, requireInputs, TERNARY_WORD, type WeightType, weightLayouts } from './layout.ts';
 
-/** Scales below are subnormal, too coarse to divide by: such rows are zeros. */
-const SMALLEST_SCALE = 2 ** -126;
 const INT8_LEVELS = 127;
 const LARGEST_F16 = 65504;
 
@@ -108,10 +107,7 @@ function ternaryWord(digits: Uint8Array): number {
 
 /** Writes a scale of its own to a row; returns what it is as float32. */
 function putScale(scales: Uint32Array, exact: number): number {
-  const scale = exact < SMALLEST_SCALE ? 0 : Math.fround(exact);
+  const scale = normalScale(exact);
   scales.set(new Uint32Array(Float32Array.of(scale).buffer));
   return scale;
 }
-
-/** Adding and subtracting 1.5 * 2^52 leaves a double without a fraction, rounded half to even. */
-const roundEven = (value: number): number => value + 6755399441055744 - 6755399441055744;

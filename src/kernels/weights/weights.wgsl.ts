@@ -24,9 +24,6 @@ const NO_SCALE = 'fn scaled(output: u32, sum: f32) -> f32 { return sum; }';
 const ROW_SCALE = 'fn scaled(output: u32, sum: f32) -> f32 { return sum * bitcast<f32>(scales[output]); }';
 const PRODUCT = 'fn plus(sum: f32, input: f32, weight: f32) -> f32 { return fma(input, weight, sum); }';
 
-const BYTES = `
-fn bytes(word: u32) -> vec4<u32> { return (vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(255u); }`;
-
 /** Four codes 0..15: the low halves of a word's bytes, or the high halves with a shift of 4. */
 const NIBBLES = `
 fn nibbles(word: u32, shift: u32) -> vec4<f32> {
@@ -66,9 +63,11 @@ fn weights4(block: Block, at: u32) -> vec4<f32> {
 
 /**
  * A byte b holds five digits as the fraction b / 256: times 3, the whole part is the first digit, and the fraction holds the
- * rest. To find a later one, the digits before it are cut off. A block may begin at any digit of a word.
+ * rest. To find a later one, the digits before it are cut off, in two bytes of a word at a time: there is room between them.
+ * A block may begin at any digit of a word.
  */
 const TERNARY = `
+const EVEN_BYTES = 0x00ff00ffu;
 struct Block { first: u32, digit: u32 }
 fn blockOf(output: u32, block: u32) -> Block {
   let at = block << 3u;
@@ -80,8 +79,10 @@ fn weights4(block: Block, at: u32) -> vec4<f32> {
   let digit = block.digit + at;
   // a fifth of a number up to 11
   let word = (13u * digit) >> 6u;
-  let fractions = (bytes(weights[block.first + word]) * powerOf3(digit - 5u * word)) & vec4(255u);
-  return vec4<f32>((fractions * 3u) >> vec4(8u)) - 1.0;
+  let bytes = weights[block.first + word];
+  let pairs = (vec2(bytes, bytes >> 8u) & vec2(EVEN_BYTES)) * powerOf3(digit - 5u * word);
+  let digits = ((pairs & vec2(EVEN_BYTES)) * 3u) >> vec2(8u);
+  return vec4<f32>(vec4(digits & vec2(3u), digits >> vec2(16u))) - 1.0;
 }`;
 
 /** Weights are -1, 0 and 1: a product is the input with its sign turned or not, or no bits of it. */
@@ -115,6 +116,6 @@ export const weightLoaders: Readonly<Record<WeightType, WeightLoader>> = {
   f16: { elements: 'vec2<u32>', load: [GROUPS, F16, NO_SCALE].join('\n'), plus: PRODUCT },
   int8: { elements: 'u32', load: [GROUPS, INT8, ROW_SCALE].join('\n'), plus: PRODUCT },
   int4: { elements: 'u32', load: [NIBBLES, INT4, NO_SCALE].join('\n'), plus: PRODUCT },
-  ternary: { elements: 'u32', load: [BYTES, TERNARY, ROW_SCALE].join('\n'), plus: ADD_ONLY },
+  ternary: { elements: 'u32', load: [TERNARY, ROW_SCALE].join('\n'), plus: ADD_ONLY },
   q4_k: { elements: 'u32', load: [NIBBLES, Q4_K, NO_SCALE].join('\n'), plus: PRODUCT },
 };
