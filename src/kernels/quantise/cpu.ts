@@ -1,7 +1,7 @@
+import { normalScale, roundEven } from '../rounding.ts';
 import { levelsOf } from './levels.ts';
 
 const { fround } = Math;
-const SMALLEST_SCALE = 2 ** -126;
 
 export interface Quantised {
   readonly codes: Int32Array;
@@ -32,7 +32,7 @@ export function quantisedBlocks(
   for (let row = 0, from = 0; row < scales.length; row++, from += columns) {
     const block = input.subarray(from, from + columns);
     const largest = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const scale = largest < SMALLEST_SCALE ? 0 : largest;
+    const scale = normalScale(largest);
     scales[row] = scale;
     const near1 = block.map((value) => normalised(value, scale));
     const quantised = quantisedVector(near1, bits);
@@ -53,6 +53,3 @@ function normalised(value: number, scale: number): number {
 }
 
 const clipped = (value: number): number => Math.max(-1, Math.min(1, value));
-
-/** Adding and subtracting 1.5 * 2^52 leaves a double without a fraction, rounded half to even. */
-const roundEven = (value: number): number => value + 6755399441055744 - 6755399441055744;

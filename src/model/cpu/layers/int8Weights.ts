@@ -1,11 +1,10 @@
+import { normalScale, roundEven } from '../../../kernels/rounding.ts';
+
 /**
  * Largest magnitude of a quantized weight. Seven bits, because processors without integer dot products add pairs of
  * products in 16 bits: 2 * 255 * 63 still fits, so that every machine computes the same integers.
  */
 export const WEIGHT_LEVELS = 63;
-
-/** Scales below are subnormal, too coarse to divide by. */
-const SMALLEST_SCALE = 2 ** -126;
 
 /** i8[in, out] and f32[out]. */
 export interface Int8Matrix {
@@ -29,15 +28,9 @@ export function quantizeRows(rows: Float32Array, target: Int8Matrix, first: numb
       // what is no number stays none, so that the entropies are none and somebody says so
       if (magnitude > largest || Number.isNaN(magnitude)) largest = magnitude;
     }
-    const exact = largest / WEIGHT_LEVELS;
-    const scale = exact < SMALLEST_SCALE ? 0 : Math.fround(exact);
+    const scale = normalScale(largest / WEIGHT_LEVELS);
     scales[output] = scale;
     const inverse = scale === 0 ? 0 : 1 / scale;
     for (let i = 0, at = output; i < inputs; i++, at += outputs) values[at] = roundEven((weights[i] ?? 0) * inverse);
   }
-}
-
-/** Adding and subtracting 1.5 * 2^52 leaves a double without a fraction, rounded half to even. */
-function roundEven(value: number): number {
-  return value + 6755399441055744 - 6755399441055744;
 }
