@@ -92,7 +92,9 @@ export class GpuSession implements BatchSession {
       const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
       const bindingBytes = Math.min(maxBufferSize, maxStorageBufferBindingSize);
       const plan = planMemory(config, { bytes: budget - held, bindingBytes });
-      return new GpuSession(gpu, config, weights, await ForwardPrograms.compile(gpu, config), plan);
+      const session = new GpuSession(gpu, config, weights, await ForwardPrograms.compile(gpu, config), plan);
+      await session.#requireMemory();
+      return session;
     } catch (error) {
       gpu.close();
       throw error;
@@ -188,6 +190,22 @@ export class GpuSession implements BatchSession {
   #nextRows(pass: GpuPass | undefined): number {
     if (!pass?.task.carry) return 0;
     return Math.min(pass.past + pass.task.tokens.length, this.#config.window - 1);
+  }
+
+  /** The budget may be more than the device has: that is heard now, and not amid a run. */
+  async #requireMemory(): Promise<void> {
+    const taken: Memory[] = [];
+    try {
+      for (const [name, floats] of Object.entries(tokenFloats(this.#config))) {
+        taken.push(this.gpu.memory.take(4 * this.batchTokens * floats, name));
+      }
+      for (const { buffer } of [...this.#carried, ...taken]) {
+        const refusal = await this.gpu.orLost(this.gpu.health.refusalOf(buffer));
+        if (refusal !== undefined) throw refusal;
+      }
+    } finally {
+      for (const memory of taken) memory.free();
+    }
   }
 
   /** Turns carried keys to the origin that positions are counted from after a restart. */

@@ -74,6 +74,17 @@ describe.each(Object.keys(MODELS))('the memory that is planned for a model %s', 
   });
 });
 
+describe('a budget that is more than the device has', () => {
+  it('is refused when the model is opened, not at the first batch that needs it', async () => {
+    // the null device has 512 MiB
+    const args = { dim: 8, n_heads: 2, sliding_window: 131_072, multiple_of: 4096, vocab_size: 4096 };
+    const enough = await sessionWith(args, 500 << 20);
+    expect(enough?.slots).toBeGreaterThan(1);
+    enough?.close();
+    expect(await sessionWith(args, 1 << 30)).toBeUndefined();
+  });
+});
+
 describe('ceilings that are measured while batches come', () => {
   it('take no memory from them', async () => {
     const session = await sessionWith({}, 23_000_000, true);
