@@ -158,8 +158,8 @@ export class DeviceProcess {
   }
 
   /** Ends the process; passes under way fail. */
-  async close(reason = 'it was closed'): Promise<void> {
-    this.#lose(reason);
+  async close(): Promise<void> {
+    this.#lose('it was closed');
     this.#keep(true);
     await this.#ended;
   }
