@@ -1,9 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { lastValueFrom, reduce } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeGgufModel } from '../../../src/model/ggufWriter.ts';
 import { type DeviceModel, type OpenOptions, openModel } from '../../../src/model/index.ts';
 import { embed } from '../../../src/operators/embed.ts';
 import { patch } from '../../../src/operators/patch.ts';
@@ -19,7 +15,6 @@ import { conformsToReference, encodeAll } from '../reference.ts';
 const names = ['w512-f32', 'w24-bf16'];
 const models = new Map<string, DeviceModel>();
 const modelOf = (name: string) => models.get(name)!;
-const scratch = mkdtempSync(join(tmpdir(), 'sluice-gpu-model-'));
 let gpu: GpuDevice;
 
 const open = (path: string, options: OpenOptions = {}) =>
@@ -32,7 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const model of models.values()) await model.close();
   await gpu.remove();
-  rmSync(scratch, { recursive: true });
 });
 
 conformsToReference(modelOf);
@@ -62,7 +56,7 @@ describe('the model on a GPU', () => {
     // a few slots are all that so little memory has room for
     const args = { ...smallArgs, sliding_window: 300 };
     const model = await open(modelFolder(args), { gpuMemoryBytes: 1_600_000 });
-    const documents = Array.from({ length: 8 }, (_, i) => prose(200 + i));
+    const documents = Array.from({ length: 5 }, (_, i) => prose(200 + i));
     const alone: Float32Array[] = [];
     for (const bytes of documents) alone.push((await encodeAll(model, bytes, { pieceTokens: 64 })).entropies);
     const together = await Promise.all(documents.map((bytes) => encodeAll(model, bytes, { pieceTokens: 64 })));
@@ -131,36 +125,6 @@ describe('states on a GPU', () => {
     for (const { pooled } of pieces) expect(pooled!.means.length).toBe((pooled!.ends.length + 1) * model.dim);
     const plain = await encodeAll(model, prose(200), { pieceTokens: 80 });
     expect(plain.pieces.flatMap(({ preNorm, pooled }) => [preNorm, pooled])).toEqual(Array(6).fill(undefined));
-  });
-});
-
-describe('weights on a GPU', () => {
-  const wide = modelFolder({ ...smallArgs, dim: 256, n_layers: 1, n_heads: 4, sliding_window: 40, multiple_of: 256 });
-
-  it.each(['F16', 'BF16', 'Q4_K', 'Q8_0', 'Q6_K'] as const)('are those of a GGUF file in %s', async (type) => {
-    const path = join(scratch, `${type}.gguf`);
-    await writeGgufModel(wide, path, type);
-    const [device, cpu] = [await open(path), await openModel(path, { threads: 1 })];
-    const [found, expected] = [await encodeAll(device, prose(60)), await encodeAll(cpu, prose(60))];
-    expect(largestDifference(found.entropies, expected.entropies)).toBeLessThan(TOLERANCE.entropy);
-    await Promise.all([device.close(), cpu.close()]);
-  });
-
-  it('of fewer bits are the nearer to float32 the more bits they have', async () => {
-    const exact = await open(wide);
-    const { entropies } = await encodeAll(exact, prose(80));
-    const errors: number[] = [];
-    for (const weights of ['int8', 'int4', 'ternary'] as const) {
-      const model = await open(wide, { weights });
-      const found = await encodeAll(model, prose(80));
-      errors.push(found.entropies.reduce((sum, nats, i) => sum + Math.abs(nats - entropies[i]!), 0) / 80);
-      expect(model.id).not.toBe(exact.id);
-      await model.close();
-    }
-    expect(errors[0]).toBeGreaterThan(0);
-    expect(errors[0]).toBeLessThan(0.02);
-    expect(errors).toEqual([...errors].sort((a, b) => a - b));
-    await exact.close();
   });
 });
 
