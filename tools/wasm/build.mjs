@@ -10,23 +10,36 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
 const root = new URL('../../', import.meta.url);
-const kernels = [{ source: 'tools/wasm/blocks.as.ts', module: 'src/kernels/blocks/blocksWasm.ts', name: 'blocksWasm' }];
 
-/** No run time of its own, and the memory comes from outside: several threads decode into the same one. */
-const options = [
-  '-O3',
-  '--noAssert',
-  '--runtime=stub',
-  '--importMemory',
-  '--sharedMemory',
-  '--noExportMemory',
-  '--initialMemory=1',
-  '--maximumMemory=65536',
-  '--enable=simd,threads,bulk-memory',
+/** No run time of its own. */
+const common = ['-O3', '--noAssert', '--runtime=stub'];
+
+const kernels = [
+  {
+    source: 'tools/wasm/blocks.as.ts',
+    module: 'src/kernels/blocks/blocksWasm.ts',
+    name: 'blocksWasm',
+    // the memory comes from outside: several threads decode into the same one
+    options: [
+      '--importMemory',
+      '--sharedMemory',
+      '--noExportMemory',
+      '--initialMemory=1',
+      '--maximumMemory=65536',
+      '--enable=simd,threads,bulk-memory',
+    ],
+  },
+  {
+    source: 'tools/wasm/minhash.as.ts',
+    module: 'src/lsh/minhashWasm.ts',
+    name: 'minhashWasm',
+    // 4 MiB of its own, used at fixed addresses
+    options: ['--initialMemory=64', '--maximumMemory=64', '--enable=simd,bulk-memory'],
+  },
 ];
 
-for (const { source, module, name } of kernels) {
-  const base64 = Buffer.from(await compile(source)).toString('base64');
+for (const { source, module, name, options } of kernels) {
+  const base64 = Buffer.from(await compile(source, options)).toString('base64');
   const text = `/** Made from ${source} by tools/wasm/build.mjs; do not edit. */\nexport const ${name} =\n  '${base64}';\n`;
   if (!process.argv.includes('--check')) writeFileSync(new URL(module, root), text);
   else if (read(module) !== text) {
@@ -35,10 +48,10 @@ for (const { source, module, name } of kernels) {
   }
 }
 
-async function compile(source) {
+async function compile(source, options) {
   const name = 'out.wasm';
   let binary;
-  const { error, stderr } = await asc.main([source, ...options, '--outFile', name], {
+  const { error, stderr } = await asc.main([source, ...common, ...options, '--outFile', name], {
     readFile: (file) => read(file),
     writeFile: (file, content) => {
       if (file === name) binary = content;
