@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
-import { type LayerCounts, sharedLayerCounts, sharedTimes } from '../../model/index.ts';
+import { type DeviceTimes, type LayerCounts, sharedLayerCounts, sharedTimes } from '../../model/index.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { MOVED_TO_CPU } from '../../run/deviceRecovery.ts';
 import { exitCode } from '../../run/exitCodes.ts';
@@ -116,7 +116,7 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
       signal: stop.signal,
       onEvent: (event) => onEvent(event, counter, reporter, flags),
     });
-    const times = flags.profile ? await sharedTimes() : [];
+    const times = flags.profile ? await timesOrNone(reporter) : [];
     reporter.clear();
     finish(summary, counter, flags);
     showProfile(times, flags.progress === 'json');
@@ -219,6 +219,14 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     `check it with  ${selfCommand} verify ${path.relative(process.cwd(), output) || '.'}`,
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** Times are asked of the device when the output is there: a device that fails now spoils nothing. */
+function timesOrNone(reporter: Reporter): Promise<DeviceTimes[]> {
+  return sharedTimes().catch((error: unknown) => {
+    reporter.note(`no profile: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  });
 }
 
 function weightCache(counts: LayerCounts | null): string[] {
