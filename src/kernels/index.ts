@@ -5,7 +5,7 @@ export { coherence } from './coherence/coherence.ts';
 export { dequantiseQ4K } from './dequantiseQ4K/dequantiseQ4K.ts';
 export { entropy } from './entropy/entropy.ts';
 export { gather } from './gather/gather.ts';
-export { type Cost, type Form, formFor, isPossible, type Kernel, wgslOf } from './kernel.ts';
+export { type Form, isPossible, type Kernel } from './kernel.ts';
 export { l2Norm } from './l2Norm/l2Norm.ts';
 export { matmul } from './matmul/matmul.ts';
 export { meanPool } from './meanPool/meanPool.ts';
