@@ -59,7 +59,9 @@ export class Ceiling {
     workOf: (given: Step) => number,
   ): Promise<Ceiling> {
     let best: Ceiling | undefined;
+    const most = gpu.device.limits.maxStorageBufferBindingSize / 4;
     for (const count of counts) {
+      if (count > most && best !== undefined) break;
       const given = of(count);
       const names = Object.values(given.buffers);
       const memory = new Map(names.map((name) => [name, gpu.memory.take(4 * count, name, true)]));
