@@ -28,6 +28,8 @@ const LEAST_IN_HAND = 2;
 const UNAVAILABLE = 'DEVICE_UNAVAILABLE';
 const STDERR_CHARS = 1000;
 const PATIENCE_MS = 10_000;
+/** A batch takes a GPU milliseconds, and a software adapter, with a large model, a few minutes. */
+const ANSWER_MS = 30 * 60_000;
 /** Keys and values stay in the device's process. */
 const ELSEWHERE = new Float32Array(new SharedArrayBuffer(0));
 
@@ -46,6 +48,8 @@ export interface ProcessOptions {
   readonly main?: string | undefined;
   /** A process that has not ended by itself for so long hangs in a driver, and is killed. Default: 10 s. */
   readonly patienceMs?: number | undefined;
+  /** A process that has work and gives no answer for so long is lost. Default: 30 minutes. */
+  readonly answerMs?: number | undefined;
 }
 
 export interface OpenDevice {
@@ -62,6 +66,8 @@ export class DeviceProcess {
   readonly #device: string;
   readonly #child: ChildProcess;
   readonly #patienceMs: number;
+  readonly #answerMs: number;
+  #overdue: NodeJS.Timeout | undefined;
   readonly #ended: Promise<void>;
   readonly #waiting: Waiting[] = [];
   readonly #inHand = new Map<number, Waiting>();
@@ -74,10 +80,11 @@ export class DeviceProcess {
   #lost: ModelError | undefined;
 
   private constructor(path: string, spec: DeviceSpec, options: ProcessOptions) {
-    const { main = MAINS[spec.kind], patienceMs = PATIENCE_MS } = options;
+    const { main = MAINS[spec.kind], patienceMs = PATIENCE_MS, answerMs = ANSWER_MS } = options;
     this.#path = path;
     this.#device = deviceName(spec);
     this.#patienceMs = patienceMs;
+    this.#answerMs = answerMs;
     this.#child = fork(main, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -219,6 +226,14 @@ export class DeviceProcess {
       this.#child.send({ id, ...next.request } satisfies DeviceMessage, () => {});
     }
     this.#keep(this.#inHand.size > 0);
+    this.#expect(this.#inHand.size > 0);
+  }
+
+  /** A driver that hangs says nothing; whoever waits for it would wait forever. */
+  #expect(answer: boolean): void {
+    clearTimeout(this.#overdue);
+    const lose = () => this.#lose(`no answer for ${this.#answerMs / 1000} seconds`);
+    this.#overdue = answer ? setTimeout(lose, this.#answerMs).unref() : undefined;
   }
 
   /** Whether this process goes on because of the other one. */
@@ -236,6 +251,7 @@ export class DeviceProcess {
       hint: 'If the device ran out of memory, give a smaller pieceBytes. Run again to resume, or use the CPU.',
     });
     this.#end();
+    this.#expect(false);
     const failed = [...this.#inHand.values(), ...this.#waiting.splice(0)];
     this.#inHand.clear();
     this.#tokensInHand = 0;

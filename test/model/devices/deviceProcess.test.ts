@@ -107,6 +107,15 @@ describe('the process of a device that is lost', () => {
     await vi.waitUntil(() => childProcesses().length === 0);
   });
 
+  it('is lost where it hangs with work in hand and nobody closes it', async () => {
+    const { process } = await DeviceProcess.open('10', spec, { main, patienceMs: 100, answerMs: 400 });
+    opened.push(process);
+    await expect(pass(process, DO.hang)).rejects.toMatchObject({
+      code: 'DEVICE_LOST',
+      message: expect.stringContaining('no answer for 0.4 seconds'),
+    });
+  });
+
   it('is killed where it hangs, whether it is closed or left alone', async () => {
     const [left, closed] = [await deviceOf(), await deviceOf()];
     await expect(pass(left, DO.failAndHang)).rejects.toMatchObject({ code: 'DEVICE_LOST' });
