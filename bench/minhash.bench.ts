@@ -1,0 +1,138 @@
+import library from 'minhash';
+import { type DocumentBatch, packDocuments } from '../src/lsh/documentBatch.ts';
+import { Signer, type SignerOptions } from '../src/lsh/signer.ts';
+import { labelledDocuments } from '../test/lsh/nearDuplicates.ts';
+import { randomNumbers } from '../test/lsh/texts.ts';
+import { type Bench, time } from './harness.ts';
+import { hashFloor } from './minhash/hashFloor.ts';
+import { PythonPeers } from './minhash/pythonPeers.ts';
+
+const ROUNDS = 9;
+/** Turns of the text in one round of a fast candidate: some 20 ms. */
+const TURNS = 10;
+/** Texts for the slow ones. */
+const FEW = 64;
+/** Mean length of a text; the logarithm has a standard deviation of 1, as among pages of the web. */
+const MEAN = 2038;
+const banding = { bands: 20, rows: 5 };
+/** Where the scheme ran at 700 MB/s, the hash alone ran at 1,189. */
+const OF_FLOOR = 700 / 1189;
+
+interface Candidate {
+  readonly bytes: number;
+  /** CPU seconds of a round. */
+  seconds(): Promise<number>;
+}
+
+/**
+ * MB of text for a CPU second of one thread, from bytes to 20 band keys by 100 components over shingles of five bytes,
+ * documents of 2 KB on average in batches. Peers: the arithmetic of two Python libraries in plain numpy, and the npm package. The
+ * ceiling is the share of the hash alone that a study found at the limit of instructions. All take turns, and the best of
+ * 9 rounds counts.
+ */
+export default async function minhash(bench: Bench): Promise<void> {
+  const texts = someTexts();
+  const documents = texts.map((text) => new Uint8Array(Buffer.from(text)));
+  const batch = packDocuments(documents);
+  const few = texts.slice(0, FEW);
+  const floor = await hashFloor(batch.bytes);
+  const ready = signing(batch, {});
+  const candidates: Record<string, Candidate> = {
+    'hash alone': repeated(batch.bytes.length, floor),
+    'bytes to band keys': ready,
+    'separate bytes to band keys': repeated(batch.bytes.length, packing(documents)),
+    'strings to band keys': repeated(batch.bytes.length, packing(texts)),
+    'shingles of 8 bytes': signing(batch, { shingle: { of: 'bytes', length: 8 } }),
+    'shingles of 24 bytes': signing(batch, { shingle: { of: 'bytes', length: 24 } }),
+    'shingles of 5 words': signing(batch, { shingle: { of: 'words', length: 5 } }),
+    '14 bands of 8': signing(batch, { components: 112, banding: { bands: 14, rows: 8 } }),
+    'npm minhash': { bytes: size(few), seconds: () => time(() => few.map(npmBands), 'cpu') },
+  };
+  const python = await PythonPeers.open(few);
+  if (python === undefined) process.stderr.write('minhash: no python3 with numpy here: its two peers are left out\n');
+  else {
+    for (const peer of ['datatrove', 'datasketch'] as const) {
+      candidates[`${peer} in numpy`] = { bytes: size(few), seconds: () => python.seconds(peer) };
+    }
+  }
+  const speeds = await megabytesPerSecond(candidates);
+  python?.close();
+
+  const unit = 'MB/s';
+  const own = speeds['bytes to band keys'] ?? 0;
+  const alone = speeds['hash alone'] ?? 0;
+  bench.report({ case: 'hash alone', value: alone, unit });
+  bench.report({ case: 'bytes to band keys', value: own, unit, ceiling: alone * OF_FLOOR });
+  for (const peer of ['datatrove in numpy', 'datasketch in numpy', 'npm minhash']) {
+    const peerValue = speeds[peer];
+    if (peerValue !== undefined) bench.report({ case: 'bytes to band keys', value: own, unit, peer, peerValue });
+  }
+  const against = (name: string, peer: string): void => {
+    bench.report({ case: name, value: speeds[name] ?? 0, unit, peer, peerValue: speeds[peer] ?? null });
+  };
+  against('separate bytes to band keys', 'bytes to band keys');
+  against('strings to band keys', 'separate bytes to band keys');
+  for (const name of ['shingles of 8 bytes', 'shingles of 24 bytes', 'shingles of 5 words', '14 bands of 8']) {
+    against(name, 'bytes to band keys');
+  }
+}
+
+/** The labelled documents, cut anew. */
+function someTexts(): string[] {
+  const whole = labelledDocuments()
+    .map(({ text }) => text)
+    .join('\n');
+  const next = randomNumbers(1);
+  const uniform = (): number => (next() + 0.5) / 2 ** 32;
+  const texts: string[] = [];
+  for (let at = 0; at < whole.length; ) {
+    const normal = Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+    const end = at + Math.ceil(MEAN * Math.exp(normal - 0.5));
+    // a string of its own, not a part of the whole
+    texts.push(Buffer.from(whole.slice(at, end)).toString());
+    at = end;
+  }
+  return texts;
+}
+
+function signing(batch: DocumentBatch, options: SignerOptions): Candidate {
+  const signer = new Signer({ banding, ...options });
+  return repeated(batch.bytes.length, () => signer.sign(batch));
+}
+
+function packing(documents: readonly (Uint8Array | string)[]): () => unknown {
+  const signer = new Signer({ banding });
+  return () => signer.sign(packDocuments(documents));
+}
+
+function repeated(bytes: number, run: () => unknown): Candidate {
+  return {
+    bytes: TURNS * bytes,
+    seconds: () =>
+      time(() => {
+        for (let turn = 0; turn < TURNS; turn++) run();
+      }, 'cpu'),
+  };
+}
+
+/** Shingles of five characters, and band keys as its index makes them. */
+function npmBands(text: string): string[] {
+  const hash = new library.Minhash({ numPerm: banding.bands * banding.rows });
+  for (let at = 0; at + 5 <= text.length; at++) hash.update(text.slice(at, at + 5));
+  return Array.from({ length: banding.bands }, (_, band) =>
+    hash.hashvalues.slice(band * banding.rows, (band + 1) * banding.rows).join('.'),
+  );
+}
+
+const size = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+
+async function megabytesPerSecond(candidates: Readonly<Record<string, Candidate>>): Promise<Record<string, number>> {
+  const best: Record<string, number> = {};
+  for (let round = -2; round < ROUNDS; round++) {
+    for (const [name, { bytes, seconds }] of Object.entries(candidates)) {
+      const speed = bytes / (await seconds()) / 1e6;
+      if (round >= 0) best[name] = Math.max(best[name] ?? 0, speed);
+    }
+  }
+  return best;
+}
