@@ -29,7 +29,8 @@ export const DEFAULT_BANDING: Banding = { bands: 20, rows: 5 };
 /**
  * Finds, among the documents added before, those that share a band with a new one. Bounded: when half of the documents it
  * may hold have come since it last forgot any, it forgets the other half. What it returns depends on the order of the
- * calls alone. With 100 components and 20 bands a document takes 364 bytes: 500,000 of them 182 MB, which grow as they come.
+ * calls alone. With 100 components and 20 bands a document takes 364 bytes: 500,000 of them 182 MB, taken as they come;
+ * for a moment, while it grows, an eighth more.
  *
  *     const index = new BandIndex();
  *     const [first] = index.matches(signature, 0.5);

@@ -20,6 +20,15 @@ describe('documents in one buffer', () => {
     );
   });
 
+  it('may lie in the buffer of a batch before, if that is large enough', () => {
+    const { buffer } = packDocuments(['a long document', new Uint8Array(500)]).bytes;
+    const batch = packDocuments(['new', Buffer.from('ones')], buffer);
+    expect(batch.bytes.buffer).toBe(buffer);
+    expect(Buffer.from(batch.bytes).toString()).toBe('newones');
+    expect(packDocuments([new Uint8Array(1000)], buffer).bytes).toEqual(new Uint8Array(1000));
+    expect(Buffer.from(packDocuments(['漢'.repeat(200)], buffer).bytes).toString()).toBe('漢'.repeat(200));
+  });
+
   it('are refused beyond 4 GiB before anything is allocated', () => {
     const large = new Uint8Array(2 ** 30);
     expect(() => packDocuments([large, large, large, large])).toThrow(
