@@ -8,7 +8,10 @@
  * document of any length passes through the memory in pieces, twice.
  */
 
-/** As in src/lsh/signer.ts. Tables have room for 2^14 bins and for what vectors write behind the last one. */
+/**
+ * Up to 0x6_0000, where the addresses of src/lsh/signer.ts begin. Tables have room for 2^14 bins and for what vectors write
+ * behind the last one, LIST for two tiles, SEEN for twice as many slots.
+ */
 const SIGNATURE: usize = 0x0_0000;
 const LEAST: usize = 0x1_1000;
 const ROUNDS: usize = 0x2_2000;
@@ -30,8 +33,6 @@ const HELD_HIGH: usize = HELD + 0x60;
 
 /** Hashes worked on at once: they stay in the first-level cache. */
 const TILE: i32 = 2048;
-/** SEEN has four times as many slots as LIST has hashes. */
-const SEEN_SLOTS: u32 = 16 * TILE;
 /** The round in which repeated hashes are dropped: most documents never come to it. */
 const DISTINCT_FROM: u32 = 4;
 
@@ -314,7 +315,6 @@ function list(count: i32): void {
 function distinct(hashes: usize, count: i32): i32 {
   let slots: u32 = 64;
   while (slots < (<u32>count) << 1) slots <<= 1;
-  slots = min(slots, SEEN_SLOTS);
   memory.fill(SEEN, 0, (<usize>slots) << 2);
   const first = hashes;
   let target = hashes;
