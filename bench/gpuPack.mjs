@@ -39,6 +39,8 @@ const NATIVE = {
 const LEFT_OUT = /\.(map|md|d\.[mc]?ts|tmp\.ts)$/;
 
 if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('The pack is made on Linux x64.');
+// the very Node that runs this goes into the pack
+if (!process.features.typescript) throw new Error('This Node is too old: node bootstrap.mjs bench/gpuPack.mjs');
 const folder = path.resolve(process.argv[2] ?? path.join(root, 'out/gpuPack'));
 const staging = mkdtempSync(path.join(tmpdir(), 'sluice-pack-'));
 const pack = path.join(staging, 'sluice-gpu');

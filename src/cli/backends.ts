@@ -35,7 +35,8 @@ export async function* backends(check: boolean): AsyncIterable<Finding> {
 
 /** What WebGPU finds, with kernels of our own: a GPU, and a software adapter where one was installed. */
 async function* gpus(check: boolean): AsyncIterable<Finding> {
-  const { hardware, software, problem } = reportGpus();
+  const { adapters, hardware, software, problem } = reportGpus();
+  if (adapters.length > 0) yield { part: 'gpu adapters', state: 'ok', detail: adapters.join('; ') };
   if (hardware === undefined) yield { part: 'webgpu', state: 'off', detail: problem ?? 'no GPU' };
   else yield check ? await triedOn('webgpu', hardware) : { part: 'webgpu', state: 'ok', detail: hardware };
   if (software === undefined) return;

@@ -24,7 +24,7 @@ export function withModelFlags(command: Command): Command {
     .addOption(
       new Option(
         '--weights <form>',
-        'f32; or, not exact, int8 (on the CPU refused where it is not 1.3 times as fast) and, on a GPU, int4 and ternary (default: f32)',
+        'f32; or, not exact, int8 (on the CPU refused where it is not 1.3 times as fast) and, on a GPU, int4 and ternary, which only models trained for it bear (default: f32)',
       ),
     )
     .option(

@@ -90,6 +90,11 @@ function noAdapter(choice: AdapterChoice, found: readonly string[]): DeviceError
   const others = found.length === 0 ? 'no adapter at all was found' : `found: ${found.join(', ')}`;
   return new DeviceError(`${what}; ${others}.`, {
     code: 'NO_ADAPTER',
-    hint: process.platform === 'linux' ? HINTS.linux : HINTS.other,
+    hint: hintOf(choice, found),
   });
+}
+
+function hintOf(choice: AdapterChoice, found: readonly string[]): string {
+  if (typeof choice === 'object' && found.length > 0) return 'Give a part of a name as it is written there.';
+  return process.platform === 'linux' ? HINTS.linux : HINTS.other;
 }

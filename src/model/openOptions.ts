@@ -28,7 +28,7 @@ export function openOptions(stage: ModelSettings, run: ModelSettings = {}): Open
   if (!isDevice(device)) {
     throw unknown(
       `There is no device ${JSON.stringify(device)}.`,
-      'auto, cpu, webgpu, webgpu:<part of an adapter name>, or onnx:<provider>; see `sluice doctor`',
+      'auto, cpu, webgpu, webgpu:software, webgpu:<part of an adapter name>, several of those with commas, or onnx:<provider>; see `sluice doctor`',
     );
   }
   const name = run.weights ?? stage.weights ?? 'f32';
@@ -42,12 +42,19 @@ export function openOptions(stage: ModelSettings, run: ModelSettings = {}): Open
       hint: 'Run again to resume, once the device works.',
     });
   }
+  const where = asked === 'auto' && device === 'cpu' ? `${device}, which auto means here` : device;
   if (device === 'cpu' && weights !== 'f32' && weights !== 'int8') {
-    throw unknown(`There are no weights ${JSON.stringify(name)} on the CPU.`, FEW_BITS_ON_CPU);
+    throw unknown(`There are no weights ${JSON.stringify(name)} on ${where}.`, FEW_BITS_ON_CPU);
+  }
+  if (device.startsWith('onnx:') && weights !== 'f32') {
+    throw unknown(`There are no weights ${JSON.stringify(name)} on ${device}.`, 'f32');
   }
   const profile = run.profile ?? stage.profile;
   if (profile && !device.startsWith('webgpu')) {
-    throw unknown(`There are no times of kernels on ${device}.`, 'Profiles are for --device webgpu.');
+    throw unknown(
+      `There are no times of kernels on ${where}.`,
+      'A profile is of a GPU: --device webgpu. `sluice doctor` says which there is, or why there is none.',
+    );
   }
   return {
     device,

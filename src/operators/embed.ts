@@ -71,7 +71,7 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
             least: pieceBytes,
             holds,
             sizeOf: ({ bytes, last, work }) => bytes.length * bytesPerToken + (last ? work.segment.bytes.length : 0),
-            options: { device: how.device, preNorm, pieceTokens },
+            options: { device: kindOf(how.device), preNorm, pieceTokens },
             identify: async () => ({ model: (await sharedModel(dir, how)).id }),
           }),
           transduce(() => ({ next: wholeDocuments<M>(run) })),
@@ -241,3 +241,6 @@ function sizesOf(
     return { width: 0, holds: 0 };
   }
 }
+
+/** Which GPU it is says the model's id, and how many there are changes no bit. */
+const kindOf = (device = 'cpu'): string => (device.startsWith('webgpu') ? 'webgpu' : device);

@@ -107,4 +107,4 @@ export function parseBytes(text: string): number {
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toPrecision(3)} MB`;
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;

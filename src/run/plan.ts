@@ -188,7 +188,9 @@ export function requireSamePlan(root: string, stored: Plan, recipe: Recipe): voi
     {
       code: 'OTHER_PLAN',
       path: root,
-      hint: 'give another --output, or --fresh to throw away what is there',
+      hint: changed.some((name) => name.endsWith('.device'))
+        ? 'give the --device that it was begun with, another --output, or --fresh to throw away what is there'
+        : 'give another --output, or --fresh to throw away what is there',
     },
   );
 }

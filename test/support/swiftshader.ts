@@ -18,10 +18,11 @@ export interface SoftwareAdapter {
 /**
  * Unpacks the software Vulkan adapter and the Vulkan loader that @sparticuz/chromium carries for Linux on x64. Other
  * platforms bring their own adapter.
+ * @param target folder that is there; a temporary one otherwise
  */
-export async function swiftshader(): Promise<SoftwareAdapter> {
+export async function swiftshader(target?: string): Promise<SoftwareAdapter> {
   if (process.platform !== 'linux') return { env: {}, async remove() {} };
-  const folder = await mkdtemp(path.join(tmpdir(), 'sluice-vulkan-'));
+  const folder = target ?? (await mkdtemp(path.join(tmpdir(), 'sluice-vulkan-')));
   const library = path.dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium'));
   const archive = extract();
   const unpacked = (async () => {

@@ -1,7 +1,7 @@
 /**
  * Starts and ends programs on a GPU in all ways, many times, and counts those that end as they should not: by native code
- * that aborts, with another exit code, or never. `node --conditions=sluice-source tools/soak/gpuExits.ts [--runs 1000]
- * [--adapter software|hardware] [--parallel 2]`. Exit code 1 if there are any.
+ * that aborts, with another exit code, or never. `node bootstrap.mjs tools/soak/gpuExits.ts [--runs 1000] [--adapter software|hardware]
+ * [--parallel 2]`. Exit code 1 if there are any.
  */
 import { parseArgs } from 'node:util';
 import { swiftshader } from '../../test/support/swiftshader.ts';

@@ -166,7 +166,7 @@ export class DeviceModel implements EntropyModel {
       {
         code: 'DEVICE_PIECE',
         path: this.dir,
-        hint: 'Give a smaller pieceBytes, or a GPU more memory (--gpu-memory).',
+        hint: 'Give a GPU more memory (--gpu-memory), or embed a smaller pieceBytes.',
       },
     );
   }

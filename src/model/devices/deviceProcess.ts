@@ -121,8 +121,8 @@ export class DeviceProcess {
     // by then all that it said has come
     await process.close();
     const failure = answer;
-    const said = failure.code === UNAVAILABLE ? process.#stderr.replaceAll(/\s+/g, ' ').trim() : '';
-    throw new ModelError(failure.message + (said === '' ? '' : ` [${said}]`), { ...failure });
+    const words = failure.code === UNAVAILABLE ? wordsOf(process.#stderr) : '';
+    throw new ModelError(failure.message + (words === '' ? '' : ` [${words}]`), { ...failure });
   }
 
   /** Computes one pass. Throws ModelError `DEVICE_LOST`; so do all passes after it, since what it held is gone. */
@@ -248,7 +248,7 @@ export class DeviceProcess {
     this.#lost = new ModelError(`${this.#device} failed while it ran the model in ${this.#path}: ${reason}`, {
       code: 'DEVICE_LOST',
       path: this.#path,
-      hint: 'If the device ran out of memory, give a smaller pieceBytes. Run again to resume, or use the CPU.',
+      hint: 'A run resumes when it is started again; --device cpu needs no device. Of memory, --gpu-memory takes less.',
     });
     this.#end();
     this.#expect(false);
@@ -271,6 +271,12 @@ export class DeviceProcess {
       process.off('exit', kill);
     });
   }
+}
+
+/** What a library said on stderr, once each, without the places in its sources. */
+function wordsOf(stderr: string): string {
+  const lines = stderr.split('\n').map((line) => line.trim());
+  return [...new Set(lines.filter((line) => line !== '' && !line.startsWith('at ')))].join(' ');
 }
 
 function unavailable(error: unknown): DeviceFailure {
