@@ -18,7 +18,8 @@ function line(s: Snapshot): string {
   const [done, total] =
     s.documents_limit === null
       ? [s.input_bytes.done, s.input_bytes.total]
-      : [s.documents_read_earlier + s.documents_read, s.documents_limit];
+      : // what has been read is done only as far as it has been written
+        [s.documents_read_earlier + Math.min(s.documents_read, s.documents + s.rejects), s.documents_limit];
   const part = total > 0 ? `${Math.min(99, Math.floor((100 * done) / total))}%` : '';
   const rooms = s.stages
     .filter((stage) => stage.items > 0)
