@@ -20,6 +20,6 @@ export type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSign
 export { defaultModelDir, type OpenOptions, openModel } from './openModel.ts';
 export { openOptions } from './openOptions.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
-export { sharedLayerCounts, sharedTimes } from './sharedModels.ts';
+export { closeSharedDevices, sharedLayerCounts, sharedTimes } from './sharedModels.ts';
 export * from './tokenizer.ts';
 export { expectedShapes, readWeights, type Weights } from './weights.ts';

@@ -68,6 +68,12 @@ export async function sharedTimes(): Promise<DeviceTimes[]> {
   return times;
 }
 
+/** Ends the processes of all shared models' devices: what they are at is not waited for. */
+export async function closeSharedDevices(): Promise<void> {
+  const opened = [...models.values()].flatMap(({ model }) => (model instanceof DeviceModel ? [model] : []));
+  await Promise.all(opened.map((model) => model.close()));
+}
+
 /** What became of the decoded layers that passes of shared models asked for; undefined where none decodes layers. */
 export function sharedLayerCounts(): LayerCounts | undefined {
   let sum: LayerCounts | undefined;

@@ -1,7 +1,13 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../../errors.ts';
-import { type DeviceTimes, type LayerCounts, sharedLayerCounts, sharedTimes } from '../../model/index.ts';
+import {
+  closeSharedDevices,
+  type DeviceTimes,
+  type LayerCounts,
+  sharedLayerCounts,
+  sharedTimes,
+} from '../../model/index.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { MOVED_TO_CPU } from '../../run/deviceRecovery.ts';
 import { exitCode } from '../../run/exitCodes.ts';
@@ -124,7 +130,7 @@ async function execute(pipeline: Pipeline, definition: string, flags: RunFlags):
   } catch (error) {
     reporter.clear();
     if (!stop.signal.aborted) throw error;
-    await sharedPool().settle();
+    await Promise.all([sharedPool().settle(), closeSharedDevices()]);
     process.stderr.write(
       `interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`,
     );
