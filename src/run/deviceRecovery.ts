@@ -1,4 +1,5 @@
 import { ModelError } from '../errors.ts';
+import { type ModelSettings, openOptions } from '../model/openOptions.ts';
 import type { CommitRecord } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
 import type { RunEvent } from './run.ts';
@@ -58,13 +59,18 @@ export class DeviceRecovery {
   }
 
   #movedToCpu(split: string, reason: string, attempt: SplitAttempt): Promise<CommitRecord> {
+    // nothing is announced that will be refused
+    openOptions({}, this.#standIn);
     this.#tell({ type: 'retried', split, on: 'cpu', reason });
     return this.#onCpu(attempt);
   }
 
   #onCpu(attempt: SplitAttempt): Promise<CommitRecord> {
-    const model = { ...this.#pipeline.model, device: 'cpu', standsIn: true, profile: false };
-    return attempt({ ...this.#pipeline, model }, { [MOVED_TO_CPU]: 1 });
+    return attempt({ ...this.#pipeline, model: this.#standIn }, { [MOVED_TO_CPU]: 1 });
+  }
+
+  get #standIn(): ModelSettings {
+    return { ...this.#pipeline.model, device: 'cpu', standsIn: true, profile: false };
   }
 
   /** What became of the device. Throws errors that are about anything else. */

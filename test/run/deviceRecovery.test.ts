@@ -11,12 +11,13 @@ const gone = new ModelError('no such device', { code: 'DEVICE_UNAVAILABLE' });
 const pipeline = { name: 'p', model: { device: 'webgpu', profile: true } } as Partial<Pipeline> as Pipeline;
 
 /** Does splits that end as `endings` say, in their order, and then well; each as long as `during` takes. */
-function recoveryOf(endings: (Error | undefined)[], during: () => Promise<unknown> = async () => {}) {
+function recoveryOf(endings: (Error | undefined)[], during: () => Promise<unknown> = async () => {}, weights = 'f32') {
   const events: RunEvent[] = [];
   const devices: (string | undefined)[] = [];
   const atWork = { now: 0, most: 0 };
   const abort = new AbortController();
-  const recovery = new DeviceRecovery(pipeline, (event) => events.push(event), abort.signal);
+  const model = { ...pipeline.model, weights };
+  const recovery = new DeviceRecovery({ ...pipeline, model }, (event) => events.push(event), abort.signal);
   const split = (id: string) =>
     recovery.run(id, async ({ model }, counts = {}): Promise<CommitRecord> => {
       devices.push(model?.device);
@@ -58,6 +59,13 @@ describe('a split whose device is lost', () => {
     const { devices, split } = recoveryOf([lost, new ModelError('too little', { code: 'GPU_MEMORY' })]);
     expect(await split('00001')).toMatchObject({ counts: { [MOVED_TO_CPU]: 1 } });
     expect(devices).toEqual(['webgpu', 'webgpu', 'cpu']);
+  });
+
+  it('is not announced for the CPU where its weights had fewer bits: the run ends', async () => {
+    const { told, devices, split } = recoveryOf([lost, lost], undefined, 'int8');
+    await expect(split('00001')).rejects.toMatchObject({ code: 'NO_STAND_IN' });
+    expect(devices).toEqual(['webgpu', 'webgpu']);
+    expect(told()).toEqual(['00001 device']);
   });
 
   it('ends the run where the weights had fewer bits: the CPU could not stand in for them', () => {
