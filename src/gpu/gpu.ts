@@ -5,7 +5,7 @@ import { Commands, type CommandTarget, MOST_DISPATCHES, uniformBuffer } from './
 import { Health } from './health.ts';
 import { Pipelines } from './pipelines.ts';
 import { Profile } from './profile.ts';
-import { Readbacks } from './readbacks.ts';
+import { Readbacks, type Reading } from './readbacks.ts';
 import { Uploads } from './uploads.ts';
 import { type Variant, variantOf } from './variant.ts';
 
@@ -85,6 +85,16 @@ export class Gpu implements CommandTarget {
 
   commands(): Commands {
     return new Commands(this);
+  }
+
+  /** Submits commands that copy into a reading, which is given back where they are refused. Throws as `Commands.submit`. */
+  async submitRead(commands: Commands, reading: Reading): Promise<void> {
+    try {
+      await commands.submit();
+    } catch (error) {
+      reading.abandon();
+      throw error;
+    }
   }
 
   /** What `promise` gives, or DeviceError `DEVICE_LOST` as soon as the device is lost. */

@@ -13,7 +13,19 @@ export interface Elementwise<S extends string> {
   aligned?(sizes: Readonly<Record<S, number>>): number;
 }
 
-const LANES = 256;
+/** Invocations of a workgroup. */
+export const ELEMENT_LANES = 256;
+
+/** Gives every invocation its `element`. */
+export const ELEMENT_MAIN = `
+@compute @workgroup_size(${ELEMENT_LANES})
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  element(group(id, groups) * ${ELEMENT_LANES}u + lane);
+}`;
 
 /** Forms of a kernel with an invocation to a result: vectors of four where the sizes allow it, else single elements. */
 export function elementForms<S extends string>({ code, count, aligned }: Elementwise<S>): Form<S>[] {
@@ -25,15 +37,8 @@ export function elementForms<S extends string>({ code, count, aligned }: Element
 alias Value = ${width === 4 ? 'vec4<f32>' : 'f32'};
 const WIDTH = ${width}u;
 ${code}
-@compute @workgroup_size(${LANES})
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  element(group(id, groups) * ${LANES}u + lane);
-}`,
+${ELEMENT_MAIN}`,
     fits: (sizes) => aligned === undefined || aligned(sizes) % width === 0,
-    workgroups: (sizes) => Math.ceil(count(sizes) / width / LANES),
+    workgroups: (sizes) => Math.ceil(count(sizes) / width / ELEMENT_LANES),
   }));
 }

@@ -35,10 +35,7 @@ export async function runKernel<S extends string, B extends string, V extends Re
       commands.read(reading, at, memory[name], 0, memory[name].bytes);
       at += memory[name].bytes;
     }
-    await commands.submit().catch((error) => {
-      reading.abandon();
-      throw error;
-    });
+    await gpu.submitRead(commands, reading);
     const results = await gpu.orLost(reading.finish());
     const found: Record<B, Values> = { ...buffers };
     at = 0;

@@ -1,3 +1,4 @@
+import { ELEMENT_LANES, ELEMENT_MAIN } from '../elements.ts';
 import type { Form } from '../kernel.ts';
 
 /** A kernel that turns pairs of a buffer by angles, each pair on its own. */
@@ -15,8 +16,6 @@ export interface Turning<S extends string> {
   count(sizes: Readonly<Record<S | 'headDim', number>>): number;
 }
 
-const LANES = 256;
-
 /** Forms with an invocation to two pairs where they fill vectors of four, else to one pair. */
 export function pairForms<S extends string>({ buffer, back, code, count }: Turning<S>): Form<S | 'headDim'>[] {
   return [4, 2].map((width) => ({
@@ -30,16 +29,9 @@ fn turned(pair: vec2<f32>, angle: vec2<f32>) -> vec2<f32> {
 }
 ${width === 4 ? turnTwo(buffer) : turnOne(buffer)}
 ${code}
-@compute @workgroup_size(${LANES})
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  element(group(id, groups) * ${LANES}u + lane);
-}`,
+${ELEMENT_MAIN}`,
     fits: ({ headDim }) => headDim % width === 0,
-    workgroups: (sizes) => Math.ceil(count(sizes) / width / LANES),
+    workgroups: (sizes) => Math.ceil(count(sizes) / width / ELEMENT_LANES),
   }));
 }
 

@@ -153,10 +153,7 @@ export class GpuSession implements BatchSession {
       const reading = await this.gpu.readbacks.begin(bytes);
       const commands = this.gpu.commands();
       commands.read(reading, 0, layer, slot * bytes, bytes);
-      await commands.submit().catch((error) => {
-        reading.abandon();
-        throw error;
-      });
+      await this.gpu.submitRead(commands, reading);
       stored.push(new Uint8Array(await this.gpu.orLost(reading.finish())));
     }
     return stored;

@@ -94,10 +94,7 @@ async function submitted(
     const commands = gpu.commands();
     programs.pool(commands, { states, starts, lengths, means }, rows, count);
     commands.read(reading, 0, means, 0, bytes);
-    await commands.submit().catch((error) => {
-      reading.abandon();
-      throw error;
-    });
+    await gpu.submitRead(commands, reading);
     return reading;
   } finally {
     for (const memory of taken) memory.free();

@@ -66,12 +66,7 @@ export class ResultReading {
       copy(logits, memory.logits, this.#widths.vocabSize);
       first += entropies.values;
     }
-    try {
-      await commands.submit();
-    } catch (error) {
-      reading.abandon();
-      throw error;
-    }
+    await gpu.submitRead(commands, reading);
     return async () => {
       const data = await gpu.orLost(reading.finish());
       const floats = ({ at, values }: Part) => new Float32Array(data, at, values);
