@@ -75,11 +75,12 @@ describe('an error', () => {
     const source = new Source();
     const aborted: number[] = [];
     const got: number[] = [];
+    const others = Promise.withResolvers<void>();
     const flow = source.flow(10_000).pipe(
       mapAsync(
         async ({ id }, signal) => {
           signal.addEventListener('abort', () => aborted.push(id));
-          await sleep(id === 1 ? 1 : 5);
+          await (id === 1 ? sleep(1) : others.promise);
           if (id === 1) throw new Error('no 1');
           if (id === 2) throw new Error('too late');
           return id;
@@ -90,6 +91,7 @@ describe('an error', () => {
     const failed = new Promise((_, reject) => flow.subscribe({ next: (id) => got.push(id), error: reject }));
     await expect(failed).rejects.toThrow('no 1');
     await eventually(() => source.closed === 1);
+    others.resolve();
     await sleep(10);
     expect(got).toEqual([]);
     expect(aborted).toEqual([0, 1, 2]);
