@@ -75,12 +75,14 @@ describe('an error', () => {
     const source = new Source();
     const aborted: number[] = [];
     const got: number[] = [];
+    const all = Promise.withResolvers<void>();
     const others = Promise.withResolvers<void>();
     const flow = source.flow(10_000).pipe(
       mapAsync(
         async ({ id }, signal) => {
           signal.addEventListener('abort', () => aborted.push(id));
-          await (id === 1 ? sleep(1) : others.promise);
+          if (id === 2) all.resolve();
+          await (id === 1 ? all.promise : others.promise);
           if (id === 1) throw new Error('no 1');
           if (id === 2) throw new Error('too late');
           return id;
