@@ -4,3 +4,4 @@ export const SIGNALS_FORMAT = 'sluice_signals_v1';
 export const SIDECAR_FORMAT = 'hypergraph_v3';
 export const DOCUMENTS_FORMAT = 'sluice_documents_v1';
 export const REJECTS_FORMAT = 'sluice_rejects_v1';
+export const DUPLICATES_FORMAT = 'sluice_duplicates_v1';

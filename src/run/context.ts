@@ -1,11 +1,29 @@
 import type { RecordError } from '../errors.ts';
 import { carriedSlot } from '../flow/carry.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
+import type { ArtefactFile } from '../sinks/sink.ts';
+import type { Split } from '../sources/source.ts';
+
+/** The split in hand and its place in the output: for stages that write files of their own. */
+export interface SplitOutput {
+  readonly split: Split;
+  /** Absolute path of the output folder. */
+  readonly root: string;
+  /** Opens a file of this split, `folder/<split>...`, as a sink does; see `SinkContext`. */
+  file(path: string): Promise<ArtefactFile>;
+  /**
+   * Has something done when every value of the split has gone to the sinks, before its commit: files are published there.
+   * What it returns is added to the commit's counts. Not called when the split fails; its files are removed then.
+   */
+  beforeCommit(work: () => Promise<Record<string, number>>): void;
+}
 
 /** What a stage may ask of the run that it works in. */
 export interface RunContext {
   /** Goes before what a stage was told itself. */
   readonly model?: ModelSettings | undefined;
+  /** Absent where stages are only listed. */
+  readonly output?: SplitOutput | undefined;
   /** Puts a record that failed into the split's reject file. */
   reject(stage: string, error: RecordError, payload?: Uint8Array): void;
 }

@@ -29,7 +29,8 @@ export async function requireOwnFolder(root: string): Promise<void> {
 export async function clearOutput(folder: OutputFolder): Promise<void> {
   await requireOwnFolder(folder.root);
   const folders = new Set(['commits', 'rejects', '.tmp']);
-  for (const sink of (await rawPlan(folder.root)).sinks ?? []) add(folders, sink.options?.dir);
+  const { sinks = [], stages = [] } = await rawPlan(folder.root);
+  for (const { options } of [...sinks, ...stages]) add(folders, options?.dir);
   for (const name of await readdir(folder.resolve('commits')).catch(() => [])) {
     const commit = await parsed<{ artefacts?: { path?: unknown }[] }>(folder.resolve(`commits/${name}`));
     for (const { path: file } of commit.artefacts ?? []) add(folders, String(file).split('/')[0]);
@@ -45,9 +46,14 @@ function add(folders: Set<string>, name: unknown): void {
   if (typeof name === 'string' && /^[\w-]+$/.test(name)) folders.add(name);
 }
 
+interface RawPart {
+  readonly options?: { readonly dir?: unknown } | null;
+}
+
 interface RawPlan {
   readonly format?: string;
-  readonly sinks?: readonly { readonly options?: { readonly dir?: unknown } | null }[];
+  readonly sinks?: readonly RawPart[];
+  readonly stages?: readonly RawPart[];
 }
 
 const rawPlan = (root: string): Promise<RawPlan> => parsed<RawPlan>(path.join(root, PLAN_FILE));

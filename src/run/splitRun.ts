@@ -71,6 +71,7 @@ export class SplitRun {
   readonly #artefacts: Artefact[] = [];
   readonly #files: TemporaryFile[] = [];
   readonly #paths = new Set<string>();
+  readonly #closing: (() => Promise<Record<string, number>>)[] = [];
   #registered = 0;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -88,6 +89,7 @@ export class SplitRun {
       for (const sink of pipeline.sinks) writers.push(await sink.open(context));
       await this.#flow(writers);
       const counts: Record<string, number> = { ...this.#counts(), ...this.#job.counts };
+      for (const close of this.#closing) Object.assign(counts, await disk(folder, close));
       for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
       requireRate(pipeline.options.maxRejectRate, this.rejects.count, this.tally.records, `split ${split.id}`);
       return await disk(folder, () => this.#commit(counts));
@@ -128,8 +130,15 @@ export class SplitRun {
   }
 
   #context(): RunContext {
+    const { pipeline, split, folder } = this.#job;
     return {
-      model: this.#job.pipeline.model,
+      model: pipeline.model,
+      output: {
+        split,
+        root: folder.root,
+        file: (path) => this.#file(path),
+        beforeCommit: (work) => this.#closing.push(work),
+      },
       reject: (stage, error, payload) => {
         this.tally.records = Math.max(this.tally.records, (error.position?.ordinal ?? -1) + 1);
         this.rejects.reject(stage, error, payload);

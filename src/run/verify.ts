@@ -277,7 +277,7 @@ class Verification {
     for (const { id } of this.#plan.splits) known.add(commitPath(id));
     if (this.#plan.left_out > 0) known.add(PLAN_REJECTS);
     const folders = new Set([...known].map((file) => path.posix.dirname(file)));
-    for (const { options } of this.#plan.sinks) {
+    for (const { options } of [...this.#plan.sinks, ...this.#plan.stages]) {
       const dir = (options as { dir?: unknown } | null)?.dir;
       if (typeof dir === 'string') folders.add(dir);
     }

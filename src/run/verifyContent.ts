@@ -3,7 +3,14 @@ import { SluiceError } from '../errors.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileLines } from '../formats/fileChunks.ts';
-import { DOCUMENTS_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
+import {
+  DOCUMENTS_FORMAT,
+  DUPLICATES_FORMAT,
+  PATCHES_FORMAT,
+  REJECTS_FORMAT,
+  SIDECAR_FORMAT,
+  SIGNALS_FORMAT,
+} from '../formats/names.ts';
 import type { Artefact } from '../sinks/sink.ts';
 
 /** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
@@ -47,6 +54,9 @@ export async function checkContent(
       }
       case REJECTS_FORMAT:
         await checkRejects(file, number('rejects'), note);
+        return undefined;
+      case DUPLICATES_FORMAT:
+        await checkLines(file, number('duplicates'), ['id', 'duplicate_of'], note);
         return undefined;
       case DOCUMENTS_FORMAT:
         await checkLines(file, number('documents'), ['id', 'uri'], note);
