@@ -9,7 +9,7 @@ import { openSqlite } from '../formats/sqlite.ts';
 import { type CommitRecord, readCommit } from '../run/commitRecord.ts';
 import { buildManifest } from '../run/manifest.ts';
 import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
-import { LimitFollower } from '../run/verify.ts';
+import { LimitFollower } from '../run/limitFollower.ts';
 import type { Artefact } from '../sinks/sink.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
 

@@ -4,6 +4,7 @@ import type { Artefact } from '../sinks/sink.ts';
 import type { CommitRecord } from './commitRecord.ts';
 import type { OutputFolder } from './durable.ts';
 import type { Plan } from './plan.ts';
+import { isTemporary } from './stages.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 
@@ -41,20 +42,28 @@ export interface Manifest {
   readonly splits: number;
   /** Sums of every count over all splits; `rejects` includes `left_out`, the inputs that could not be planned. */
   readonly totals: Readonly<Record<string, number>>;
-  /** Every artefact of every split, sorted by path. */
+  /** Counts of each task of a pass or stage besides the run proper; absent where there is none. */
+  readonly tasks?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Every artefact that is there to stay, sorted by path. */
   readonly artefacts: readonly (Artefact & { readonly split: string })[];
   /** One table for every folder of shards whose embeddings have one width; absent where there is none. */
   readonly jax?: readonly JaxTable[];
 }
 
-/** The manifest of an output: a pure function of its plan and its commits. */
-export function buildManifest(plan: ManifestPlan, commits: readonly CommitRecord[]): Manifest {
+/** The manifest of an output: a pure function of its plan, the commits of its splits, and those of passes and stages besides. */
+export function buildManifest(
+  plan: ManifestPlan,
+  commits: readonly CommitRecord[],
+  besides: readonly CommitRecord[] = [],
+): Manifest {
   const totals: Record<string, number> = { rejects: plan.left_out, left_out: plan.left_out };
   for (const { counts, rejects } of commits) {
     totals.rejects = (totals.rejects ?? 0) + rejects;
     for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;
   }
-  const artefacts = commits.flatMap(({ split, artefacts: own }) => own.map((artefact) => ({ ...artefact, split })));
+  const artefacts = [...commits, ...besides].flatMap(({ split, artefacts: own }) =>
+    own.filter((artefact) => !isTemporary(artefact)).map((artefact) => ({ ...artefact, split })),
+  );
   const jax = jaxTables(plan, commits);
   return {
     format: 'sluice_manifest_v1',
@@ -64,9 +73,14 @@ export function buildManifest(plan: ManifestPlan, commits: readonly CommitRecord
     stages: plan.stages,
     splits: plan.splits.length,
     totals,
+    ...(besides.length === 0 ? {} : { tasks: tasksOf(besides) }),
     artefacts: artefacts.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)),
     ...(jax.length === 0 ? {} : { jax }),
   };
+}
+
+function tasksOf(commits: readonly CommitRecord[]): Record<string, Readonly<Record<string, number>>> {
+  return Object.fromEntries(commits.map(({ split, counts }) => [split, counts]));
 }
 
 /** The manifest as it is stored: sorted keys, one space of indentation, a line end. */
@@ -80,8 +94,9 @@ export async function writeManifest(
   folder: OutputFolder,
   plan: ManifestPlan,
   commits: readonly CommitRecord[],
+  besides: readonly CommitRecord[] = [],
 ): Promise<void> {
-  await folder.publish(MANIFEST_FILE, manifestText(buildManifest(plan, commits)));
+  await folder.publish(MANIFEST_FILE, manifestText(buildManifest(plan, commits, besides)));
 }
 
 interface PatchShard {

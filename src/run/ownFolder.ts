@@ -28,26 +28,30 @@ export async function requireOwnFolder(root: string): Promise<void> {
 /** Removes everything a run has put into an output folder, of whatever version, and nothing else. */
 export async function clearOutput(folder: OutputFolder): Promise<void> {
   await requireOwnFolder(folder.root);
-  const folders = new Set(['commits', 'rejects', '.tmp']);
+  const names = new Set(['commits', 'rejects', '.tmp']);
   const { sinks = [], stages = [] } = await rawPlan(folder.root);
-  for (const { options } of [...sinks, ...stages]) add(folders, options?.dir);
-  for (const name of await readdir(folder.resolve('commits')).catch(() => [])) {
+  for (const { options } of [...sinks, ...stages]) {
+    add(names, options?.dir);
+    add(names, options?.into);
+  }
+  for (const name of await readdir(folder.resolve('commits'), { recursive: true }).catch(() => [])) {
     const commit = await parsed<{ artefacts?: { path?: unknown }[] }>(folder.resolve(`commits/${name}`));
-    for (const { path: file } of commit.artefacts ?? []) add(folders, String(file).split('/')[0]);
+    for (const { path: file } of commit.artefacts ?? []) add(names, String(file).split('/')[0]);
   }
   // The plan goes last: until then a run that is ended here is one that has committed nothing.
-  for (const name of ['manifest.json', ...folders, PLAN_FILE]) {
+  for (const name of ['manifest.json', ...names, PLAN_FILE]) {
     folder.steps.step('clearing', name);
     await rm(folder.resolve(name), { recursive: true, force: true });
   }
 }
 
-function add(folders: Set<string>, name: unknown): void {
-  if (typeof name === 'string' && /^[\w-]+$/.test(name)) folders.add(name);
+/** Folders and files right below the output. */
+function add(names: Set<string>, name: unknown): void {
+  if (typeof name === 'string' && /^[\w-][\w.-]*$/.test(name)) names.add(name);
 }
 
 interface RawPart {
-  readonly options?: { readonly dir?: unknown } | null;
+  readonly options?: { readonly dir?: unknown; readonly into?: unknown } | null;
 }
 
 interface RawPlan {

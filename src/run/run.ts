@@ -3,12 +3,12 @@ import path from 'node:path';
 import { OutputError, PipelineError } from '../errors.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
 import type { Split } from '../sources/source.ts';
-import { type CommitRecord, readCommit } from './commitRecord.ts';
+import type { CommitRecord } from './commitRecord.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from './definition.ts';
 import { asDiskError, OutputFolder } from './durable.ts';
-import { runSplits } from './engines/local.ts';
+import { Job } from './job.ts';
 import { writeManifest } from './manifest.ts';
-import { divideMemory, type MemoryPlan } from './memory.ts';
+import { BASE_BYTES, divideMemory, type MemoryPlan, WORKER_BYTES } from './memory.ts';
 import { lockOutput } from './outputLock.ts';
 import { clearOutput, requireOwnFolder } from './ownFolder.ts';
 import {
@@ -23,6 +23,7 @@ import {
 } from './plan.ts';
 import { sharedPool } from './pool.ts';
 import type { SplitRun } from './splitRun.ts';
+import { type JobStage, stepsOf } from './stages.ts';
 
 export interface RunOptions extends PlanOptions {
   readonly output: string;
@@ -47,7 +48,11 @@ export type RunEvent =
   | { readonly type: 'started'; readonly split: SplitRun }
   /** A device was lost; the split is done again, on a fresh device or on the CPU. */
   | { readonly type: 'retried'; readonly split: string; readonly on: 'device' | 'cpu'; readonly reason: string }
-  | { readonly type: 'committed'; readonly record: CommitRecord };
+  | { readonly type: 'committed'; readonly record: CommitRecord }
+  /** A pass before the run proper, or a stage, begins; `tasks` are those still to be done. Splits of a pass are told of like others. */
+  | { readonly type: 'stage'; readonly name: string; readonly tasks: number }
+  /** A task of a stage is done. */
+  | { readonly type: 'task'; readonly record: CommitRecord };
 
 export interface RunSummary {
   readonly output: string;
@@ -84,11 +89,22 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
     const stored = await readPlan(folder.root);
     if (stored !== undefined) requireSamePlan(folder.root, stored, recipe);
     const plan = stored ?? (await createPlan(folder, pipeline, recipe, signal));
-    const commits = await readCommits(folder.root, plan);
     const memory = planMemory(pipeline, options, plan.splits);
-    options.onEvent?.({ type: 'planned', plan, memory, committed: new Map(commits) });
-    const ran = await runSplits({ pipeline, plan, folder, memory, commits, signal, onEvent: options.onEvent });
-    await writeManifest(folder, plan, inOrder(plan, commits));
+    const job = new Job({
+      pipeline,
+      plan,
+      folder,
+      memoryFor: (pass) => planPass(pass, options, plan.splits),
+      tasksAtOnce: (stage) => tasksAtOnce(stage, options),
+      signal,
+      onEvent: options.onEvent,
+    });
+    await job.readPasses();
+    options.onEvent?.({ type: 'planned', plan, memory, committed: new Map(named(job.commitsOf(''))) });
+    const ran = await job.run();
+    await job.dropTemporary();
+    const commits = job.commitsOf('');
+    await writeManifest(folder, plan, commits, job.besides);
     await folder.tidy();
     return { output: folder.root, ran, seconds: (performance.now() - begun) / 1000, ...totals(plan, commits) };
   } catch (error) {
@@ -101,12 +117,13 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
 export const workersOf = (options: { readonly workers?: number | undefined }): number =>
   options.workers ?? availableParallelism();
 
-/** Divides memory for a pipeline as `run` will. */
-export function planMemory(
-  pipeline: Pipeline,
-  options: Pick<RunOptions, 'workers' | 'memory'>,
-  splits: readonly Split[],
-): MemoryPlan {
+const named = (commits: readonly CommitRecord[]): [string, CommitRecord][] =>
+  commits.map((commit) => [commit.split, commit]);
+
+type MemoryOptions = Pick<RunOptions, 'workers' | 'memory'>;
+
+/** Divides memory for one pass of a pipeline over its splits. */
+function planPass(pipeline: Pipeline, options: MemoryOptions, splits: readonly Split[]): MemoryPlan {
   const workers = workersOf(options);
   return divideMemory({
     stages: stagesOf(pipeline),
@@ -118,6 +135,32 @@ export function planMemory(
   });
 }
 
+/** Divides memory for a pipeline as `run` will: the run proper, bounded by whichever pass or stage takes most. */
+export function planMemory(pipeline: Pipeline, options: MemoryOptions, splits: readonly Split[]): MemoryPlan {
+  const proper = planPass(pipeline, options, splits);
+  const others = stepsOf(pipeline).map((step) => {
+    if (step.kind === 'stage') return stageBytes(step.stage, options, tasksAtOnce(step.stage, options));
+    return step.name === '' ? proper.bound : planPass(step.pipeline, options, splits).bound;
+  });
+  return { ...proper, bound: Math.max(...others) };
+}
+
+function stageBytes(stage: JobStage, { workers }: MemoryOptions, tasks: number): number {
+  return BASE_BYTES + workersOf({ workers }) * WORKER_BYTES + tasks * stage.holds;
+}
+
+/** Tasks of a stage in hand: one for each worker, or as many as memory allows. */
+function tasksAtOnce(stage: JobStage, options: MemoryOptions): number {
+  const { memory = Number.POSITIVE_INFINITY } = options;
+  let tasks = workersOf(options);
+  while (tasks > 1 && stageBytes(stage, options, tasks) > memory) tasks--;
+  if (stageBytes(stage, options, tasks) <= memory) return tasks;
+  throw new PipelineError(`${Math.round(memory / 1e6)} MB of memory is too little for stage '${stage.name}'`, {
+    code: 'MEMORY_TOO_SMALL',
+    hint: `give at least --memory ${Math.ceil(stageBytes(stage, options, 1) / 1e6)}MB`,
+  });
+}
+
 function built(definition: Pipeline | PipelineTemplate): Pipeline {
   if (!isTemplate(definition)) return definition;
   throw new PipelineError(`pipeline '${definition.name}' still needs its parameters`, {
@@ -126,30 +169,14 @@ function built(definition: Pipeline | PipelineTemplate): Pipeline {
   });
 }
 
-async function readCommits(root: string, plan: Plan): Promise<Map<string, CommitRecord>> {
-  const commits = new Map<string, CommitRecord>();
-  for (const { id } of plan.splits) {
-    const record = await readCommit(root, id);
-    if (record !== undefined) commits.set(id, record);
-  }
-  return commits;
-}
-
-function inOrder(plan: Plan, commits: ReadonlyMap<string, CommitRecord>): CommitRecord[] {
-  return plan.splits.flatMap(({ id }) => commits.get(id) ?? []);
-}
-
-function totals(
-  plan: Plan,
-  commits: ReadonlyMap<string, CommitRecord>,
-): Pick<RunSummary, 'splits' | 'counts' | 'rejects'> {
+function totals(plan: Plan, commits: readonly CommitRecord[]): Pick<RunSummary, 'splits' | 'counts' | 'rejects'> {
   const counts: Record<string, number> = {};
   let rejects = plan.left_out;
-  for (const record of inOrder(plan, commits)) {
+  for (const record of commits) {
     rejects += record.rejects;
     for (const [name, count] of Object.entries(record.counts)) counts[name] = (counts[name] ?? 0) + count;
   }
-  return { splits: commits.size, counts, rejects };
+  return { splits: commits.length, counts, rejects };
 }
 
 /** Errors of reading the plan or clearing the folder come from the output too. */

@@ -10,6 +10,7 @@ import { flowOf, type Pipeline } from './definition.ts';
 import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts';
 import type { MemoryPlan } from './memory.ts';
 import { Rejects, requireRate } from './rejects.ts';
+import { commitName } from './stages.ts';
 import { isPatches, writeStage } from './writeStage.ts';
 
 /** A stage of a split in hand, for progress and for explaining a stall. */
@@ -36,6 +37,8 @@ export interface SplitTally {
 export interface SplitJob {
   readonly pipeline: Pipeline;
   readonly split: Split;
+  /** The pass over the splits that this belongs to; `''` for the run proper, whose stages alone write files and rejects. */
+  readonly pass: string;
   readonly folder: OutputFolder;
   readonly memory: Pick<MemoryPlan, 'rooms'>;
   /** Documents to read at most. */
@@ -130,13 +133,13 @@ export class SplitRun {
   }
 
   #context(): RunContext {
-    const { pipeline, split, folder } = this.#job;
+    const { pipeline, split, folder, pass } = this.#job;
     return {
       model: pipeline.model,
       output: {
         split,
         root: folder.root,
-        file: (path) => this.#file(path),
+        file: async (path) => (pass === '' ? this.#file(path) : nowhere(path)),
         beforeCommit: (work) => this.#closing.push(work),
       },
       reject: (stage, error, payload) => {
@@ -185,11 +188,13 @@ export class SplitRun {
 
   /** A sink names files of this split in a folder of its own; two sinks must not share one. */
   #claim(file: string): void {
-    const { split } = this.#job;
+    const { split, pass } = this.#job;
     const [folder = '', ...rest] = file.split('/');
     const name = rest.at(-1) ?? '';
     const proper =
-      /^[\w-]+$/.test(folder) && rest.every((part) => /^[\w-][\w.-]*$/.test(part)) && name.startsWith(split.id);
+      /^[\w-]+$/.test(folder) &&
+      rest.every((part) => /^[\w-][\w.-]*$/.test(part)) &&
+      (pass === '' ? name.startsWith(split.id) : file.startsWith(`${commitName(pass, split.id)}.`));
     if (proper && !RESERVED.has(folder) && !this.#paths.has(file)) {
       this.#paths.add(file);
       return;
@@ -202,14 +207,16 @@ export class SplitRun {
   }
 
   async #commit(counts: Record<string, number>): Promise<CommitRecord> {
-    const { split, folder } = this.#job;
-    if (this.rejects.count > 0) {
+    const { split, pass, folder } = this.#job;
+    const id = commitName(pass, split.id);
+    // another pass over the same documents rejects the same, and that of the run proper tells of them
+    if (this.rejects.count > 0 && pass === '') {
       const info = { format: 'sluice_rejects_v1', rejects: this.rejects.count };
       this.#artefacts.push(await folder.publish(`rejects/${split.id}.jsonl`, this.rejects.text(), info));
     }
     const artefacts = this.#artefacts.sort((a, b) => (a.path < b.path ? -1 : 1));
-    const record: CommitRecord = { split: split.id, artefacts, counts, rejects: this.rejects.count };
-    await folder.publish(commitPath(split.id), `${JSON.stringify(record, undefined, 1)}\n`);
+    const record: CommitRecord = { split: id, artefacts, counts, rejects: this.rejects.count };
+    await folder.publish(commitPath(id), `${JSON.stringify(record, undefined, 1)}\n`);
     return record;
   }
 
@@ -236,7 +243,11 @@ export class SplitRun {
 
   #countOut(value: unknown): void {
     const { tally } = this;
-    if (!isPatches(value)) return;
+    if (!isPatches(value)) {
+      tally.documents++;
+      tally.bytes += (value as { bytes?: Uint8Array } | null)?.bytes?.length ?? 0;
+      return;
+    }
     tally.bytes += value.bytes.length;
     tally.patches += value.lengths.length;
     let entropy = 0;
@@ -246,6 +257,15 @@ export class SplitRun {
     tally.segments++;
     if (value.segment.last) tally.documents++;
   }
+}
+
+/** A file of a pass that only prepares: its stages write theirs in the run proper. */
+function nowhere(path: string): ArtefactFile {
+  return {
+    temporary: '',
+    write: async () => {},
+    publish: async (info) => ({ path, bytes: 0, sha256: '', info }),
+  };
 }
 
 async function disk<T>(folder: OutputFolder, work: () => Promise<T>): Promise<T> {

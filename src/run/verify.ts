@@ -7,8 +7,10 @@ import { fileChunks } from '../formats/fileChunks.ts';
 import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/sink.ts';
 import { type CommitRecord, commitPath, readCommit } from './commitRecord.ts';
+import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
+import { isTemporary } from './stages.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** One thing that is wrong with an output. */
@@ -61,39 +63,6 @@ export async function verifyOutput(root: string, options: VerifyOptions = {}): P
   return new Verification(root, plan, options).run();
 }
 
-/**
- * Follows a plan's splits in their order, and tells which a run has to commit: all of them, or under a document limit
- * those up to the one with which the limit is reached. Which come after a split without a commit nobody can tell then.
- */
-export class LimitFollower {
-  #left: number;
-  #gap = false;
-
-  constructor(limit: number | null) {
-    this.#left = limit ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** No split so far lacked a commit that a run has to make. */
-  get complete(): boolean {
-    return !this.#gap;
-  }
-
-  /** Whether the next split is known to need a commit. */
-  get due(): boolean {
-    return this.#left > 0 && (!this.#gap || this.#left === Number.POSITIVE_INFINITY);
-  }
-
-  /** Documents the next split may read at most. */
-  get left(): number {
-    return Math.max(0, this.#left);
-  }
-
-  pass(commit: CommitRecord | undefined): void {
-    if (commit === undefined) this.#gap ||= this.#left > 0;
-    else this.#left -= commit.counts['documents_read'] ?? 0;
-  }
-}
-
 class Verification {
   readonly #root: string;
   readonly #plan: Plan;
@@ -124,13 +93,15 @@ class Verification {
       commits.push(commit);
       await this.#checkCommit(commit);
     }
+    const besides = await this.#besides();
+    for (const commit of besides) await this.#checkFiles(commit);
     if (left_out > 0) {
       const file = path.join(this.#root, PLAN_REJECTS);
       await checkRejects(file, left_out, (code, what) => this.#find(PLAN_REJECTS, code, what));
     }
-    const manifest = buildManifest(this.#plan, commits);
+    const manifest = buildManifest(this.#plan, commits, besides);
     await this.#checkManifest(manifestText(manifest));
-    await this.#checkStray(commits);
+    await this.#checkStray([...commits, ...besides]);
     return {
       ok: this.#findings.length + this.#more === 0,
       findings: this.#findings,
@@ -145,6 +116,20 @@ class Verification {
   #find(file: string, code: string, message: string): void {
     if (this.#findings.length < (this.#options.maxFindings ?? 1000)) this.#findings.push({ path: file, code, message });
     else this.#more++;
+  }
+
+  /** Commits of passes and stages besides the run proper: of each folder of files, those in a folder of the same name. */
+  async #besides(): Promise<CommitRecord[]> {
+    const commits: CommitRecord[] = [];
+    const entries = await readdir(path.join(this.#root, 'commits'), { withFileTypes: true }).catch(() => []);
+    for (const folder of entries.filter((entry) => entry.isDirectory())) {
+      const names = await readdir(path.join(this.#root, 'commits', folder.name));
+      for (const name of names.filter((file) => file.endsWith('.json')).sort()) {
+        const commit = await this.#commit(`${folder.name}/${name.slice(0, -'.json'.length)}`);
+        if (commit !== undefined) commits.push(commit);
+      }
+    }
+    return commits;
   }
 
   async #commit(id: string): Promise<CommitRecord | undefined> {
@@ -170,12 +155,24 @@ class Verification {
 
   async #checkCommit(commit: CommitRecord): Promise<void> {
     const { split, artefacts, rejects } = commit;
+    for (const { path: file } of artefacts) {
+      if (!path.posix.basename(file).startsWith(split)) this.#find(file, 'NAME', `does not carry its split, ${split}`);
+    }
+    this.#checkParts(await this.#checkFiles(commit));
+    this.#checkCounts(commit);
+    const listed = artefacts.find((artefact) => artefact.info.format === REJECTS_FORMAT);
+    const counted = listed === undefined ? 0 : numberOf(listed, 'rejects');
+    if (counted !== rejects)
+      this.#find(commitPath(split), 'REJECTS', `counts ${rejects} rejects, and its files hold ${counted}`);
+  }
+
+  /** Hashes and contents of what one commit lists. */
+  async #checkFiles({ artefacts }: CommitRecord): Promise<{ shard: number; path: string; ends: SidecarEnds }[]> {
     const sound = new Map<string, Artefact>();
     for (const artefact of artefacts) {
       this.#options.signal?.throwIfAborted();
       this.#options.onFile?.(artefact);
-      if (!path.posix.basename(artefact.path).startsWith(split))
-        this.#find(artefact.path, 'NAME', `does not carry its split, ${split}`);
+      if (await this.#isGone(artefact)) continue;
       if (await this.#checkHash(artefact)) sound.set(artefact.path, artefact);
     }
     // A file whose bytes are not those that were committed has been told of; what it holds says nothing more.
@@ -187,12 +184,13 @@ class Verification {
       );
       if (found !== undefined) ends.push({ shard: numberOf(artefact, 'shard'), path: artefact.path, ends: found });
     }
-    this.#checkParts(ends);
-    this.#checkCounts(commit);
-    const listed = artefacts.find((artefact) => artefact.info.format === REJECTS_FORMAT);
-    const counted = listed === undefined ? 0 : numberOf(listed, 'rejects');
-    if (counted !== rejects)
-      this.#find(commitPath(split), 'REJECTS', `counts ${rejects} rejects, and its files hold ${counted}`);
+    return ends;
+  }
+
+  /** A temporary file goes once everything is committed, right before the manifest is written. */
+  async #isGone(artefact: Artefact): Promise<boolean> {
+    if (!isTemporary(artefact)) return false;
+    return (await stat(path.join(this.#root, artefact.path)).catch(() => undefined)) === undefined;
   }
 
   async #checkHash({ path: file, bytes, sha256 }: Artefact): Promise<boolean> {
@@ -286,7 +284,7 @@ class Verification {
       const names = await readdir(path.join(this.#root, folder)).catch(() => []);
       for (const name of names.sort()) {
         const file = `${folder}/${name}`;
-        if (!known.has(file)) this.#find(file, 'STRAY', 'belongs to no commit');
+        if (!known.has(file) && !folders.has(file)) this.#find(file, 'STRAY', 'belongs to no commit');
       }
     }
   }

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../json.ts';
+import type { JobStage } from '../run/stages.ts';
 import type { Split } from '../sources/source.ts';
 
 /** A finished file of the output, as commits and the manifest list it. */
@@ -42,4 +43,6 @@ export interface Sink<T> {
   /** Bytes it holds at most while a shard is open, for the memory bound. */
   readonly holds: number;
   open(context: SinkContext): Promise<SinkWriter<T>>;
+  /** What is done with its files once every split is committed. */
+  readonly after?: readonly JobStage[] | undefined;
 }

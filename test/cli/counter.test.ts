@@ -37,6 +37,7 @@ function started(split: number, tally: Partial<SplitTally> = {}): { type: 'start
   const one = new SplitRun({
     pipeline,
     split: { id: id(split), bytes: 100 * (split + 1), spec: null },
+    pass: '',
     folder: new OutputFolder('never-written'),
     memory,
     signal: new AbortController().signal,

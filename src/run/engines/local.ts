@@ -7,13 +7,17 @@ import type { Plan } from '../plan.ts';
 import { requireRate } from '../rejects.ts';
 import type { RunEvent } from '../run.ts';
 import { SplitRun } from '../splitRun.ts';
+import { commitName, type JobStage, type JobView } from '../stages.ts';
+import { runTask } from '../taskRun.ts';
 
 export interface LocalJob {
   readonly pipeline: Pipeline;
   readonly plan: Plan;
   readonly folder: OutputFolder;
   readonly memory: MemoryPlan;
-  /** Commits so far, by split; new ones are added. */
+  /** Which pass over the splits this is; `''` for the run proper. */
+  readonly pass: string;
+  /** Commits so far, by name; new ones are added. */
   readonly commits: Map<string, CommitRecord>;
   readonly signal: AbortSignal;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
@@ -37,16 +41,18 @@ export async function runSplits(job: LocalJob): Promise<number> {
     while (next < plan.splits.length && left > 0) {
       const split = plan.splits[next++];
       if (split === undefined) return;
-      let record = commits.get(split.id);
+      const name = commitName(job.pass, split.id);
+      let record = commits.get(name);
       if (record === undefined) {
         either.throwIfAborted();
         const limit = plan.limit === null ? undefined : left;
         record = await recovery.run(split.id, (pipeline, counts) => {
-          const one = new SplitRun({ pipeline, split, folder: job.folder, memory, limit, counts, signal: either });
+          const { folder, pass } = job;
+          const one = new SplitRun({ pipeline, split, pass, folder, memory, limit, counts, signal: either });
           job.onEvent?.({ type: 'started', split: one });
           return one.run();
         });
-        commits.set(split.id, record);
+        commits.set(name, record);
         ran++;
         requireRunRate(job);
         job.onEvent?.({ type: 'committed', record });
@@ -67,12 +73,47 @@ export async function runSplits(job: LocalJob): Promise<number> {
   return ran;
 }
 
+export interface LocalTasks {
+  readonly stage: JobStage;
+  /** Those that are not committed yet. */
+  readonly tasks: readonly string[];
+  readonly view: JobView;
+  readonly folder: OutputFolder;
+  /** Tasks in hand at most. */
+  readonly atOnce: number;
+  readonly signal: AbortSignal;
+  done(record: CommitRecord): void;
+}
+
+/** Runs the tasks of a stage, several at a time. */
+export async function runTasks(job: LocalTasks): Promise<void> {
+  const { stage, tasks, view, folder, signal } = job;
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < tasks.length) {
+      const task = tasks[next++] ?? '';
+      either.throwIfAborted();
+      job.done(await runTask(stage, task, view, folder, either));
+    }
+  };
+  const workers = Array.from({ length: Math.min(job.atOnce, tasks.length) }, () =>
+    work().catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  await Promise.allSettled(workers);
+  either.throwIfAborted();
+}
+
 /** Splits end in any order: the rate is that of all splits up to the first that is not committed. */
-function requireRunRate({ plan, commits, pipeline }: LocalJob): void {
+function requireRunRate({ plan, commits, pipeline, pass }: LocalJob): void {
   let rejects = 0;
   let records = 0;
   for (const { id } of plan.splits) {
-    const record = commits.get(id);
+    const record = commits.get(commitName(pass, id));
     if (record === undefined) break;
     rejects += record.rejects;
     records += record.counts['records_read'] ?? 0;

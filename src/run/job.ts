@@ -1,0 +1,136 @@
+import { rm } from 'node:fs/promises';
+import { type CommitRecord, readCommit } from './commitRecord.ts';
+import type { Pipeline } from './definition.ts';
+import type { OutputFolder } from './durable.ts';
+import { runSplits, runTasks } from './engines/local.ts';
+import { LimitFollower } from './limitFollower.ts';
+import type { MemoryPlan } from './memory.ts';
+import type { Plan } from './plan.ts';
+import type { RunEvent } from './run.ts';
+import { commitName, isTemporary, type JobStage, type JobView, stepsOf } from './stages.ts';
+
+export interface JobOptions {
+  readonly pipeline: Pipeline;
+  readonly plan: Plan;
+  readonly folder: OutputFolder;
+  /** Memory of a pass of this pipeline. */
+  memoryFor(pipeline: Pipeline): MemoryPlan;
+  /** How many tasks of a stage may be in hand. */
+  tasksAtOnce(stage: JobStage): number;
+  readonly signal: AbortSignal;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+}
+
+/**
+ * Everything that a run does, one step after the other: passes over the splits that operators ask for, stages, the run
+ * proper, stages behind it. What is committed is not done again.
+ */
+export class Job implements JobView {
+  /** By name. */
+  readonly commits = new Map<string, CommitRecord>();
+  readonly #options: JobOptions;
+  /** Names of the commits of each step that is complete or has begun. */
+  readonly #names = new Map<string, string[]>();
+
+  constructor(options: JobOptions) {
+    this.#options = options;
+  }
+
+  get root(): string {
+    return this.#options.folder.root;
+  }
+
+  get splits(): Plan['splits'] {
+    return this.#options.plan.splits;
+  }
+
+  commitsOf(stage: string): CommitRecord[] {
+    return (this.#names.get(stage) ?? []).flatMap((name) => this.commits.get(name) ?? []);
+  }
+
+  /** Commits of everything but the run proper, by name. */
+  get besides(): CommitRecord[] {
+    return [...this.#names.keys()].flatMap((stage) => (stage === '' ? [] : this.commitsOf(stage)));
+  }
+
+  /** Reads what earlier runs have committed of the passes. */
+  async readPasses(): Promise<void> {
+    for (const step of stepsOf(this.#options.pipeline)) {
+      if (step.kind === 'stage') continue;
+      const names = this.splits.map(({ id }) => commitName(step.name, id));
+      this.#names.set(step.name, names);
+      for (const name of names) await this.#read(name);
+    }
+  }
+
+  /** @returns how many splits of the run proper it has run */
+  async run(): Promise<number> {
+    let ran = 0;
+    for (const step of stepsOf(this.#options.pipeline)) {
+      if (step.kind === 'stage') await this.#stage(step.stage);
+      else if (step.name === '') ran = await this.#pass('', step.pipeline);
+      else await this.#pass(step.name, step.pipeline);
+    }
+    return ran;
+  }
+
+  /** Removes what was of use between steps only. */
+  async dropTemporary(): Promise<void> {
+    const { folder } = this.#options;
+    for (const { artefacts } of this.commits.values()) {
+      for (const artefact of artefacts) {
+        if (!isTemporary(artefact)) continue;
+        folder.steps.step('removing a temporary file', artefact.path);
+        await rm(folder.resolve(artefact.path), { force: true });
+      }
+    }
+  }
+
+  async #pass(name: string, pipeline: Pipeline): Promise<number> {
+    const { plan, folder, signal, onEvent } = this.#options;
+    const memory = this.#options.memoryFor(pipeline);
+    const left = this.#leftToDo(name);
+    if (left > 0 && name !== '') onEvent?.({ type: 'stage', name, tasks: left });
+    return runSplits({ pipeline, plan, pass: name, folder, memory, commits: this.commits, signal, onEvent });
+  }
+
+  #leftToDo(pass: string): number {
+    const follower = new LimitFollower(this.#options.plan.limit);
+    let left = 0;
+    for (const { id } of this.splits) {
+      const commit = this.commits.get(commitName(pass, id));
+      if (commit === undefined && follower.left > 0) left++;
+      follower.pass(commit);
+    }
+    return left;
+  }
+
+  async #stage(stage: JobStage): Promise<void> {
+    const { folder, signal, onEvent } = this.#options;
+    signal.throwIfAborted();
+    const tasks = await stage.tasks(this);
+    const names = tasks.map((task) => commitName(stage.name, task));
+    for (const name of names) await this.#read(name);
+    const left = tasks.filter((_, i) => !this.commits.has(names[i] ?? ''));
+    this.#names.set(stage.name, names);
+    if (left.length === 0) return;
+    onEvent?.({ type: 'stage', name: stage.name, tasks: left.length });
+    await runTasks({
+      stage,
+      tasks: left,
+      view: this,
+      folder,
+      atOnce: this.#options.tasksAtOnce(stage),
+      signal,
+      done: (record) => {
+        this.commits.set(record.split, record);
+        onEvent?.({ type: 'task', record });
+      },
+    });
+  }
+
+  async #read(name: string): Promise<void> {
+    const record = await readCommit(this.root, name);
+    if (record !== undefined) this.commits.set(name, record);
+  }
+}
