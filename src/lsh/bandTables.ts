@@ -1,5 +1,4 @@
-import type { Banding } from './bands.ts';
-import { ShortSignature } from './shortSignature.ts';
+import type { StoredSignature } from './shortSignature.ts';
 
 /** Rows that the tables have room for at first, and what the room is multiplied by when it does not suffice. */
 const START = 1 << 14;
@@ -7,9 +6,9 @@ const GROWTH = 4;
 /** Half of the slots stay empty: a search passes few of them. */
 const SLOTS = 2;
 
-/** Bytes that {@link BandTables} takes for each document. */
-export function bytesPerDocument(components: number, { bands }: Banding): number {
-  return 2 * components + 4 + 4 * SLOTS * bands;
+/** Bytes that {@link BandTables} takes for each document: the words of its signature, its number, a slot for each band. */
+export function bytesPerDocument({ values, hashes }: StoredSignature): number {
+  return 2 * values.length + 4 + 4 * SLOTS * hashes.length;
 }
 
 /**
@@ -17,8 +16,9 @@ export function bytesPerDocument(components: number, { bands }: Banding): number
  * left, a part of the band's hash. Takes more memory as documents come, until it holds `most` documents.
  */
 export class BandTables {
-  readonly #banding: Banding;
-  readonly #components: number;
+  readonly #scratch: StoredSignature;
+  readonly #words: number;
+  readonly #bands: number;
   readonly #members: number;
   readonly #most: number;
   readonly #rowBits: number;
@@ -30,10 +30,14 @@ export class BandTables {
   /** Rows that a search has found; one array for all of them. */
   readonly #found: number[] = [];
 
-  /** At most `members` documents are found by the same band: those that came first. */
-  constructor(banding: Banding, components: number, members: number, most: number) {
-    this.#banding = banding;
-    this.#components = components;
+  /**
+   * Stores signatures such as `scratch`, which serves to place them anew. At most `members` documents are found by the
+   * same band: those that came first.
+   */
+  constructor(scratch: StoredSignature, members: number, most: number) {
+    this.#scratch = scratch;
+    this.#words = scratch.values.length;
+    this.#bands = scratch.hashes.length;
     this.#members = members;
     this.#most = most;
     this.#rowBits = 32 - Math.clz32(most);
@@ -54,44 +58,41 @@ export class BandTables {
   }
 
   /** Rows that agree with this signature in some band, in the order in which they came. */
-  find(short: ShortSignature): readonly number[] {
+  find(short: StoredSignature): readonly number[] {
     if (this.#size === 0) return [];
     this.#found.length = 0;
-    for (let band = 0; band < this.#banding.bands; band++) this.#probe(short, band);
+    for (let band = 0; band < this.#bands; band++) this.#probe(short, band);
     return this.#found.length === 0 ? [] : [...new Set(this.#found)].sort((a, b) => a - b);
   }
 
-  /** The share of components in which a row agrees with this signature. */
-  similarity(row: number, { values }: ShortSignature): number {
-    const start = row * this.#components;
-    let equal = 0;
-    for (let i = 0; i < values.length; i++) if (this.#signatures[start + i] === values[i]) equal++;
-    return equal / values.length;
+  /** The share in which a row agrees with this signature. */
+  similarity(row: number, short: StoredSignature): number {
+    return short.similarity(this.#signatures, row * this.#words);
   }
 
   /** Not when full. */
-  add(id: number, short: ShortSignature): void {
+  add(id: number, short: StoredSignature): void {
     if (this.#size === this.#room) this.#grow();
     const row = this.#size++;
     this.#ids[row] = id;
-    this.#signatures.set(short.values, row * this.#components);
+    this.#signatures.set(short.values, row * this.#words);
     this.#insert(row, short);
   }
 
   #grow(): void {
     this.#room = Math.min(this.#most, Math.max(START, GROWTH * this.#room));
     this.#ids = enlarged(new Uint32Array(this.#room), this.#ids);
-    this.#signatures = enlarged(new Uint16Array(this.#room * this.#components), this.#signatures);
-    this.#slots = new Uint32Array(SLOTS * this.#room * this.#banding.bands);
-    const short = new ShortSignature(this.#banding, this.#components);
+    this.#signatures = enlarged(new Uint16Array(this.#room * this.#words), this.#signatures);
+    this.#slots = new Uint32Array(SLOTS * this.#room * this.#bands);
+    const short = this.#scratch;
     for (let row = 0; row < this.#size; row++) {
-      short.takeShort(this.#signatures.subarray(row * this.#components, (row + 1) * this.#components));
+      short.takeStored(this.#signatures.subarray(row * this.#words, (row + 1) * this.#words));
       this.#insert(row, short);
     }
   }
 
-  #insert(row: number, short: ShortSignature): void {
-    for (let band = 0; band < this.#banding.bands; band++) {
+  #insert(row: number, short: StoredSignature): void {
+    for (let band = 0; band < this.#bands; band++) {
       this.#found.length = 0;
       const slot = this.#probe(short, band);
       if (this.#found.length >= this.#members) continue;
@@ -100,8 +101,8 @@ export class BandTables {
   }
 
   /** Adds the rows that agree in a band to those found; returns the empty slot behind them. */
-  #probe({ hashes, values }: ShortSignature, band: number): number {
-    const hash = hashes[band] ?? 0;
+  #probe(short: StoredSignature, band: number): number {
+    const hash = short.hashes[band] ?? 0;
     const slots = SLOTS * this.#room;
     const start = band * slots;
     const rowMask = 2 ** this.#rowBits - 1;
@@ -112,15 +113,8 @@ export class BandTables {
       if (entry === 0) return start + at;
       if (((entry ^ mark) & ~rowMask) !== 0) continue;
       const row = (entry & rowMask) - 1;
-      if (this.#agree(row, values, band)) this.#found.push(row);
+      if (short.agrees(this.#signatures, row * this.#words, band)) this.#found.push(row);
     }
-  }
-
-  #agree(row: number, values: Uint16Array, band: number): boolean {
-    const { rows } = this.#banding;
-    const start = row * this.#components;
-    for (let i = band * rows; i < (band + 1) * rows; i++) if (this.#signatures[start + i] !== values[i]) return false;
-    return true;
   }
 }
 

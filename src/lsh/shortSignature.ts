@@ -3,11 +3,26 @@ import { finish, spread } from './shingle.ts';
 
 const FACTOR = 0x9e3779b1;
 
+/** A signature as an index stores it: 16-bit words. One object serves one document after the other. */
+export interface StoredSignature {
+  readonly values: Uint16Array;
+  /** A 32-bit hash of each band. */
+  readonly hashes: Uint32Array;
+  /** Takes a signature as it was made. */
+  take(signature: Uint32Array | Uint16Array): void;
+  /** Takes one that has been stored. */
+  takeStored(values: Uint16Array): void;
+  /** Whether the one whose words begin at `start` is the same in a band. */
+  agrees(stored: Uint16Array, start: number, band: number): boolean;
+  /** The share in which the one whose words begin at `start` is the same. */
+  similarity(stored: Uint16Array, start: number): number;
+}
+
 /**
- * A signature cut down to 16 bits a component, which say as much about agreement but for one pair in 65,536, and a 32-bit
- * hash of each of its bands. One object serves one document after the other.
+ * A MinHash signature cut down to 16 bits a component, which say as much about agreement but for one pair in 65,536, and
+ * the hashes of its bands.
  */
-export class ShortSignature {
+export class ShortSignature implements StoredSignature {
   readonly banding: Banding;
   readonly values: Uint16Array;
   readonly hashes: Uint32Array;
@@ -18,17 +33,29 @@ export class ShortSignature {
     this.hashes = new Uint32Array(banding.bands);
   }
 
-  /** Cuts a signature down. */
-  take(signature: Uint32Array): void {
+  take(signature: Uint32Array | Uint16Array): void {
     const { values } = this;
     for (let i = 0; i < values.length; i++) values[i] = Math.imul(signature[i] ?? 0, FACTOR) >>> 16;
     this.#hashBands();
   }
 
-  /** Takes one that has been cut down. */
-  takeShort(values: Uint16Array): void {
+  takeStored(values: Uint16Array): void {
     this.values.set(values);
     this.#hashBands();
+  }
+
+  agrees(stored: Uint16Array, start: number, band: number): boolean {
+    const { values } = this;
+    const { rows } = this.banding;
+    for (let i = band * rows; i < (band + 1) * rows; i++) if (stored[start + i] !== values[i]) return false;
+    return true;
+  }
+
+  similarity(stored: Uint16Array, start: number): number {
+    const { values } = this;
+    let equal = 0;
+    for (let i = 0; i < values.length; i++) if (stored[start + i] === values[i]) equal++;
+    return equal / values.length;
   }
 
   #hashBands(): void {
