@@ -67,6 +67,22 @@ export interface Segment<M extends Meta = Meta> {
   readonly meta: Meta;
 }
 
+/** Documents, or segments, for a consumer that takes many at once: see `similarityBatch`. Each is still a context by itself. */
+export interface Batch<T> {
+  /** Position among the batches of the flow, from 0. */
+  readonly index: number;
+  /** Segments of one document stand together, in order. */
+  readonly values: readonly T[];
+  /** How many documents these are. */
+  readonly units: number;
+  /** Their bytes. */
+  readonly bytes: number;
+  /** Bytes of the longest document. */
+  readonly longest: number;
+  /** Mean estimated Jaccard similarity of pairs of them, 0 to 1. Absent where there is only one. */
+  readonly similarity?: number | undefined;
+}
+
 /**
  * What the entropy model says about a run of bytes of one segment (byte view: `entropies[i]` is the uncertainty about
  * byte i given all bytes before it, `norms[i]` the L2 norm of the state at byte i).

@@ -9,7 +9,7 @@ import { defaultModelDir, type OpenOptions } from '../model/openModel.ts';
 import { openOptions } from '../model/openOptions.ts';
 import { sharedModel } from '../model/sharedModels.ts';
 import { longestPiece, pieceEnd } from '../model/stream.ts';
-import type { Encoded, Meta, Segment } from '../records.ts';
+import type { Batch, Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
 import { EncodedFlow, type PatchRuleFor } from './encodedFlow.ts';
@@ -36,7 +36,8 @@ const ROOM_BYTES = 64 << 20;
 /**
  * Lets the entropy model read every segment: entropy, norm and state of each byte. A segment longer than `pieceBytes`
  * leaves in several runs, in order, and is never held as a whole; its keys and values are carried from run to run, so
- * the result is that of one pass over all of it. Bits depend on the segment and the model alone.
+ * the result is that of one pass over all of it. Bits depend on the segment and the model alone: the segments of a batch
+ * ({@link Batch}) follow one another, and know nothing of each other.
  *
  * A document is handed on wholly or not at all: one that the model cannot compute is rejected with everything that
  * follows of it, as long as nothing of it has left; after that the flow fails with ModelError `DOCUMENT_CUT`, and
@@ -46,13 +47,15 @@ const ROOM_BYTES = 64 << 20;
  *
  *     segments.pipe(embed({ model: 'models/tiny' }), patch())
  */
-export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): OperatorFunction<Segment<M>, Encoded<M>> {
+export function embed<M extends Meta = Meta>(
+  options: EmbedOptions = {},
+): OperatorFunction<Segment<M> | Batch<Segment<M>>, Encoded<M>> {
   const { preNorm = true } = options;
   const dir = resolve(options.model ?? defaultModelDir());
   const pieceTokens = checkedPieceTokens(options.pieceBytes);
   openOptions(options);
 
-  const encoded = (source: Observable<Segment<M>>, ruleFor?: PatchRuleFor) =>
+  const encoded = (source: Observable<Segment<M> | Batch<Segment<M>>>, ruleFor?: PatchRuleFor) =>
     new Observable<Encoded<M>>((out) => {
       const run = currentRun();
       const how = openOptions(options, run?.model);
@@ -61,6 +64,9 @@ export function embed<M extends Meta = Meta>(options: EmbedOptions = {}): Operat
       const pieceBytes = longestPiece(pieceTokens) * bytesPerToken;
       return source
         .pipe(
+          transduce<Segment<M> | Batch<Segment<M>>, Segment<M>>(() => ({
+            next: (value) => ('values' in value ? value.values : [value]),
+          })),
           transduce(() => ({
             next: (segment) => piecesOf(segment, () => sharedModel(dir, how), { pieceTokens, preNorm, ruleFor }),
           })),
