@@ -3,6 +3,11 @@ import { finish, spread } from './shingle.ts';
 
 const FACTOR = 0x9e3779b1;
 
+/** Cuts components of signatures down to 16 bits: they agree where the whole ones do, and else in one case of 65,536. */
+export function shortened(signatures: Uint32Array | Uint16Array, short: Uint16Array): void {
+  for (let i = 0; i < short.length; i++) short[i] = Math.imul(signatures[i] ?? 0, FACTOR) >>> 16;
+}
+
 /** A signature as an index stores it: 16-bit words. One object serves one document after the other. */
 export interface StoredSignature {
   readonly values: Uint16Array;
@@ -34,8 +39,7 @@ export class ShortSignature implements StoredSignature {
   }
 
   take(signature: Uint32Array | Uint16Array): void {
-    const { values } = this;
-    for (let i = 0; i < values.length; i++) values[i] = Math.imul(signature[i] ?? 0, FACTOR) >>> 16;
+    shortened(signature, this.values);
     this.#hashBands();
   }
 
