@@ -29,6 +29,9 @@ export class BandTables {
   #slots = new Uint32Array(0);
   /** Rows that a search has found; one array for all of them. */
   readonly #found: number[] = [];
+  /** The slot at which the search of each band begins, and what lies there. */
+  readonly #starts: Uint32Array;
+  readonly #entries: Uint32Array;
 
   /**
    * Stores signatures such as `scratch`, which serves to place them anew. At most `members` documents are found by the
@@ -41,6 +44,8 @@ export class BandTables {
     this.#members = members;
     this.#most = most;
     this.#rowBits = 32 - Math.clz32(most);
+    this.#starts = new Uint32Array(this.#bands);
+    this.#entries = new Uint32Array(this.#bands);
   }
 
   get isFull(): boolean {
@@ -60,8 +65,13 @@ export class BandTables {
   /** Rows that agree with this signature in some band, in the order in which they came. */
   find(short: StoredSignature): readonly number[] {
     if (this.#size === 0) return [];
+    this.#look(short);
+    return this.#rows(short);
+  }
+
+  #rows(short: StoredSignature): readonly number[] {
     this.#found.length = 0;
-    for (let band = 0; band < this.#bands; band++) this.#probe(short, band);
+    for (let band = 0; band < this.#bands; band++) if (this.#entries[band] !== 0) this.#probe(short, band);
     return this.#found.length === 0 ? [] : [...new Set(this.#found)].sort((a, b) => a - b);
   }
 
@@ -73,6 +83,20 @@ export class BandTables {
   /** Not when full. */
   add(id: number, short: StoredSignature): void {
     if (this.#size === this.#room) this.#grow();
+    this.#look(short);
+    this.#append(id, short);
+  }
+
+  /** What `find` returns; then adds the document. Not when full. */
+  findAndAdd(id: number, short: StoredSignature): readonly number[] {
+    if (this.#size === this.#room) this.#grow();
+    this.#look(short);
+    const rows = this.#rows(short);
+    this.#append(id, short);
+    return rows;
+  }
+
+  #append(id: number, short: StoredSignature): void {
     const row = this.#size++;
     this.#ids[row] = id;
     this.#signatures.set(short.values, row * this.#words);
@@ -87,30 +111,43 @@ export class BandTables {
     const short = this.#scratch;
     for (let row = 0; row < this.#size; row++) {
       short.takeStored(this.#signatures.subarray(row * this.#words, (row + 1) * this.#words));
+      this.#look(short);
       this.#insert(row, short);
     }
   }
 
+  /** Where the search of each band begins. With no branch between these loads, they wait for memory all at once. */
+  #look({ hashes }: StoredSignature): void {
+    const starts = this.#starts;
+    const entries = this.#entries;
+    const slots = SLOTS * this.#room;
+    // the upper bits of the hash choose the slot, the lower ones are in it
+    for (let band = 0; band < starts.length; band++) {
+      starts[band] = band * slots + Math.floor(((hashes[band] ?? 0) / 2 ** 32) * slots);
+    }
+    for (let band = 0; band < starts.length; band++) entries[band] = this.#slots[starts[band] ?? 0] ?? 0;
+  }
+
+  /** After `look`. */
   #insert(row: number, short: StoredSignature): void {
     for (let band = 0; band < this.#bands; band++) {
       this.#found.length = 0;
-      const slot = this.#probe(short, band);
+      const slot = this.#entries[band] === 0 ? (this.#starts[band] ?? 0) : this.#probe(short, band);
       if (this.#found.length >= this.#members) continue;
       this.#slots[slot] = ((short.hashes[band] ?? 0) << this.#rowBits) | (row + 1);
     }
   }
 
-  /** Adds the rows that agree in a band to those found; returns the empty slot behind them. */
+  /** After `look`: adds the rows that agree in a band to those found; returns the empty slot behind them. */
   #probe(short: StoredSignature, band: number): number {
     const hash = short.hashes[band] ?? 0;
     const slots = SLOTS * this.#room;
-    const start = band * slots;
+    const last = (band + 1) * slots - 1;
     const rowMask = 2 ** this.#rowBits - 1;
     const mark = hash << this.#rowBits;
-    // the upper bits of the hash choose the slot, the lower ones are in it
-    for (let at = Math.floor((hash / 2 ** 32) * slots); ; at = at + 1 === slots ? 0 : at + 1) {
-      const entry = this.#slots[start + at] ?? 0;
-      if (entry === 0) return start + at;
+    for (let at = this.#starts[band] ?? 0; ; at = at === last ? band * slots : at + 1) {
+      const entry = this.#slots[at] ?? 0;
+      if (entry === 0) return at;
       if (((entry ^ mark) & ~rowMask) !== 0) continue;
       const row = (entry & rowMask) - 1;
       if (short.agrees(this.#signatures, row * this.#words, band)) this.#found.push(row);

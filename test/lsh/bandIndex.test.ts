@@ -32,6 +32,31 @@ describe('the index', () => {
     );
   });
 
+  it('searches and adds in one step as in two', () => {
+    fc.assert(
+      fc.property(fc.array(signature, { maxLength: 40 }), fc.integer({ min: 2, max: 50 }), (signatures, documents) => {
+        const [inOne, inTwo] = [new BandIndex({ ...small, documents }), new BandIndex({ ...small, documents })];
+        for (const [id, of] of signatures.entries()) {
+          const found = inOne.matchesAndAdd(id, of, 0.5);
+          // in one step it forgets first
+          if (id > 0 && id % Math.floor(documents / 2) === 0) inTwo.forgetHalf();
+          expect(found).toEqual(inTwo.matches(of, 0.5));
+          inTwo.add(id, of);
+        }
+      }),
+    );
+  });
+
+  it('forgets the older ones when told to', () => {
+    const index = new BandIndex(small);
+    const same = new Uint32Array(12).fill(9);
+    for (const id of [0, 1, 2]) {
+      index.add(id, same);
+      index.forgetHalf();
+    }
+    expect(index.matches(same).map(({ id }) => id)).toEqual([2]);
+  });
+
   it('leaves out what is less alike than asked for', () => {
     const index = new BandIndex(small);
     index.add(5, Uint32Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
