@@ -3,5 +3,6 @@ export const PATCHES_FORMAT = 'blt_patches_v3';
 export const SIGNALS_FORMAT = 'sluice_signals_v1';
 export const SIDECAR_FORMAT = 'hypergraph_v3';
 export const DOCUMENTS_FORMAT = 'sluice_documents_v1';
+export const PARQUET_DOCUMENTS_FORMAT = 'sluice_documents_parquet_v1';
 export const REJECTS_FORMAT = 'sluice_rejects_v1';
 export const DUPLICATES_FORMAT = 'sluice_duplicates_v1';

@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { SluiceError } from '../errors.ts';
+import { checkDocuments } from '../formats/checkDocuments.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import {
   DOCUMENTS_FORMAT,
   DUPLICATES_FORMAT,
+  PARQUET_DOCUMENTS_FORMAT,
   PATCHES_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
@@ -60,6 +62,9 @@ export async function checkContent(
         return undefined;
       case DOCUMENTS_FORMAT:
         await checkLines(file, number('documents'), ['id', 'uri'], note);
+        return undefined;
+      case PARQUET_DOCUMENTS_FORMAT:
+        await checkDocuments(file, number('documents'), complain);
         return undefined;
       default:
         return undefined;

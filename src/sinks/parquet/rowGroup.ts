@@ -1,0 +1,88 @@
+import type { Cell, StoredColumn } from './columns.ts';
+
+/** Values of one column: bytes one behind the other (text too), or numbers as they are. */
+export type ColumnValues =
+  | {
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      /** i32[rows]; -1 for null. */
+      readonly lengths: Int32Array<ArrayBuffer>;
+    }
+  | { readonly scalars: readonly (number | bigint | boolean | null)[] };
+
+/** Counted for each row besides the bytes in it: its numbers, and the objects that stand for it while it is encoded. */
+const ROW_BYTES = 512;
+
+/** What a row counts as when row groups and files are cut. */
+export function rowBytes(cells: readonly Cell[]): number {
+  let bytes = ROW_BYTES;
+  for (const cell of cells) if (cell instanceof Uint8Array) bytes += cell.length;
+  return bytes;
+}
+
+/** Rows that will be one row group, column by column. It copies what it is given. */
+export class RowGroup {
+  readonly #columns: readonly (PackedBytes | Scalars)[];
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(columns: readonly StoredColumn[]) {
+    this.#columns = columns.map(({ element }) => (element.type === 'BYTE_ARRAY' ? new PackedBytes() : new Scalars()));
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** As `rowBytes` counts them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(cells: readonly Cell[], bytes: number): void {
+    for (const [i, column] of this.#columns.entries()) column.add(cells[i] ?? null);
+    this.#rows++;
+    this.#bytes += bytes;
+  }
+
+  /** The columns, and the buffers in them. */
+  take(): { values: ColumnValues[]; buffers: ArrayBuffer[] } {
+    const values = this.#columns.map((column) => column.take());
+    const buffers = values.flatMap((value) => ('bytes' in value ? [value.bytes.buffer, value.lengths.buffer] : []));
+    return { values, buffers };
+  }
+}
+
+class PackedBytes {
+  #bytes = new Uint8Array(0);
+  #used = 0;
+  readonly #lengths: number[] = [];
+
+  add(cell: Cell): void {
+    if (!(cell instanceof Uint8Array)) {
+      this.#lengths.push(-1);
+      return;
+    }
+    const end = this.#used + cell.length;
+    if (end > this.#bytes.length)
+      this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(Math.max(end, 2 * this.#bytes.length)));
+    this.#bytes.set(cell, this.#used);
+    this.#used = end;
+    this.#lengths.push(cell.length);
+  }
+
+  take(): ColumnValues {
+    return { bytes: this.#bytes.subarray(0, this.#used), lengths: Int32Array.from(this.#lengths) };
+  }
+}
+
+class Scalars {
+  readonly #values: (number | bigint | boolean | null)[] = [];
+
+  add(cell: Cell): void {
+    if (!(cell instanceof Uint8Array)) this.#values.push(cell);
+  }
+
+  take(): ColumnValues {
+    return { scalars: this.#values };
+  }
+}

@@ -1,0 +1,123 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { CompressionCodec, RowGroup as RowGroupMetadata } from 'hyparquet';
+import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import { moving } from '../../run/pool.ts';
+import type { StoredColumn } from './columns.ts';
+import type { ColumnValues } from './rowGroup.ts';
+
+export interface RowGroupTask {
+  readonly columns: readonly StoredColumn[];
+  readonly values: readonly ColumnValues[];
+  readonly codec: CompressionCodec;
+  /** Where in the file the row group begins. */
+  readonly offset: number;
+}
+
+export interface EncodedRowGroup {
+  /** The bytes of the row group, in order. */
+  readonly chunks: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly metadata: RowGroupMetadata;
+  /** Places of the pages, for the file's end; they refer to objects in `metadata`. */
+  readonly indexes: ParquetWriter['pendingIndexes'];
+}
+
+/** A column with a longer value than this has no least and greatest value: the file would hold them until its end. */
+const LONGEST_BOUND = 1024;
+
+const compressors = {
+  GZIP: (page: Uint8Array): Uint8Array => gzipSync(page),
+  ZSTD: (page: Uint8Array): Uint8Array => zstdCompressSync(page),
+};
+
+/** Encodes and compresses one row group in a worker thread. */
+export default function encodeRowGroup({ columns, values, codec, offset }: RowGroupTask): unknown {
+  const schema: SchemaElement[] = [{ name: 'schema', num_children: columns.length }];
+  const columnData = columns.map(({ element, plain, unbounded }, i): ColumnSource => {
+    const { name, type, repetition_type } = element;
+    // Values are given as they are stored, so the writer needs no meaning to convert them by.
+    schema.push({ name, ...(type && { type }), ...(repetition_type && { repetition_type }) });
+    const { data, longest } = valuesOf(values[i] ?? { scalars: [] });
+    return {
+      name,
+      data,
+      statistics: unbounded !== true && longest <= LONGEST_BOUND,
+      ...(plain === true && { encoding: 'PLAIN' as const }),
+    };
+  });
+  const parquet = new ParquetWriter({ writer: new ByteWriter(), schema, codec, compressors });
+  const writer = new ChunkWriter(offset);
+  // The first one took the file's magic number, which does not stand before every row group.
+  parquet.writer = writer;
+  void parquet.write({ columnData, rowGroupSize: columnData[0]?.data.length ?? 0 });
+  const [metadata] = parquet.row_groups;
+  if (metadata === undefined) throw new Error('a row group without rows');
+  keepOnlyBounds(metadata);
+  const chunks = writer.take();
+  const encoded: EncodedRowGroup = {
+    chunks,
+    bytes: writer.offset - offset,
+    metadata,
+    indexes: parquet.pendingIndexes,
+  };
+  return moving(
+    encoded,
+    chunks.map((chunk) => chunk.buffer),
+  );
+}
+
+function valuesOf(values: ColumnValues): { data: (Uint8Array | number | bigint | boolean | null)[]; longest: number } {
+  if ('scalars' in values) return { data: [...values.scalars], longest: 0 };
+  let at = 0;
+  let longest = 0;
+  const data = Array.from(values.lengths, (length) => {
+    if (length < 0) return null;
+    longest = Math.max(longest, length);
+    at += length;
+    return values.bytes.subarray(at - length, at);
+  });
+  return { data, longest };
+}
+
+/** A bound is a view of all values of its column, and would take them along to the other thread. */
+function keepOnlyBounds({ columns }: RowGroupMetadata): void {
+  for (const { meta_data: meta } of columns) {
+    const bounds = meta?.statistics;
+    if (bounds?.min_value instanceof Uint8Array) bounds.min_value = bounds.min_value.slice();
+    if (bounds?.max_value instanceof Uint8Array) bounds.max_value = bounds.max_value.slice();
+  }
+}
+
+const LARGE = 64 << 10;
+
+/** Gathers what is written without joining it: pages are kept as they come, what lies between them is copied. */
+class ChunkWriter extends ByteWriter {
+  readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(offset: number) {
+    super();
+    this.offset = offset;
+  }
+
+  override appendBytes(value: Uint8Array): void {
+    const { buffer } = value;
+    // A view of something larger is copied, for whole buffers go to the other thread.
+    if (value.length < LARGE || 2 * value.length < buffer.byteLength || !(buffer instanceof ArrayBuffer)) {
+      super.appendBytes(value);
+      return;
+    }
+    this.#seal();
+    this.#chunks.push(new Uint8Array(buffer, value.byteOffset, value.length));
+    this.offset += value.length;
+  }
+
+  take(): readonly Uint8Array<ArrayBuffer>[] {
+    this.#seal();
+    return this.#chunks;
+  }
+
+  #seal(): void {
+    if (this.index > 0) this.#chunks.push(this.getBytes().slice());
+    this.index = 0;
+  }
+}
