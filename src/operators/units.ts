@@ -17,23 +17,36 @@ export interface Unit<T> {
  * Gathers the segments of each document; a document is a unit by itself. Holds one document: the segments of it are views
  * of its bytes, or as many bytes more where they are derived.
  */
+export class UnitGatherer<T extends Document | Segment> {
+  #open: T[] = [];
+
+  /** The unit that this value completes. */
+  add(value: T): Unit<T> | undefined {
+    this.#open.push(value);
+    if ('last' in value && !value.last) return undefined;
+    const values = this.#open;
+    this.#open = [];
+    const { id, source } = 'document' in value ? value.document : value;
+    const parts = values.map(({ bytes }) => bytes);
+    return { id, source, values, parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) };
+  }
+}
+
+/** Values into units; see {@link UnitGatherer}. */
 export function units<T extends Document | Segment>(): OperatorFunction<T, Unit<T>> {
   return transduce<T, Unit<T>>(() => {
-    let open: T[] = [];
+    const gatherer = new UnitGatherer<T>();
     return {
       next(value) {
-        open.push(value);
-        if ('last' in value && !value.last) return undefined;
-        const values = open;
-        open = [];
-        return [unitOf(value, values)];
+        const unit = gatherer.add(value);
+        return unit && [unit];
       },
     };
   });
 }
 
-function unitOf<T extends Document | Segment>(last: T, values: readonly T[]): Unit<T> {
-  const { id, source } = 'document' in last ? last.document : last;
-  const parts = values.map((value) => value.bytes);
-  return { id, source, values, parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) };
+/** The bytes of a unit in one piece: without a copy where it has one part. */
+export function bytesOf({ parts, bytes }: Unit<unknown>): Uint8Array {
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts, bytes);
 }

@@ -11,6 +11,9 @@ import {
   signatureBytes,
 } from './parts.ts';
 
+/** Bytes of the largest document whose shingles are compared one by one. */
+const MOST_COMPARED = 1 << 20;
+
 /** Looks documents of a corpus up by their numbers. Reading blocks; memory is that of its page cache: 16 MiB. */
 export class CorpusReader {
   readonly #parts: readonly CorpusPart[];
@@ -52,7 +55,13 @@ export class CorpusReader {
     if (!this.#settings.near) return 0;
     const estimate = agreement(this.signature(a), this.signature(b));
     if (this.#settings.verify === 'signature' || estimate < this.#leastEstimate()) return estimate;
+    if (Math.max(this.#length(a), this.#length(b)) > MOST_COMPARED) return estimate;
     return jaccard(this.text(a), this.text(b), this.#settings.shingle);
+  }
+
+  #length(document: number): number {
+    const { first } = partOf(this.#parts, document);
+    return this.row(document).textEnd - (document === first ? 0 : this.row(document - 1).textEnd);
   }
 
   sameBytes(a: number, b: number): boolean {

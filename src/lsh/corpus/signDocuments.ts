@@ -6,7 +6,8 @@ import { Signer, type SignerOptions } from '../signer.ts';
 
 /** Move the buffers of `bytes` and of `offsets` with it. */
 export interface SignDocumentsTask extends DocumentBatch {
-  readonly options: SignerOptions;
+  /** Absent: no signatures, for documents that are compared by their bytes alone; all but empty ones count as signed. */
+  readonly options?: SignerOptions | undefined;
 }
 
 /** What a corpus keeps of each document of a batch. */
@@ -27,16 +28,29 @@ let kept: { readonly options: string; readonly signer: Signer } | undefined;
 
 /** Worker module: signs and hashes a batch of documents. */
 export default function signDocuments(task: SignDocumentsTask): unknown {
-  const key = JSON.stringify(task.options);
-  if (kept?.options !== key) kept = { options: key, signer: new Signer(task.options) };
   const documents = task.offsets.length - 1;
-  const { signed, signatures, keys } = kept.signer.sign(task);
   const hashes = new Uint8Array(16 * documents);
   for (let i = 0; i < documents; i++) {
     hashes.set(createHash('sha256').update(documentAt(task, i)).digest().subarray(0, 16), 16 * i);
   }
+  const result: SignedDocuments = { documents, hashes, ...signaturesOf(task, task.options) };
+  const { signed, signatures, keys } = result;
+  return moving(result, [signed.buffer, hashes.buffer, signatures.buffer, keys.buffer]);
+}
+
+function signaturesOf(
+  batch: DocumentBatch,
+  options: SignerOptions | undefined,
+): Pick<SignedDocuments, 'signed' | 'signatures' | 'keys'> {
+  const { offsets } = batch;
+  if (options === undefined) {
+    const signed = Uint8Array.from(offsets.subarray(1), (end, i) => (end > (offsets[i] ?? 0) ? 1 : 0));
+    return { signed, signatures: new Uint16Array(0), keys: new Uint32Array(0) };
+  }
+  const key = JSON.stringify(options);
+  if (kept?.options !== key) kept = { options: key, signer: new Signer(options) };
+  const { signed, signatures, keys } = kept.signer.sign(batch);
   const short = new Uint16Array(signatures.length);
   shortened(signatures, short);
-  const result: SignedDocuments = { documents, signed, hashes, signatures: short, keys };
-  return moving(result, [signed.buffer, hashes.buffer, short.buffer, keys.buffer]);
+  return { signed, signatures: short, keys };
 }

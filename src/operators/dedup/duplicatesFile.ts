@@ -8,7 +8,10 @@ export interface Duplicate {
   readonly id: string;
   /** Id of the document that is kept: the first of the cluster in the order of the source. */
   readonly duplicate_of: string;
-  /** Similarity of the two: 1 where their bytes are equal. */
+  /**
+   * Similarity of the two: 1 where their bytes are equal. Where the one that is kept is only alike by way of another
+   * duplicate, or has been forgotten, similarity to that other one.
+   */
   readonly similarity: number;
   /** Number of the kept document, counted from 0 in the order of the source. */
   readonly cluster: number;
@@ -25,13 +28,19 @@ export const WRITE_BYTES = 256 << 10;
 export class DuplicatesFile {
   readonly #output: SplitOutput;
   readonly #path: string;
+  readonly #temporary: boolean;
   #file: ArtefactFile | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #count = 0;
+  #exact = 0;
 
-  /** The file is published before the split's commit, which counts `duplicates`. */
-  constructor(output: SplitOutput, dir: string) {
+  /**
+   * The file is published before the split's commit, which counts `duplicates`.
+   * @param temporary it is of no use behind the run, which puts what it says elsewhere
+   */
+  constructor(output: SplitOutput, dir: string, temporary = false) {
+    this.#temporary = temporary;
     this.#output = output;
     this.#path = `${dir}/${output.split.id}.jsonl`;
     output.beforeCommit(() => this.#finish());
@@ -43,13 +52,15 @@ export class DuplicatesFile {
     this.#pending.push(line);
     this.#pendingBytes += line.length;
     this.#count++;
+    if (duplicate.kind === 'exact') this.#exact++;
     if (this.#pendingBytes >= WRITE_BYTES) await this.#flush();
   }
 
   async #finish(): Promise<Record<string, number>> {
     await this.#flush();
-    await this.#file?.publish({ format: DUPLICATES_FORMAT, duplicates: this.#count });
-    return { duplicates: this.#count };
+    const temporary = this.#temporary ? { temporary: true } : {};
+    await this.#file?.publish({ format: DUPLICATES_FORMAT, duplicates: this.#count, ...temporary });
+    return { duplicates: this.#count, duplicates_exact: this.#exact };
   }
 
   async #flush(): Promise<void> {

@@ -1,0 +1,188 @@
+import path from 'node:path';
+import type { JoinResult, JoinTask } from '../../../lsh/corpus/joinPairs.ts';
+import { RANGE_BITS } from '../../../lsh/corpus/keyBlock.ts';
+import type { LinkResult, LinkTask } from '../../../lsh/corpus/linkKeys.ts';
+import { RUN_PAIRS } from '../../../lsh/corpus/pairs.ts';
+import type { CorpusPart, CorpusSettings } from '../../../lsh/corpus/parts.ts';
+import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyPairs.ts';
+import { sharedPool, workerModule } from '../../../run/pool.ts';
+import { commitName, type JobStage, type JobView, type Preparation, type TaskContext } from '../../../run/stages.ts';
+import {
+  type Against,
+  type Corpus,
+  type CorpusIndex,
+  corpusAfter,
+  EMPTY_CORPUS,
+  INDEX_FILE,
+  type IndexedSplit,
+  indexHash,
+  indexText,
+  readCorpus,
+} from './indexFile.ts';
+import { reportStage } from './reportStage.ts';
+import { requireSameSettings } from './sameSettings.ts';
+import { signSink } from './signSink.ts';
+
+export interface CorpusOptions {
+  readonly settings: CorpusSettings;
+  /** Folder within the output for signatures, keys and clusters. */
+  readonly index: string;
+  /** Keep it behind the run, for corpora that are deduplicated against this one. */
+  readonly keepIndex: boolean;
+  /** Folder of the index of a corpus that comes before this one. */
+  readonly against?: string | undefined;
+  /** Names of files in the output folder for what is found in all splits. */
+  readonly files?: ReportFiles | undefined;
+  /** Folder of the duplicates of each split. */
+  readonly dir: string;
+}
+
+export interface ReportFiles {
+  readonly duplicates: string;
+  readonly clusters: string;
+  readonly report: string;
+}
+
+/** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */
+const KEYS_PER_TASK = 1 << 21;
+/** Documents whose pairs a task verifies. */
+const DOCUMENTS_PER_TASK = 1 << 17;
+const PAIRS_PER_DOCUMENT = 2 * 21;
+
+const module = (name: string): string => workerModule(import.meta.url, `../../../lsh/corpus/${name}`);
+
+/**
+ * What a corpus needs before its documents can be told to be kept or dropped: `sign` (a pass over all splits), `link` (a task
+ * for each range of keys), `verify` (a task for each range of documents), `cluster` (one task); and `report` behind the run.
+ */
+export function corpusPreparation(options: CorpusOptions): Preparation {
+  const { settings, index, keepIndex } = options;
+  const pass = `${index}/sign`;
+  return {
+    pass,
+    sink: signSink({ settings, pass, temporary: !keepIndex }),
+    before: [linkStage(options), verifyStage(options), clusterStage(options)],
+    after: [reportStage(options)],
+  };
+}
+
+/** The corpus as far as its pass has come: complete before any stage begins. */
+export function corpusOf(options: CorpusOptions, job: JobView): Corpus {
+  const { against, index, settings } = options;
+  const before = against === undefined ? undefined : readCorpus(against);
+  if (before !== undefined) requireSameSettings(settings, before.settings, against ?? '');
+  return corpusAfter(before ?? EMPTY_CORPUS, path.join(job.root, index), settings, splitsOf(options, job));
+}
+
+function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
+  return job.commitsOf(`${index}/sign`).map(({ split, counts, artefacts }) => {
+    const blocks = artefacts.find(({ path: file }) => file.endsWith('.keys'))?.info['blocks'];
+    const id = split.slice(`${index}/sign-`.length);
+    return { id, documents: counts['indexed'] ?? 0, blocks: Array.isArray(blocks) ? blocks.map(Number) : [] };
+  });
+}
+
+const TEMPORARY = { temporary: true } as const;
+
+function linkStage(options: CorpusOptions): JobStage {
+  const name = `${options.index}/link`;
+  return {
+    name,
+    holds: 40 * KEYS_PER_TASK + 24 * RUN_PAIRS,
+    tasks: async (job) => numbered(linkTasks(corpusOf(options, job).parts)),
+    run: async (context) => {
+      const { parts, firstNew } = corpusOf(options, context);
+      const [from, to] = rangeOf(Number(context.task), linkTasks(parts), 2 ** RANGE_BITS);
+      const file = await context.file(`${commitName(name, context.task)}.pairs`);
+      const task: LinkTask = { parts, from, to, firstNew, out: file.temporary };
+      const { runs, keys } = await inWorker<LinkResult>('linkKeys', task, context);
+      await file.publish({ format: 'sluice_corpus_pairs_v1', runs, ...TEMPORARY });
+      return { keys, pairs: runs.reduce((sum, pairs) => sum + pairs, 0) };
+    },
+  };
+}
+
+function linkTasks(parts: readonly CorpusPart[]): number {
+  const keys = parts.reduce((sum, { blocks }) => sum + blocks.reduce((all, entries) => all + entries, 0), 0);
+  return Math.min(2 ** RANGE_BITS, Math.max(1, Math.ceil(keys / KEYS_PER_TASK)));
+}
+
+function verifyStage(options: CorpusOptions): JobStage {
+  const name = `${options.index}/verify`;
+  const tasksFor = ({ documents, firstNew }: Corpus): number => Math.ceil((documents - firstNew) / DOCUMENTS_PER_TASK);
+  return {
+    name,
+    holds: 24 * PAIRS_PER_DOCUMENT * DOCUMENTS_PER_TASK,
+    tasks: async (job) => numbered(tasksFor(corpusOf(options, job))),
+    run: async (context) => {
+      const { parts, firstNew, documents, settings } = corpusOf(options, context);
+      const from = firstNew + Number(context.task) * DOCUMENTS_PER_TASK;
+      const to = Math.min(documents, from + DOCUMENTS_PER_TASK);
+      const candidates = filesOf(context, `${options.index}/link`, '.pairs');
+      const file = await context.file(`${commitName(name, context.task)}.alike`);
+      const task: VerifyTask = { parts, settings, candidates, from, to, out: file.temporary };
+      const result = await inWorker<VerifyResult>('verifyPairs', task, context);
+      await file.publish({ format: 'sluice_corpus_alike_v1', pairs: result.alike, ...TEMPORARY });
+      return { ...result };
+    },
+  };
+}
+
+function clusterStage(options: CorpusOptions): JobStage {
+  const { index, keepIndex, against, settings } = options;
+  const name = `${index}/cluster`;
+  return {
+    name,
+    // stated for a corpus of 16 million documents: 4 bytes each
+    holds: 64 << 20,
+    files: [`${index}/${INDEX_FILE}`],
+    tasks: async () => ['0'],
+    run: async (context) => {
+      const { documents, firstNew, roots } = corpusOf(options, context);
+      const file = await context.file(`${commitName(name, context.task)}.roots`);
+      const pairs = filesOf(context, `${index}/verify`, '.alike').map((one) => one.file);
+      const task: JoinTask = { documents, earlier: roots.slice(0, -1), firstNew, pairs, out: file.temporary };
+      const { kept } = await inWorker<JoinResult>('joinPairs', task, context);
+      const lasting = keepIndex ? {} : TEMPORARY;
+      await file.publish({ format: 'sluice_corpus_roots_v1', documents: documents - firstNew, ...lasting });
+      const description = await context.file(`${index}/${INDEX_FILE}`);
+      const content: CorpusIndex = {
+        format: 'sluice_corpus_v1',
+        settings,
+        splits: splitsOf(options, context),
+        against: against === undefined ? null : namedFrom(path.join(context.root, index), against),
+      };
+      await description.write(Buffer.from(indexText(content)));
+      await description.publish({ format: 'sluice_corpus_v1', ...lasting });
+      return { documents: documents - firstNew, documents_before: firstNew, kept };
+    },
+  };
+}
+
+function namedFrom(folder: string, against: string): Against {
+  return { folder: path.relative(folder, against).split(path.sep).join('/'), sha256: indexHash(against) };
+}
+
+/** Files of a stage that is complete, in the order of its tasks. */
+function filesOf(job: JobView, stage: string, extension: string): PairFile[] {
+  return job.commitsOf(stage).flatMap(({ artefacts }) =>
+    artefacts
+      .filter((artefact) => artefact.path.endsWith(extension))
+      .map((artefact) => {
+        const { runs } = artefact.info;
+        return { file: path.join(job.root, artefact.path), runs: Array.isArray(runs) ? runs.map(Number) : [] };
+      }),
+  );
+}
+
+function inWorker<R>(name: string, task: unknown, { signal }: TaskContext): Promise<R> {
+  signal.throwIfAborted();
+  return sharedPool().run<R>(module(name), task);
+}
+
+const numbered = (tasks: number): string[] => Array.from({ length: tasks }, (_, i) => String(i).padStart(5, '0'));
+
+/** The place of one of several equal parts of [0, whole). */
+function rangeOf(part: number, parts: number, whole: number): [number, number] {
+  return [Math.floor((part * whole) / parts), Math.floor(((part + 1) * whole) / parts)];
+}

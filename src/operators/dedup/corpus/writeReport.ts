@@ -1,0 +1,162 @@
+import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { uint32From } from '../../../formats/littleEndian.ts';
+import { PageCache } from '../../../formats/pageCache.ts';
+import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
+import { type Corpus, readCorpus } from './indexFile.ts';
+
+export interface ReportTask {
+  /** Folder of the index. */
+  readonly folder: string;
+  /** Files of duplicates, in the order of the splits. */
+  readonly duplicates: readonly string[];
+  /** Where all duplicates go; must not exist. */
+  readonly duplicatesOut?: string | undefined;
+  /** Where clusters go; must not exist. */
+  readonly clustersOut: string;
+}
+
+export interface ReportNumbers {
+  readonly documents: number;
+  readonly kept: number;
+  readonly duplicates: number;
+  readonly exact: number;
+  /** Clusters of two or more documents. */
+  readonly clusters: number;
+  readonly largest_cluster: number;
+  /** Clusters by how many documents they have: 2, 3-4, 5-8, ... */
+  readonly cluster_sizes: Readonly<Record<string, number>>;
+  /** Duplicates by their similarity to the document that is kept, in steps of 0.05; `1.00` are those of 1. */
+  readonly similarity: Readonly<Record<string, number>>;
+}
+
+const WRITE_BYTES = 256 << 10;
+
+/**
+ * Worker module: all duplicates in one file, `clusters.jsonl` (cluster, id of the document that is kept, number of
+ * documents), and what a report says. Takes 4 bytes for each document of the corpus.
+ */
+export default async function writeReport(task: ReportTask): Promise<ReportNumbers> {
+  const corpus = readCorpus(task.folder);
+  const similarity = await gatherDuplicates(task);
+  const { sizes, exact } = { sizes: sizesOf(corpus), exact: similarity.exact };
+  const reader = new CorpusReader(corpus.parts, corpus.settings);
+  const out = new LineFile(task.clustersOut);
+  const byExponent = new Map<number, number>();
+  let clusters = 0;
+  let largest = 0;
+  try {
+    for (let document = 0; document < corpus.documents; document++) {
+      const found = sizes[document] ?? 0;
+      // of an earlier corpus, only the document that was kept counts
+      const size = document < corpus.firstNew && found > 0 ? found + 1 : found;
+      if (size < 2) continue;
+      out.write(`${JSON.stringify({ cluster: document, id: reader.id(document), documents: size })}\n`);
+      clusters++;
+      largest = Math.max(largest, size);
+      const exponent = Math.ceil(Math.log2(size));
+      byExponent.set(exponent, (byExponent.get(exponent) ?? 0) + 1);
+    }
+  } finally {
+    out.close();
+    reader.close();
+  }
+  const documents = corpus.documents - corpus.firstNew;
+  return {
+    documents,
+    kept: documents - similarity.count,
+    duplicates: similarity.count,
+    exact,
+    clusters,
+    largest_cluster: largest,
+    cluster_sizes: Object.fromEntries(
+      [...byExponent].sort(([a], [b]) => a - b).map(([exponent, count]) => [rangeName(exponent), count]),
+    ),
+    similarity: similarity.histogram,
+  };
+}
+
+/** 2, 3-4, 5-8, 9-16: up to a power of two. */
+function rangeName(exponent: number): string {
+  return exponent === 1 ? '2' : `${2 ** (exponent - 1) + 1}-${2 ** exponent}`;
+}
+
+function sizesOf({ documents, firstNew, roots }: Corpus): Uint32Array {
+  const sizes = new Uint32Array(documents);
+  const files = new PageCache({ pages: 4 });
+  const file = roots.at(-1) ?? '';
+  try {
+    for (let document = firstNew; document < documents; document++) {
+      const [root = 0] = uint32From(files.row(file, 4, document - firstNew));
+      sizes[root] = (sizes[root] ?? 0) + 1;
+    }
+  } finally {
+    files.close();
+  }
+  return sizes;
+}
+
+interface Similarities {
+  readonly count: number;
+  readonly exact: number;
+  readonly histogram: Record<string, number>;
+}
+
+const STEPS = 20;
+
+async function gatherDuplicates({ duplicates, duplicatesOut }: ReportTask): Promise<Similarities> {
+  const out = duplicatesOut === undefined ? undefined : new LineFile(duplicatesOut);
+  const steps = new Array<number>(STEPS + 1).fill(0);
+  let count = 0;
+  let exact = 0;
+  try {
+    for (const file of duplicates) {
+      for await (const line of createInterface({
+        input: createReadStream(file),
+        crlfDelay: Number.POSITIVE_INFINITY,
+      })) {
+        out?.write(`${line}\n`);
+        const { similarity, kind } = JSON.parse(line) as { similarity: number; kind: string };
+        const step = Math.floor(similarity * STEPS);
+        steps[step] = (steps[step] ?? 0) + 1;
+        if (kind === 'exact') exact++;
+        count++;
+      }
+    }
+  } finally {
+    out?.close();
+  }
+  const histogram = Object.fromEntries(
+    steps.map((found, step) => [(step / STEPS).toFixed(2), found] as const).filter(([, found]) => found > 0),
+  );
+  return { count, exact, histogram };
+}
+
+/** A new file that is written in pieces of 256 KiB. */
+class LineFile {
+  readonly #descriptor: number;
+  #lines: string[] = [];
+  #size = 0;
+
+  constructor(file: string) {
+    this.#descriptor = openSync(file, 'wx');
+  }
+
+  write(line: string): void {
+    this.#lines.push(line);
+    this.#size += line.length;
+    if (this.#size >= WRITE_BYTES) this.#flush();
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#descriptor);
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#lines.join(''));
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+    this.#lines = [];
+    this.#size = 0;
+  }
+}
