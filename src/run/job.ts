@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
@@ -77,12 +78,18 @@ export class Job implements JobView {
   /** Removes what was of use between steps only. */
   async dropTemporary(): Promise<void> {
     const { folder } = this.#options;
+    const folders = new Set<string>();
     for (const { artefacts } of this.commits.values()) {
       for (const artefact of artefacts) {
         if (!isTemporary(artefact)) continue;
         folder.steps.step('removing a temporary file', artefact.path);
         await rm(folder.resolve(artefact.path), { force: true });
+        folders.add(path.posix.dirname(artefact.path));
       }
+    }
+    for (const name of folders) {
+      // others may lie there
+      if ((await readdir(folder.resolve(name)).catch(() => ['none'])).length === 0) await rmdir(folder.resolve(name));
     }
   }
 

@@ -1,13 +1,19 @@
 import { PipelineError } from '../errors.ts';
 import { DOCUMENTS_FORMAT } from '../formats/names.ts';
 import type { Document } from '../records.ts';
+import { gatherFiles } from './gatherFiles.ts';
 import { metaJson } from './metaJson.ts';
-import { checkedFolder } from './shardName.ts';
-import type { ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
+import { checkedFolder, checkedName } from './shardName.ts';
+import type { Artefact, ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
 
 export interface JsonlOptions {
   /** Bytes after which a file ends and the next begins; a line is never divided. Default 64 MiB. */
   readonly fileBytes?: number | undefined;
+  /**
+   * Name of one file in the output folder for the documents of all splits, such as `kept.jsonl`. It is put together when
+   * the last split is done, and takes as much room once more until the run ends; then it takes the place of the others.
+   */
+  readonly into?: string | undefined;
 }
 
 /** Lines are gathered up to this many bytes before they are written. */
@@ -30,34 +36,53 @@ export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Docum
       hint: 'give a whole number of bytes, at least 1',
     });
   }
+  const { into } = options;
+  if (into === undefined) {
+    return {
+      kind: 'jsonl',
+      options: { dir: folder, fileBytes },
+      holds: WRITE_BYTES,
+      open: async (context) => new JsonlWriter(context, { folder, fileBytes, temporary: false }),
+    };
+  }
   return {
     kind: 'jsonl',
-    options: { dir: folder, fileBytes },
+    options: { dir: folder, fileBytes, into: checkedName(into) },
     holds: WRITE_BYTES,
-    open: async (context) => new JsonlWriter(context, folder, fileBytes),
+    open: async (context) => new JsonlWriter(context, { folder, fileBytes, temporary: true }),
+    after: [gatherFiles({ dir: folder, into, info: infoOfAll })],
   };
+}
+
+function infoOfAll(parts: readonly Artefact['info'][]): Artefact['info'] {
+  const documents = parts.reduce((sum, { documents: count }) => sum + (typeof count === 'number' ? count : 0), 0);
+  return { format: DOCUMENTS_FORMAT, documents };
+}
+
+interface JsonlFiles {
+  readonly folder: string;
+  readonly fileBytes: number;
+  readonly temporary: boolean;
 }
 
 class JsonlWriter implements SinkWriter<Document> {
   readonly #context: SinkContext;
-  readonly #dir: string;
-  readonly #fileBytes: number;
+  readonly #files: JsonlFiles;
   #file: ArtefactFile | undefined;
-  #files = 0;
+  #count = 0;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #inFile = { documents: 0, bytes: 0 };
   readonly #counts = { documents: 0, bytes: 0 };
 
-  constructor(context: SinkContext, dir: string, fileBytes: number) {
+  constructor(context: SinkContext, files: JsonlFiles) {
     this.#context = context;
-    this.#dir = dir;
-    this.#fileBytes = fileBytes;
+    this.#files = files;
   }
 
   async write(document: Document): Promise<void> {
     const line = Buffer.from(`${lineOf(document)}\n`);
-    if (this.#inFile.bytes > 0 && this.#inFile.bytes + line.length > this.#fileBytes) await this.#close();
+    if (this.#inFile.bytes > 0 && this.#inFile.bytes + line.length > this.#files.fileBytes) await this.#close();
     this.#pending.push(line);
     this.#pendingBytes += line.length;
     this.#inFile.bytes += line.length;
@@ -74,8 +99,8 @@ class JsonlWriter implements SinkWriter<Document> {
 
   async #flush(): Promise<void> {
     if (this.#pendingBytes === 0) return;
-    const number = String(this.#files).padStart(6, '0');
-    this.#file ??= await this.#context.file(`${this.#dir}/${this.#context.split.id}-${number}.jsonl`);
+    const number = String(this.#count).padStart(6, '0');
+    this.#file ??= await this.#context.file(`${this.#files.folder}/${this.#context.split.id}-${number}.jsonl`);
     await this.#file.write(Buffer.concat(this.#pending, this.#pendingBytes));
     this.#pending = [];
     this.#pendingBytes = 0;
@@ -84,8 +109,9 @@ class JsonlWriter implements SinkWriter<Document> {
   async #close(): Promise<void> {
     await this.#flush();
     const { documents } = this.#inFile;
-    await this.#file?.publish({ format: DOCUMENTS_FORMAT, split: this.#context.split.id, documents });
-    if (this.#file !== undefined) this.#files++;
+    const lasting = this.#files.temporary ? { temporary: true } : {};
+    await this.#file?.publish({ format: DOCUMENTS_FORMAT, split: this.#context.split.id, documents, ...lasting });
+    if (this.#file !== undefined) this.#count++;
     this.#file = undefined;
     this.#inFile = { documents: 0, bytes: 0 };
   }

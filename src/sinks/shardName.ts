@@ -49,3 +49,17 @@ export function checkedFolder(dir: string): string {
   }
   return dir;
 }
+
+const ownFiles = new Set(['plan.json', 'manifest.json', ...ownFolders]);
+
+/**
+ * Checks the name of a file right in the output folder.
+ * @throws PipelineError `BAD_NAME` for a path, a hidden name, or a name that the run itself uses
+ */
+export function checkedName(name: string): string {
+  if (/^[\w-]+(\.[\w-]+)+$/.test(name) && !ownFiles.has(name)) return name;
+  throw new PipelineError(`a sink cannot write a file '${name}'`, {
+    code: 'BAD_NAME',
+    hint: "name one file in the output folder, such as 'kept.jsonl'; not plan.json or manifest.json",
+  });
+}

@@ -1,0 +1,44 @@
+import path from 'node:path';
+import { fileChunks } from '../formats/fileChunks.ts';
+import type { JobStage, TaskContext } from '../run/stages.ts';
+import type { Artefact } from './sink.ts';
+
+export interface GatherOptions {
+  /** Folder of the files of the splits. */
+  readonly dir: string;
+  /** Name of the file in the output folder that they become, in the order of the splits. */
+  readonly into: string;
+  /** What is said of it, from what is said of its parts. */
+  info(parts: readonly Artefact['info'][]): Artefact['info'];
+}
+
+/** One file of the files of all splits, which may go then; for formats whose files can be put one behind the other. */
+export function gatherFiles({ dir, into, info }: GatherOptions): JobStage {
+  return {
+    name: `${dir}/gather`,
+    holds: 4 << 20,
+    files: [into],
+    tasks: async () => ['0'],
+    run: async (context) => {
+      const parts = partsOf(context, dir);
+      const file = await context.file(into);
+      let bytes = 0;
+      for (const part of parts) {
+        for await (const chunk of fileChunks(path.join(context.root, part.path))) {
+          context.signal.throwIfAborted();
+          await file.write(chunk);
+          bytes += chunk.length;
+        }
+      }
+      if (bytes === 0) await file.write(new Uint8Array(0));
+      await file.publish(info(parts.map((part) => part.info)));
+      return { files: parts.length, bytes };
+    },
+  };
+}
+
+function partsOf(job: TaskContext, dir: string): Artefact[] {
+  return job
+    .commitsOf('')
+    .flatMap(({ artefacts }) => artefacts.filter((artefact) => path.posix.dirname(artefact.path) === dir));
+}
