@@ -74,6 +74,7 @@ export interface RunSummary {
  */
 export async function run(definition: Pipeline, options: RunOptions): Promise<RunSummary> {
   const pipeline = { ...built(definition), model: options.model };
+  requireReadable(pipeline);
   const begun = performance.now();
   sharedPool().resize(workersOf(options));
   const signal = options.signal ?? new AbortController().signal;
@@ -119,6 +120,18 @@ export const workersOf = (options: { readonly workers?: number | undefined }): n
 
 const named = (commits: readonly CommitRecord[]): [string, CommitRecord][] =>
   commits.map((commit) => [commit.split, commit]);
+
+function requireReadable({ source, ...rest }: Pipeline): void {
+  const passes = stepsOf({ source, ...rest }).filter((step) => step.kind === 'pass');
+  if (passes.length === 1 || !source.once) return;
+  throw new PipelineError(
+    `'${source.kind}' passes once, and this pipeline reads its input in ${passes.length} passes`,
+    {
+      code: 'READ_ONCE',
+      hint: 'save it to a file and read that',
+    },
+  );
+}
 
 type MemoryOptions = Pick<RunOptions, 'workers' | 'memory'>;
 

@@ -58,6 +58,8 @@ const RESERVED = new Set(['commits', 'rejects']);
  */
 export class SplitRun {
   readonly split: Split;
+  /** See {@link SplitJob}. */
+  readonly pass: string;
   readonly rejects: Rejects;
   stages: LiveStage[] = [];
   readonly tally: SplitTally = {
@@ -81,6 +83,7 @@ export class SplitRun {
   constructor(job: SplitJob) {
     this.#job = job;
     this.split = job.split;
+    this.pass = job.pass;
     this.rejects = new Rejects(job.pipeline.options.onError === 'fail');
   }
 

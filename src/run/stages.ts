@@ -57,13 +57,12 @@ export interface OperatorTraits {
   readonly notes?: ((facts: PlanFacts) => Promise<readonly string[]>) | undefined;
 }
 
-/** What `sluice plan` knows. */
+/** What `sluice plan` knows of the values that reach an operator. */
 export interface PlanFacts {
-  readonly splits: readonly Split[];
-  /** Input bytes of all splits. */
-  readonly bytes: number;
-  /** The first values that reach the operator in some splits spread over all, and how many input bytes those were read from. */
-  sample(splits: number, valuesEach: number): Promise<readonly unknown[]>;
+  /** Values in all splits, by how many bytes those of the sample have; undefined where the sample is empty. */
+  readonly values: number | undefined;
+  /** The first values in some splits, spread over all of them. */
+  readonly sample: readonly unknown[];
 }
 
 const TRAITS = Symbol.for('sluice.operator.v1');

@@ -24,6 +24,8 @@ export interface PlanContext {
 export interface Source<T> {
   readonly kind: string;
   readonly options: JsonValue;
+  /** True of a stream that passes once: a split can be read only once. */
+  readonly once?: boolean | undefined;
   /** Lists the splits in a stable order. Throws SourceError where nothing can be read at all. */
   splits(context: PlanContext): AsyncIterable<Omit<Split, 'id'>>;
   /**

@@ -33,6 +33,7 @@ export function stdin(options: StdinOptions = {}): Source<Document<FileMeta>> {
   let consumed = false;
   return {
     kind: 'stdin',
+    once: true,
     options: { by, maxDocumentBytes },
     async *splits() {
       yield { bytes: 0, spec: { stdin: by } };

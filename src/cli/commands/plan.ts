@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import type { Pipeline } from '../../run/definition.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { listSplits, makeRecipe, stagesOf } from '../../run/plan.ts';
+import { planNotes } from '../../run/planNotes.ts';
 import { planMemory } from '../../run/run.ts';
+import { stepsOf } from '../../run/stages.ts';
 import { bytes, count, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
 import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
@@ -65,9 +67,13 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
     room: memory.rooms[i]?.room,
     holds: stage.holds ?? 0,
   }));
+  const notes = await planNotes(pipeline, splits);
+  const steps = stepsOf(pipeline).map((step) =>
+    step.kind === 'stage' ? step.stage.name : step.name || 'the run proper',
+  );
   const total = splits.reduce((sum, split) => sum + split.bytes, 0);
   if (flags.json) {
-    jsonLine({ ...recipe, rooms: stages.reverse(), memory, splits, left_out: rejects.count });
+    jsonLine({ ...recipe, rooms: stages.reverse(), steps, notes, memory, splits, left_out: rejects.count });
     return;
   }
   const out = (line: string): void => {
@@ -82,6 +88,8 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
     );
   }
   for (const sink of pipeline.sinks) out(`sink     ${sink.kind.padEnd(14)} holds ${bytes(sink.holds)}`);
+  if (steps.length > 1) out(`steps    ${steps.join(', ')}`);
+  for (const note of notes) out(`note     ${note}`);
   for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
   out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${plural(memory.splitsInFlight, 'split')} in flight`);
   out(`splits   ${count(splits.length)}, ${bytes(total)} of input`);

@@ -168,6 +168,13 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
     return;
   }
   counter.see(event);
+  if (event.type === 'stage') {
+    reporter.note(`${event.name}: ${plural(event.tasks, 'task')}`);
+    if (flags.progress === 'json') jsonLine({ event: 'stage', name: event.name, tasks: event.tasks });
+  }
+  if (event.type === 'task' && flags.progress === 'json') {
+    jsonLine({ event: 'task', task: event.record.split, ...event.record.counts });
+  }
   if (event.type === 'retried') {
     const { split, on, reason } = event;
     const where = on === 'cpu' ? 'on the CPU' : 'on a fresh device';

@@ -1,6 +1,14 @@
 import type { RunEvent } from '../../run/run.ts';
 import type { SplitRun } from '../../run/splitRun.ts';
 
+/** What is done before or behind the run proper. */
+export interface StageSnapshot {
+  readonly name: string;
+  /** Tasks, or splits of a pass, that this run has to do and has done. */
+  readonly tasks: number;
+  readonly done: number;
+}
+
 /** A moment of a run; every count is of documents or bytes that this run has dealt with, earlier runs apart. */
 export interface Snapshot {
   readonly seconds: number;
@@ -27,6 +35,8 @@ export interface Snapshot {
   readonly bytes_per_second: number;
   /** 0 once nothing is left to do, null while it cannot be told. */
   readonly eta_seconds: number | null;
+  /** A pass over the splits besides the run proper, or a stage, while one goes on; else null. */
+  readonly step: StageSnapshot | null;
   readonly stages: readonly {
     readonly split: string;
     readonly stage: string;
@@ -50,6 +60,7 @@ export class Counter {
   #earlierRead = 0;
   #committedBytes = 0;
   #splits = { total: 0, committed: 0, earlier: 0 };
+  #step: { name: string; tasks: number; done: number } | null = null;
 
   see(event: RunEvent): void {
     if (event.type === 'planned') {
@@ -65,8 +76,15 @@ export class Counter {
       }
       this.#splits = { total: event.plan.splits.length, committed: 0, earlier: event.committed.size };
       this.#done.rejects = event.plan.left_out;
+    } else if (event.type === 'stage') {
+      this.#step = { name: event.name, tasks: event.tasks, done: 0 };
     } else if (event.type === 'started') {
+      if (event.split.pass === '') this.#step = null;
       this.running.set(event.split.split.id, event.split);
+    } else if (event.type === 'task' || (event.type === 'committed' && event.record.split.includes('/'))) {
+      // a split of a pass is named with the pass before it
+      this.running.delete(event.record.split.slice(event.record.split.lastIndexOf('-') + 1));
+      if (this.#step !== null) this.#step.done++;
     } else if (event.type === 'committed') {
       const { record } = event;
       this.running.delete(record.split);
@@ -83,7 +101,8 @@ export class Counter {
     const seconds = (performance.now() - this.#begun) / 1000;
     const sum = { ...this.#done };
     let read = 0;
-    for (const { tally, rejects, split } of this.running.values()) {
+    for (const { tally, rejects, split, pass } of this.running.values()) {
+      if (pass !== '') continue;
       sum.documents_read += tally.documentsRead;
       sum.documents += tally.documents;
       sum.bytes += tally.bytes;
@@ -109,7 +128,8 @@ export class Counter {
       documents_read_earlier: this.#earlierRead,
       documents_limit: this.#limit,
       bytes_per_second: round(rate),
-      eta_seconds: eta,
+      eta_seconds: this.#step === null ? eta : null,
+      step: this.#step === null ? null : { ...this.#step },
       stages: [...this.running.values()].flatMap((one) =>
         [...one.stages].reverse().map(({ name, inlet, room }) => ({
           split: one.split.id,

@@ -24,7 +24,9 @@ function line(s: Snapshot): string {
   const rooms = s.stages
     .filter((stage) => stage.items > 0)
     .map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
+  const { step } = s;
   return [
+    ...(step === null ? [] : [`${step.name} ${step.done}/${step.tasks}`]),
     `${part} ${s.splits.committed + s.splits.earlier}/${s.splits.total} splits`,
     `${count(s.documents)} documents`,
     bytes(s.bytes),
