@@ -83,11 +83,11 @@ export function similarityBatch<T extends Document | Segment>(
       units<T>(),
       signedWindows<T>(NAME, signing, window),
       mapAsync(
-        async ({ units, signed }: SignedWindow<T>, signal): Promise<GroupedWindow<T>> => {
+        async ({ units, signed }: SignedWindow<T>): Promise<GroupedWindow<T>> => {
           const lengths = Float64Array.from(units, tokensOf);
           const task: GroupTask = { ...signed, lengths, threshold, limits };
           const moved = [signed.signed.buffer, signed.signatures.buffer, signed.keys.buffer, lengths.buffer];
-          return { units, grouping: await pool.run<Grouping>(groupModule, task, moved, signal) };
+          return { units, grouping: await pool.run<Grouping>(groupModule, task, moved) };
         },
         {
           name: `${NAME}.group`,

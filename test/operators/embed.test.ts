@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { filter, map, take } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RecordError } from '../../src/errors.ts';
-import { iterate, monitored, type StageInfo } from '../../src/flow/index.ts';
+import { iterate, monitored, pull, type StageInfo } from '../../src/flow/index.ts';
 import { type EntropyModel, openModel, openOptions } from '../../src/model/index.ts';
 import { sharedModel } from '../../src/model/sharedModels.ts';
 import { embed } from '../../src/operators/embed.ts';
@@ -68,6 +68,14 @@ describe('embed', () => {
       expect(joined(same, part)).toEqual(joined(alone, part));
   });
 
+  it('takes batches, whose segments follow one another as if they had come alone', async () => {
+    const segments = [1500, 10, 0, 300].map((length, i) => segmentOf(prose(length), `d${i}`));
+    const [first, ...others] = segments;
+    const batch = { index: 0, values: others, units: 3, bytes: 310, longest: 300, similarity: 0 };
+    const alone = await all(flowOf(segments).pipe(embed({ model })));
+    expect(await all(pull(() => [[first!, batch]]).pipe(embed({ model })))).toEqual(alone);
+  });
+
   it('leaves states out when nobody asks for them', async () => {
     const [run] = await all(flowOf([segmentOf(prose(10))]).pipe(embed({ model, preNorm: false })));
     expect(run?.preNorm).toBeUndefined();
@@ -114,10 +122,11 @@ describe('embed', () => {
     });
     const runs = iterate(flowOf([segmentOf(prose(2000))]).pipe(embed({ model, device: 'cpu', pieceBytes: 5 })));
     await runs.next();
-    // the room is full of what nobody takes
-    await vi.waitUntil(() => counts.pieces === 256, { timeout: 10_000 });
+    // the room is full of what nobody takes; on a busy machine the piece that was taken had left it before it was full
+    await vi.waitUntil(() => counts.pieces >= 256, { timeout: 10_000 });
     await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(counts).toEqual({ pieces: 256, ended: 0 });
+    expect(counts.pieces).toBeLessThanOrEqual(257);
+    expect(counts.ended).toBe(0);
     await runs.return?.();
     await vi.waitUntil(() => counts.ended === 1);
     spy.mockRestore();

@@ -18,7 +18,7 @@ interface Run {
 }
 
 /** A document shorter than this part of the longest of its run begins another one, where padding counts. */
-const ALIKE_LENGTH = 0.8;
+const ALIKE_LENGTH = 0.65;
 /** Runs that are tried, beyond one that does not fit, to fill a batch. */
 const LOOK_AHEAD = 256;
 

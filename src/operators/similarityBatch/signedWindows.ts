@@ -57,17 +57,16 @@ export function signedBytes({ components, banding }: Required<SignerOptions>): n
   return 4 * (components ?? 0) + 8 * (banding?.bands ?? 0) + 1;
 }
 
-function signing<T>(
-  options: SignerOptions,
-): (units: readonly Unit<T>[], signal: AbortSignal) => Promise<SignedWindow<T>> {
+function signing<T>(options: SignerOptions): (units: readonly Unit<T>[]) => Promise<SignedWindow<T>> {
   const pool = sharedPool();
   /** Buffers that came back: at most one for each task at work. */
   const spare: ArrayBuffer[] = [];
-  return async (units, signal) => {
+  return async (units) => {
     const documents = units.map(({ parts }) => (parts.length === 1 ? parts[0] : undefined) ?? Buffer.concat(parts));
     const { bytes, offsets } = packDocuments(documents, spare.pop());
     const task: SignTask = { bytes, offsets, options };
-    const [signed] = await pool.run<readonly [SignResult]>(signModule, [task], [bytes.buffer, offsets.buffer], signal);
+    // takes milliseconds, and to abort it would end the thread
+    const [signed] = await pool.run<readonly [SignResult]>(signModule, [task], [bytes.buffer, offsets.buffer]);
     const { buffer } = signed.bytes;
     if (buffer.byteLength <= 2 * SIGN_BATCH.bytes) spare.push(buffer);
     return { units, signed: withoutDocuments(signed) };
