@@ -36,6 +36,13 @@ const kernels = [
     // 4 MiB of its own, used at fixed addresses
     options: ['--initialMemory=64', '--maximumMemory=64', '--enable=simd,bulk-memory'],
   },
+  {
+    source: 'tools/wasm/projections.as.ts',
+    module: 'src/lsh/projectionsWasm.ts',
+    name: 'projectionsWasm',
+    // grown from outside to what the normals and a batch of vectors take
+    options: ['--initialMemory=1', '--enable=simd'],
+  },
 ];
 
 for (const { source, module, name, options } of kernels) {
