@@ -29,19 +29,20 @@ export class Pool {
     return this.#threads;
   }
 
-  /** Runs the default export of a worker module on one task. Buffers in `move` change hands. */
+  /**
+   * Runs the default export of a worker module on one task. Buffers in `move` change hands.
+   * @param signal nobody waits for the result any more once it is aborted; a task that has begun ends where it is, since
+   *   a thread that is ended while it answers fails the whole process
+   */
   run<R>(module: string, task: unknown, move: readonly ArrayBuffer[] = [], signal?: AbortSignal): Promise<R> {
-    const done = this.#piscina.run(task, {
-      filename: module,
-      transferList: [...move],
-      ...(signal === undefined ? {} : { signal }),
-    }) as Promise<R>;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const done = this.#piscina.run(task, { filename: module, transferList: [...move] }) as Promise<R>;
     this.#inHand.add(done);
     const forget = (): void => {
       this.#inHand.delete(done);
     };
     done.then(forget, forget);
-    return done;
+    return signal === undefined ? done : unlessAborted(done, signal);
   }
 
   /** Uses this many threads for tasks to come; those in hand finish where they are. */
@@ -75,6 +76,14 @@ export class Pool {
       ...(this.#heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: this.#heapMb } }),
     });
   }
+}
+
+function unlessAborted<R>(done: Promise<R>, signal: AbortSignal): Promise<R> {
+  return new Promise<R>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    done.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** The path of a worker module beside the caller, in the caller's own form: `.ts` from a checkout, `.js` when built. */

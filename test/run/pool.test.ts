@@ -44,6 +44,21 @@ describe('Pool', () => {
     );
   });
 
+  it('lets nobody wait for a task that is aborted, which ends where it is and harms no other', async () => {
+    const one = pool(1);
+    const waits = Array.from({ length: 20 }, (_, i) => 5 * (i % 3));
+    for (const wait of waits) {
+      const abort = new AbortController();
+      const aborted = one.run<Result>(module, task('gone', wait), [], abort.signal);
+      const after = one.run<Result>(module, task('after', 0));
+      setTimeout(() => abort.abort(new Error('enough')), wait);
+      await Promise.race([aborted.catch((error: Error) => expect(error.message).toBe('enough')), after]);
+      expect(await after).toHaveLength(1);
+    }
+    const late = AbortSignal.abort(new Error('too late'));
+    await expect(one.run(module, task('never', 0), [], late)).rejects.toThrow('too late');
+  });
+
   it('rejects a task whose worker throws, and goes on', async () => {
     const one = pool(1);
     await expect(one.run(module, task('!', 0))).rejects.toThrow('no worker can take');
