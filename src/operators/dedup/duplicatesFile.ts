@@ -6,15 +6,17 @@ import type { ArtefactFile } from '../../sinks/sink.ts';
 /** A document that was dropped, and the one that was kept in its place. */
 export interface Duplicate {
   readonly id: string;
-  /** Id of the document that is kept: the first of the cluster in the order of the source. */
+  /** Id of a document that is kept: the first in the order of the source that it is like. */
   readonly duplicate_of: string;
   /**
    * Similarity of the two: 1 where their bytes are equal. Where the one that is kept is only alike by way of another
    * duplicate, or has been forgotten, similarity to that other one.
    */
   readonly similarity: number;
-  /** Number of the kept document, counted from 0 in the order of the source. */
+  /** Number of the first document of the cluster, which is kept, counted from 0 in the order of the source. */
   readonly cluster: number;
+  /** Clusters that it is like as well, so that they are one with this one from here on: lines before this one do not know. */
+  readonly joins?: readonly number[];
   /** `exact`: the bytes are equal. */
   readonly kind: 'exact' | 'near';
   readonly uri: string;

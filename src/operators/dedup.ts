@@ -1,0 +1,68 @@
+import { defer, type OperatorFunction } from 'rxjs';
+import { mapAsync, transduce } from '../flow/index.ts';
+import type { Document, Segment } from '../records.ts';
+import { currentRun } from '../run/context.ts';
+import { type Decided, decided } from './dedup/decided.ts';
+import { type Duplicate, DuplicatesFile, WRITE_BYTES } from './dedup/duplicatesFile.ts';
+import { type DedupOptions, dedupSettings } from './dedup/settings.ts';
+import { signed } from './dedup/signed.ts';
+import { units } from './units.ts';
+
+export type { Duplicate } from './dedup/duplicatesFile.ts';
+export type { DedupOptions } from './dedup/settings.ts';
+
+const ROOM = { items: 4, bytes: 4 << 20 };
+
+/**
+ * Drops documents that are like one that came before, within the latest ones of the same split: those with the same bytes,
+ * and, unless told otherwise, those whose sets of shingles are at least `threshold` alike (Jaccard). Of a cluster the
+ * first in the order of the source is kept. Takes documents, or segments: all segments of a document are one, and go or
+ * stay together.
+ *
+ * Alike documents are found by MinHash: signatures of 100 components, cut into 20 bands of 5 rows, of which a pair must
+ * share one; `sluice plan` prints how likely that is. What is found is verified before it is dropped, so a pair of unlike
+ * documents is dropped about never, and an alike one may be missed. A document like an earlier one is dropped whatever
+ * became of that one. Documents shorter than a shingle are nobody's duplicate, not even where they are equal.
+ *
+ * The window holds 100,000 documents, some 50 MB; see {@link DedupOptions}. A document that has left it is forgotten: the
+ * next one like it is kept.
+ *
+ * In a run, dropped documents are listed in `duplicates/<split>.jsonl`, a {@link Duplicate} a line, and counted in the
+ * commit; elsewhere `onDuplicate` hears of them. The result is the same for any number of workers.
+ *
+ *     documents.pipe(dedup({ threshold: 0.8 }))
+ *     documents.pipe(dedup({ near: false, onDuplicate: ({ id, duplicate_of }) => log(id, duplicate_of) }))
+ *
+ * @throws PipelineError `BAD_THRESHOLD`, `BAD_BANDS`, `BAD_COMPONENTS`, `BAD_SHINGLE`, `BAD_WINDOW`, `BAD_FOLDER`,
+ *   `BAD_OPTION`, at once
+ */
+export function dedup<T extends Document | Segment>(options: DedupOptions = {}): OperatorFunction<T, T> {
+  const settings = dedupSettings(options);
+  const { onDuplicate } = options;
+  return (source) =>
+    defer(() => {
+      const output = currentRun()?.output;
+      const file = output === undefined ? undefined : new DuplicatesFile(output, settings.dir);
+      const tell = async ({ kept, duplicates }: Decided<T>): Promise<readonly T[]> => {
+        for (const duplicate of duplicates) {
+          await file?.write(duplicate);
+          await onDuplicate?.(duplicate);
+        }
+        return kept;
+      };
+      const hasListener = file !== undefined || onDuplicate !== undefined;
+      return source.pipe(
+        units<T>(),
+        signed<T>(settings),
+        decided<T>(settings),
+        mapAsync((some: Decided<T>) => (some.duplicates.length > 0 && hasListener ? tell(some) : some.kept), {
+          name: 'dedup.duplicates',
+          room: ROOM,
+          sizeOf: ({ bytes }) => bytes,
+          least: 1 << 20,
+          holds: WRITE_BYTES,
+        }),
+        transduce(() => ({ next: (kept: readonly T[]) => kept })),
+      );
+    });
+}
