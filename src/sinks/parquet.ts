@@ -15,7 +15,7 @@ export interface ParquetOptions {
   readonly columns?: TypedColumns | undefined;
   /** Bytes after which a file ends and the next begins, before compression. Default 256 MiB. */
   readonly fileBytes?: number | undefined;
-  /** Bytes of a row group before compression; one is in memory at a time. Default 32 MiB. */
+  /** Bytes of a row group before compression; one is in memory at a time. Default 16 MiB. */
   readonly rowGroupBytes?: number | undefined;
   /**
    * Default `zstd`: smaller than `snappy` and written faster. The bytes of `zstd` and `gzip` files depend on the release
@@ -31,18 +31,21 @@ const codecs = {
   none: 'UNCOMPRESSED',
 } as const satisfies Record<string, CompressionCodec>;
 
-/** Rows as they were gathered; the same encoded; and the values that stand for them meanwhile. */
-const COPIES = 3;
-/** A page being encoded and compressed, and the table of contents. */
-const BESIDES = 8 << 20;
+/**
+ * Rows as they were gathered, the objects that stand for them while they are encoded, pages before and after
+ * compression, and what of all this is not collected yet: measured.
+ */
+const COPIES = 6;
+/** What does not grow with row groups. */
+const BESIDES = 32 << 20;
 
 /**
  * Writes documents as Parquet, `<dir>/<split>-<n>.parquet`, losslessly: `id`, `uri`, the bytes as `text` where they are
- * valid UTF-8 (the whole document, one NUL more or less included) and else as `bytes`, `modality`, the position in the
- * source (`ordinal`, `byte`, `line`, `row`, `member`, `record_part`), and `meta` as JSON with sorted keys. What a document
- * does not have is null. docs/output.md has the types.
+ * valid UTF-8 and else as `bytes`, `modality`, the position in the source (`ordinal`, `byte`, `line`, `row`, `member`,
+ * `record_part`), and `meta` as JSON with sorted keys. What a document does not have is null. docs/output.md has the types.
+ * Half of a surrogate pair, which UTF-8 cannot say, becomes U+FFFD in an id or uri.
  *
- * Row groups and files are cut by the bytes of ids, uris, contents and metadata, and 512 for each document. A document is
+ * Row groups and files are cut by the bytes of ids, uris, contents and metadata, and 1024 for each document. A document is
  * never divided: one that is larger than a row group has one to itself, and is in memory about four times meanwhile.
  *
  *     parquet('documents', { columns: { lang: 'string', score: 'double?' } })
@@ -54,7 +57,7 @@ const BESIDES = 8 << 20;
  */
 export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document> {
   const folder = checkedFolder(dir);
-  const { columns = {}, fileBytes = 256 << 20, rowGroupBytes = 32 << 20, compression = 'zstd' } = options;
+  const { columns = {}, fileBytes = 256 << 20, rowGroupBytes = 16 << 20, compression = 'zstd' } = options;
   requireBytes('fileBytes', 'BAD_FILE_BYTES', fileBytes);
   requireBytes('rowGroupBytes', 'BAD_ROW_GROUP_BYTES', rowGroupBytes);
   if (!Object.hasOwn(codecs, compression)) {

@@ -238,11 +238,11 @@ describe('parquet sink', () => {
       (await written(all, options)).files.map((file) =>
         metadataOf(file).row_groups.map(({ num_rows }) => Number(num_rows)),
       );
-    // Each document counts 512 bytes besides its content, id, uri and metadata.
+    // Each document counts 1024 bytes besides its content, id, uri and metadata.
     expect(await groups({})).toEqual([[5]]);
-    expect(await groups({ rowGroupBytes: 1300 })).toEqual([[1, 1, 2, 1]]);
-    expect(await groups({ fileBytes: 1300 })).toEqual([[1], [1], [2], [1]]);
-    expect(await groups({ rowGroupBytes: 1, fileBytes: 4300 })).toEqual([
+    expect(await groups({ rowGroupBytes: 2300 })).toEqual([[1, 1, 2, 1]]);
+    expect(await groups({ fileBytes: 2300 })).toEqual([[1], [1], [2], [1]]);
+    expect(await groups({ rowGroupBytes: 1, fileBytes: 5200 })).toEqual([
       [1, 1],
       [1, 1, 1],
     ]);
@@ -461,7 +461,7 @@ describe('a run with a parquet sink', () => {
     const pipeline = () =>
       definePipeline('documents', numbers([30, 0, 7]))
         .pipe(map((document) => document))
-        .to(parquet('documents', { rowGroupBytes: 8000, fileBytes: 12_000, compression: 'snappy' }));
+        .to(parquet('documents', { rowGroupBytes: 8000, fileBytes: 25_000, compression: 'snappy' }));
     const folder = await temporaryFolder();
     const outputs = [path.join(folder, '1'), path.join(folder, '2')];
     for (const [i, output] of outputs.entries()) await run(pipeline(), { output, workers: i + 1 });

@@ -10,7 +10,7 @@ export type ColumnValues =
   | { readonly scalars: readonly (number | bigint | boolean | null)[] };
 
 /** Counted for each row besides the bytes in it: its numbers, and the objects that stand for it while it is encoded. */
-const ROW_BYTES = 512;
+const ROW_BYTES = 1024;
 
 /** What a row counts as when row groups and files are cut. */
 export function rowBytes(cells: readonly Cell[]): number {
