@@ -1,5 +1,6 @@
 export { moving, workerModule } from '../run/pool.ts';
 export { type DedupOptions, type Duplicate, dedup } from './dedup.ts';
+export { type DedupVectorsOptions, dedupVectors } from './dedupVectors.ts';
 export { type EmbedOptions, embed } from './embed.ts';
 export { type InWorkersOptions, inWorkers, type WorkerFunction } from './inWorkers.ts';
 export { type PatchOptions, patch } from './patch.ts';

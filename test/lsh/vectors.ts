@@ -11,7 +11,7 @@ export function randomVector(normal: () => number, dim: number): Float32Array {
   return Float32Array.from({ length: dim }, normal);
 }
 
-/** Two vectors with about this cosine; take the exact one from {@link cosine}. */
+/** Two vectors of one length with about this cosine; take the exact one from {@link cosine}. */
 export function vectorPair(normal: () => number, dim: number, wanted: number): [Float32Array, Float32Array] {
   const a = randomVector(normal, dim);
   const b = randomVector(normal, dim);
@@ -19,7 +19,7 @@ export function vectorPair(normal: () => number, dim: number, wanted: number): [
   const [sizeA, sizeB] = [size(a), size(b)];
   const upright = Math.sqrt(1 - part ** 2);
   const sine = Math.sqrt(1 - wanted ** 2);
-  const turned = a.map((x, i) => (x / sizeA) * wanted + (((b[i] ?? 0) / sizeB - (x / sizeA) * part) / upright) * sine);
+  const turned = a.map((x, i) => wanted * x + (sizeA * sine * ((b[i] ?? 0) / sizeB - (x / sizeA) * part)) / upright);
   return [a, turned];
 }
 
