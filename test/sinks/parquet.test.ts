@@ -277,6 +277,22 @@ describe('parquet sink', () => {
     }
   });
 
+  it('writes half of a surrogate pair as the replacement character, and escaped in meta', async () => {
+    const document = { ...documentOf(Buffer.from('x'), 0, { a: '\ud800' }), id: 'a\udfff' };
+    const { files } = await written([document]);
+    expect(files.flatMap(rowsOf)).toMatchObject([{ id: 'a\ufffd', meta: '{"a":"\\ud800"}' }]);
+  });
+
+  it('names the order of typed columns among its options, for files depend on it', () => {
+    const { options } = parquet('documents', { columns: { b: 'string', a: 'int64?' } });
+    expect(options).toMatchObject({
+      columns: [
+        ['b', 'string'],
+        ['a', 'int64?'],
+      ],
+    });
+  });
+
   it('says what wrote a file, when to nobody, and what its columns mean', async () => {
     const { files } = await written([documentOf(Buffer.from('a'))]);
     const { created_by, key_value_metadata, schema } = metadataOf(files[0]!);
