@@ -94,6 +94,7 @@ function release(values: readonly ColumnValues[]): void {
   for (const value of values) if ('bytes' in value) value.bytes.buffer.transfer(0);
 }
 
+/** Pieces from this size on are kept instead of copied. */
 const LARGE = 64 << 10;
 
 /** Gathers what is written without joining it: pages are kept as they come, what lies between them is copied. */
