@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { map } from 'rxjs';
 import { definePipeline } from 'sluice';
 import { describe, expect, it } from 'vitest';
-import { iterate, pull } from '../../src/flow/index.ts';
+import { iterate, monitored, pull, type StageInfo } from '../../src/flow/index.ts';
+import { bandingForCosine } from '../../src/lsh/projections.ts';
 import { type DedupVectorsOptions, dedupVectors } from '../../src/operators/dedupVectors.ts';
 import { embed } from '../../src/operators/embed.ts';
 import { patch } from '../../src/operators/patch.ts';
@@ -191,6 +192,18 @@ describe('dedupVectors of vectors as they are', () => {
     expect(most).toBeLessThan(145);
   });
 
+  it('judges a document that breaks off by what came of it', async () => {
+    const normal = randomNormals(13);
+    const [a, b] = [randomVector(normal, DIM), randomVector(normal, DIM)];
+    const broken = patchesOf('broken', [a, a, a, a], { perValue: 2 }).slice(0, 1);
+    const parts = (id: string, vector: Float32Array): Patches[] =>
+      patchesOf(id, Array(9).fill(vector), { perValue: 2 });
+    const { kept, duplicates, values } = await deduplicated([...broken, ...parts('b', b), ...parts('a', a)], plain);
+    expect(kept).toEqual(['broken', 'b']);
+    expect(values).toHaveLength(6);
+    expect(duplicates).toMatchObject([{ id: 'a', duplicate_of: 'broken', similarity: 1 }]);
+  });
+
   it('gives the same however documents are cut into values', async () => {
     const normal = randomNormals(9);
     const documents = Array.from({ length: 90 }, (_, i) => {
@@ -260,6 +273,36 @@ describe('dedupVectors in a whitened space', () => {
     });
     expect((await deduplicated(few)).kept).toEqual(['0', '1', '2']);
     expect((await deduplicated([])).kept).toEqual([]);
+  });
+});
+
+describe('dedupVectors in a plan', () => {
+  it('declares what it holds, and everything that decides its output', async () => {
+    const stages: StageInfo[] = [];
+    const monitor = {
+      strict: false,
+      stage: (info: StageInfo) => {
+        stages.push(info);
+        return { room: info.room, watch: () => {} };
+      },
+    };
+    const options = { threshold: 0.8, window: { documents: 50, bytes: 5e6 }, holdBytes: 1e6, headBytes: 4096 };
+    monitored(monitor, () =>
+      pull<Patches>(() => [])
+        .pipe(dedupVectors(options))
+        .subscribe(),
+    );
+    const stage = stages.find(({ name }) => name === 'dedupVectors');
+    expect(stage?.holds).toBeGreaterThan(6e6);
+    expect(stage?.options).toEqual({
+      ...options,
+      space: 'whitened',
+      bits: 512,
+      banding: bandingForCosine(0.8, 512),
+      verify: 'exact',
+      leastBytes: 64,
+      dir: 'duplicates-vectors',
+    });
   });
 });
 

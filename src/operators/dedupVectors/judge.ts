@@ -34,7 +34,7 @@ interface Open<M extends Meta> {
  */
 export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
   readonly #settings: DedupVectorsSettings;
-  #judged: { readonly space: Space; readonly window: VectorWindow } | undefined;
+  #memory: { readonly space: Space; readonly window: VectorWindow } | undefined;
   /** In order; only the last one may not have ended. */
   #waiting: Open<M>[] = [];
   #held = 0;
@@ -77,9 +77,9 @@ export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
     const { document } = value.segment;
     requireEmbeddings(value);
     const { dim } = value;
-    if (this.#judged === undefined) {
+    if (this.#memory === undefined) {
       const space = this.#settings.space === 'plain' ? new PlainSpace() : new WhitenedSpace(dim);
-      this.#judged = { space, window: new VectorWindow(this.#settings, dim, space) };
+      this.#memory = { space, window: new VectorWindow(this.#settings, dim, space) };
     }
     const state = new MeanState(dim, this.#settings.headBytes);
     const number = this.#number++;
@@ -101,8 +101,8 @@ export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
   }
 
   #judgeWaiting(roomIsFull: boolean): Judged<M>[] | undefined {
-    if (this.#judged === undefined) return undefined;
-    const { space } = this.#judged;
+    if (this.#memory === undefined) return undefined;
+    const { space } = this.#memory;
     if (!space.ready) {
       if (!roomIsFull && this.#complete < FIRST_DOCUMENTS) return undefined;
       for (const open of this.#waiting) this.#learn(open);
@@ -117,6 +117,7 @@ export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
       count++;
     }
     this.#waiting = this.#waiting.slice(count);
+    if (this.#waiting.length > 0) this.#verdict = 'open';
     return results;
   }
 
@@ -128,8 +129,8 @@ export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
 
   #duplicate(open: Open<M>): Duplicate | undefined {
     const { document, number, state } = open;
-    if (this.#judged === undefined || state.bytes < this.#settings.leastBytes) return undefined;
-    const { space, window } = this.#judged;
+    if (this.#memory === undefined || state.bytes < this.#settings.leastBytes) return undefined;
+    const { space, window } = this.#memory;
     const placed = window.place(state.mean());
     const like = window.find(placed);
     if (like === undefined) {
@@ -150,7 +151,7 @@ export class Judge<M extends Meta> implements Step<Patches<M>, Judged<M>> {
   #learn(open: Open<M>): void {
     if (open.learned || open.state.bytes < this.#settings.leastBytes) return;
     open.learned = true;
-    this.#judged?.space.learn(open.state.windows());
+    this.#memory?.space.learn(open.state.windows());
   }
 }
 
