@@ -32,7 +32,8 @@ export async function clearOutput(folder: OutputFolder): Promise<void> {
   const { sinks = [], stages = [] } = await rawPlan(folder.root);
   for (const { options } of [...sinks, ...stages]) {
     add(names, options?.dir);
-    add(names, options?.into);
+    add(names, options?.index);
+    for (const file of [options?.into].flat()) add(names, file);
   }
   for (const name of await readdir(folder.resolve('commits'), { recursive: true }).catch(() => [])) {
     const commit = await parsed<{ artefacts?: { path?: unknown }[] }>(folder.resolve(`commits/${name}`));
@@ -51,7 +52,7 @@ function add(names: Set<string>, name: unknown): void {
 }
 
 interface RawPart {
-  readonly options?: { readonly dir?: unknown; readonly into?: unknown } | null;
+  readonly options?: { readonly dir?: unknown; readonly index?: unknown; readonly into?: unknown } | null;
 }
 
 interface RawPlan {

@@ -5,17 +5,21 @@ import { bandingFor } from '../../lsh/sCurve.ts';
 import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../../lsh/signature.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
+import type { ReportFiles } from './corpus/stages.ts';
 import type { Duplicate } from './duplicatesFile.ts';
 import { type WindowLimit, type WindowSize, windowSize } from './windowSize.ts';
 
 export interface DedupOptions {
-  /** `split`: within each split, as documents stream by. Default: `split`. */
-  readonly scope?: 'split' | undefined;
-  /** The least similarity of duplicates, between 0 and 1. Default: 0.5. */
+  /**
+   * `split`: within each split, as documents stream by. `corpus`: across all splits, in a run, which then reads its input
+   * twice; it keeps signatures and keys in files and 4 bytes of memory for each document. Default: `split`.
+   */
+  readonly scope?: 'split' | 'corpus' | undefined;
+  /** The least similarity of duplicates, between 0 and 1. Default: 0.5; in a corpus 0.7. */
   readonly threshold?: number | undefined;
-  /** Default: 20 bands of 5 rows; where a threshold is given, the one that misses few pairs above it. */
+  /** Default: 20 bands of 5 rows, in a corpus 14 of 8; where a threshold is given, the one that misses few pairs above it. */
   readonly banding?: Banding | undefined;
-  /** Numbers in a signature. Default: 100, or as many as the banding needs. */
+  /** Numbers in a signature. Default: 100, in a corpus 112; or as many as the banding needs. */
   readonly components?: number | undefined;
   /** What documents are compared by. One that is shorter than a shingle is nobody's duplicate. Default: five bytes. */
   readonly shingle?: Shingle | undefined;
@@ -27,39 +31,63 @@ export interface DedupOptions {
    * by signature all the same. Default: `signature`.
    */
   readonly verify?: 'signature' | 'jaccard' | undefined;
-  /** How many documents a document is compared with, in items and in memory. */
+  /** How many documents a document is compared with, in items and in memory. Not for a corpus. */
   readonly window?: WindowLimit | undefined;
+  /** For a corpus alone. */
+  readonly corpus?: CorpusFiles | undefined;
   /** Folder of `<dir>/<split>.jsonl` in the output of a run. Default: `duplicates`. */
   readonly dir?: string | undefined;
   /** Called for each document that is dropped, in order, and awaited: for flows without a run. */
   readonly onDuplicate?: ((duplicate: Duplicate) => void | Promise<void>) | undefined;
 }
 
+export interface CorpusFiles {
+  /** Output folder of an earlier run that kept its index: its documents come before all of this one. Default: none. */
+  readonly against?: string | undefined;
+  /** Folder of signatures, keys and clusters in the output, there and here. Default: `dedup`. */
+  readonly index?: string | undefined;
+  /** Leave it there, some 450 bytes for each document, for corpora that come later. Default: true. */
+  readonly keepIndex?: boolean | undefined;
+  /** Names of files in the output folder for what is found in all splits. Default: none; `dedup/report-0.*` has the rest. */
+  readonly files?: ReportFiles | undefined;
+}
+
 /** What decides the result, with every default in place. Plain data. */
 export interface DedupSettings {
-  readonly scope: 'split';
+  readonly scope: 'split' | 'corpus';
   readonly threshold: number;
   readonly banding: Banding;
   readonly components: number;
   readonly shingle: Shingle;
   readonly near: boolean;
   readonly verify: 'signature' | 'jaccard';
+  /** Of a corpus: everything. */
   readonly window: WindowSize;
   readonly dir: string;
 }
 
 /** A pair that is missed is lost, one too many is verified and dropped. */
 const MISSED = 4;
-const DEFAULT_THRESHOLD = 0.5;
+
+/** What suits a window of documents does not suit a corpus, where unrelated ones meet by chance. */
+const DEFAULTS = {
+  split: { threshold: 0.5, banding: DEFAULT_BANDING, components: DEFAULT_COMPONENTS },
+  corpus: { threshold: 0.7, banding: { bands: 14, rows: 8 }, components: 112 },
+} as const;
+
+const EVERYTHING: WindowSize = { documents: 2 ** 32 - 2, bytes: 0 };
 
 /**
  * @throws PipelineError `BAD_THRESHOLD`, `BAD_BANDS`, `BAD_COMPONENTS`, `BAD_SHINGLE`, `BAD_WINDOW`, `BAD_FOLDER`, or
  *   `BAD_OPTION` for a `scope` or `verify` that does not exist
  */
 export function dedupSettings(options: DedupOptions = {}): DedupSettings {
-  const { scope = 'split', threshold = DEFAULT_THRESHOLD, shingle = DEFAULT_SHINGLE } = options;
+  const { scope = 'split', shingle = DEFAULT_SHINGLE } = options;
   const { near = true, verify = 'signature', dir = 'duplicates' } = options;
-  requireOneOf('scope', scope, ['split']);
+  requireOneOf('scope', scope, ['split', 'corpus']);
+  requireFor(scope, options);
+  const defaults = DEFAULTS[scope];
+  const { threshold = defaults.threshold } = options;
   requireOneOf('verify', verify, ['signature', 'jaccard']);
   if (!(threshold > 0 && threshold < 1)) {
     throw new PipelineError(`dedup: documents cannot be duplicates from a similarity of ${threshold} on`, {
@@ -68,9 +96,11 @@ export function dedupSettings(options: DedupOptions = {}): DedupSettings {
     });
   }
   requireShingle(shingle);
-  const components = options.components ?? componentsFor(options.banding);
+  const components = options.components ?? componentsFor(options.banding, defaults.components);
   requireComponents(components);
-  const banding = options.banding ?? defaultBanding(options.threshold, components);
+  const fits = components >= defaults.banding.bands * defaults.banding.rows;
+  const usual = options.threshold === undefined && fits;
+  const banding = options.banding ?? (usual ? defaults.banding : bandingFor(threshold, components, MISSED));
   requireBanding(banding, components);
   return {
     scope,
@@ -80,21 +110,27 @@ export function dedupSettings(options: DedupOptions = {}): DedupSettings {
     shingle: { of: shingle.of, length: shingle.length },
     near,
     verify,
-    window: windowSize(options.window ?? {}, { near, verify, banding, components }),
+    window: scope === 'corpus' ? EVERYTHING : windowSize(options.window ?? {}, { near, verify, banding, components }),
     dir: checkedFolder(dir),
   };
 }
 
 /** What is no banding is told by `requireBanding`. */
-function componentsFor(banding: Banding | undefined): number {
+function componentsFor(banding: Banding | undefined, usual: number): number {
   const needed = banding === undefined ? 0 : banding.bands * banding.rows;
-  return Number.isInteger(needed) ? Math.max(DEFAULT_COMPONENTS, needed) : DEFAULT_COMPONENTS;
+  return Number.isInteger(needed) ? Math.max(usual, needed) : usual;
 }
 
-function defaultBanding(threshold: number | undefined, components: number): Banding {
-  const fits = components >= DEFAULT_BANDING.bands * DEFAULT_BANDING.rows;
-  if (threshold === undefined && fits) return DEFAULT_BANDING;
-  return bandingFor(threshold ?? DEFAULT_THRESHOLD, components, MISSED);
+function requireFor(scope: 'split' | 'corpus', { window, corpus }: DedupOptions): void {
+  const other = scope === 'split' ? corpus : window;
+  if (other === undefined) return;
+  throw new PipelineError(
+    scope === 'split' ? "dedup: there is a corpus only with scope 'corpus'" : 'dedup: a corpus has no window',
+    {
+      code: 'BAD_OPTION',
+      hint: scope === 'split' ? "add { scope: 'corpus' }" : 'leave it out: all documents are compared',
+    },
+  );
 }
 
 function requireOneOf(option: string, value: string, known: readonly string[]): void {

@@ -7,6 +7,7 @@ import { currentRun, type SplitOutput } from '../../../run/context.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import { type Unit, units } from '../../units.ts';
 import { type Duplicate, DuplicatesFile } from '../duplicatesFile.ts';
+import type { DedupOptions, DedupSettings } from '../settings.ts';
 import { indexHash } from './indexFile.ts';
 import type { Found, LookupResult, LookupTask } from './lookupBatch.ts';
 import type { CorpusOptions } from './stages.ts';
@@ -15,12 +16,6 @@ const lookupModule = workerModule(import.meta.url, './lookupBatch');
 
 /** Units that are looked up at once. */
 const BATCH = { items: 256, bytes: 1 << 20 };
-
-export interface FilterOptions extends CorpusOptions {
-  /** What is part of the run's digest. */
-  readonly decisive: object;
-  readonly onDuplicate?: ((duplicate: Duplicate) => void | Promise<void>) | undefined;
-}
 
 interface Batch<T> {
   readonly first: number;
@@ -34,7 +29,13 @@ interface Looked<T> {
 }
 
 /** The run proper of a corpus: what its stages found out decides which documents pass. */
-export function corpusFilter<T extends Document | Segment>(options: FilterOptions): OperatorFunction<T, T> {
+export function corpusFilter<T extends Document | Segment>(
+  options: CorpusOptions,
+  { window: _, ...settings }: DedupSettings,
+  onDuplicate: DedupOptions['onDuplicate'],
+): OperatorFunction<T, T> {
+  const { index, keepIndex, files } = options;
+  const decisive = { ...settings, index, keepIndex, into: files && Object.values(files) };
   return (source) =>
     new Observable<T>((out) => {
       const output = currentRun()?.output;
@@ -53,14 +54,14 @@ export function corpusFilter<T extends Document | Segment>(options: FilterOption
             least: BATCH.bytes,
             sizeOf: bytesIn,
             holds: 2 * BATCH.bytes,
-            options: options.decisive,
+            options: decisive,
             identify: async () => (against === undefined ? null : { against: indexHash(against) }),
           }),
           mapAsync(
             async ({ kept, duplicates }: Looked<T>) => {
               for (const duplicate of duplicates) {
                 await file?.write(duplicate);
-                await options.onDuplicate?.(duplicate);
+                await onDuplicate?.(duplicate);
                 if (duplicate.kind === 'exact') counts.duplicates_exact++;
               }
               counts.kept += kept.length;

@@ -7,6 +7,8 @@ import type { CorpusPart, CorpusSettings } from '../../../lsh/corpus/parts.ts';
 import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyPairs.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import { commitName, type JobStage, type JobView, type Preparation, type TaskContext } from '../../../run/stages.ts';
+import { checkedFolder, checkedName } from '../../../sinks/shardName.ts';
+import type { CorpusFiles, DedupSettings } from '../settings.ts';
 import {
   type Against,
   type Corpus,
@@ -41,6 +43,21 @@ export interface ReportFiles {
   readonly duplicates: string;
   readonly clusters: string;
   readonly report: string;
+}
+
+/** Throws PipelineError `BAD_FOLDER` or `BAD_NAME`. */
+export function corpusOptions(settings: DedupSettings, files: CorpusFiles = {}): CorpusOptions {
+  const { shingle, components, banding, threshold, near, verify, dir } = settings;
+  const index = checkedFolder(files.index ?? 'dedup');
+  for (const name of Object.values(files.files ?? {})) checkedName(name);
+  return {
+    settings: { shingle, components, banding, threshold, near, verify },
+    index,
+    keepIndex: files.keepIndex ?? true,
+    against: files.against === undefined ? undefined : path.resolve(files.against, index),
+    files: files.files,
+    dir,
+  };
 }
 
 /** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */

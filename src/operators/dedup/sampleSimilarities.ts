@@ -1,0 +1,28 @@
+import { jaccard } from '../../lsh/jaccard.ts';
+import type { Shingle } from '../../lsh/shingle.ts';
+
+const PAIRS = 1000;
+/** Of a document: what lies behind tells no more. */
+const MOST_BYTES = 32 << 10;
+/** What is more alike is no unrelated pair. */
+const RELATED = 0.3;
+
+/** Exact similarities of pairs of values that are not related, each value with those that follow it in the sample. */
+export function sampleSimilarities(sample: readonly unknown[], shingle: Shingle): number[] {
+  const texts = sample.flatMap((value) => bytesOf(value) ?? []).map((bytes) => bytes.subarray(0, MOST_BYTES));
+  const similarities: number[] = [];
+  for (let apart = 1; apart < texts.length && similarities.length < PAIRS; apart++) {
+    for (let i = 0; i + apart < texts.length && similarities.length < PAIRS; i++) {
+      const [a, b] = [texts[i], texts[i + apart]];
+      if (a === undefined || b === undefined) continue;
+      const similarity = jaccard(a, b, shingle);
+      if (similarity < RELATED) similarities.push(similarity);
+    }
+  }
+  return similarities;
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  const { bytes } = (value ?? {}) as { bytes?: unknown };
+  return bytes instanceof Uint8Array && bytes.length > 0 ? bytes : undefined;
+}
