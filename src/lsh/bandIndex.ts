@@ -88,7 +88,7 @@ export class BandIndex {
   matchesAndAdd(id: number, signature: Uint32Array | Uint16Array, least = 0): Match[] {
     if (this.#young.isFull) this.forgetHalf();
     this.#take(signature);
-    return this.#alike(this.#young.findAndAdd(id, this.#short), least);
+    return this.#alike(this.#young.add(id, this.#short), least);
   }
 
   /** Forgets all documents but those that were added since it last did so. */

@@ -1,10 +1,11 @@
 import type { StoredSignature } from './shortSignature.ts';
 
-/** Rows that the tables have room for at first, and what the room is multiplied by when it does not suffice. */
-const START = 1 << 14;
+/** What the tables take at first, used or not, and what their room is multiplied by when it does not suffice. */
+const START_BYTES = 24 << 20;
 const GROWTH = 4;
 /** Half of the slots stay empty: a search passes few of them. */
 const SLOTS = 2;
+const NONE: readonly number[] = [];
 
 /** Bytes that {@link BandTables} takes for each document: the words of its signature, its number, a slot for each band. */
 export function bytesPerDocument({ values, hashes }: StoredSignature): number {
@@ -22,6 +23,7 @@ export class BandTables {
   readonly #members: number;
   readonly #most: number;
   readonly #rowBits: number;
+  readonly #start: number;
   #room = 0;
   #size = 0;
   #signatures = new Uint16Array(0);
@@ -44,6 +46,7 @@ export class BandTables {
     this.#members = members;
     this.#most = most;
     this.#rowBits = 32 - Math.clz32(most);
+    this.#start = Math.ceil(START_BYTES / bytesPerDocument(scratch));
     this.#starts = new Uint32Array(this.#bands);
     this.#entries = new Uint32Array(this.#bands);
   }
@@ -64,15 +67,10 @@ export class BandTables {
 
   /** Rows that agree with this signature in some band, in the order in which they came. */
   find(short: StoredSignature): readonly number[] {
-    if (this.#size === 0) return [];
+    if (this.#size === 0) return NONE;
     this.#look(short);
-    return this.#rows(short);
-  }
-
-  #rows(short: StoredSignature): readonly number[] {
-    this.#found.length = 0;
     for (let band = 0; band < this.#bands; band++) if (this.#entries[band] !== 0) this.#probe(short, band);
-    return this.#found.length === 0 ? [] : [...new Set(this.#found)].sort((a, b) => a - b);
+    return this.#takeFound();
   }
 
   /** The share in which a row agrees with this signature. */
@@ -80,40 +78,34 @@ export class BandTables {
     return short.similarity(this.#signatures, row * this.#words);
   }
 
-  /** Not when full. */
-  add(id: number, short: StoredSignature): void {
+  /** Adds a document, and returns what `find` would have. Not when full. */
+  add(id: number, short: StoredSignature): readonly number[] {
     if (this.#size === this.#room) this.#grow();
-    this.#look(short);
-    this.#append(id, short);
-  }
-
-  /** What `find` returns; then adds the document. Not when full. */
-  findAndAdd(id: number, short: StoredSignature): readonly number[] {
-    if (this.#size === this.#room) this.#grow();
-    this.#look(short);
-    const rows = this.#rows(short);
-    this.#append(id, short);
-    return rows;
-  }
-
-  #append(id: number, short: StoredSignature): void {
     const row = this.#size++;
     this.#ids[row] = id;
     this.#signatures.set(short.values, row * this.#words);
     this.#insert(row, short);
+    return this.#takeFound();
+  }
+
+  #takeFound(): readonly number[] {
+    if (this.#found.length === 0) return NONE;
+    const rows = [...new Set(this.#found)].sort((a, b) => a - b);
+    this.#found.length = 0;
+    return rows;
   }
 
   #grow(): void {
-    this.#room = Math.min(this.#most, Math.max(START, GROWTH * this.#room));
+    this.#room = Math.min(this.#most, Math.max(this.#start, GROWTH * this.#room));
     this.#ids = enlarged(new Uint32Array(this.#room), this.#ids);
     this.#signatures = enlarged(new Uint16Array(this.#room * this.#words), this.#signatures);
     this.#slots = new Uint32Array(SLOTS * this.#room * this.#bands);
     const short = this.#scratch;
     for (let row = 0; row < this.#size; row++) {
       short.takeStored(this.#signatures.subarray(row * this.#words, (row + 1) * this.#words));
-      this.#look(short);
       this.#insert(row, short);
     }
+    this.#found.length = 0;
   }
 
   /** Where the search of each band begins. With no branch between these loads, they wait for memory all at once. */
@@ -128,12 +120,14 @@ export class BandTables {
     for (let band = 0; band < starts.length; band++) entries[band] = this.#slots[starts[band] ?? 0] ?? 0;
   }
 
-  /** After `look`. */
+  /** Adds the rows that agree with this one to those found, and the row to the bands that have room for it. */
   #insert(row: number, short: StoredSignature): void {
+    this.#look(short);
+    const found = this.#found;
     for (let band = 0; band < this.#bands; band++) {
-      this.#found.length = 0;
+      const before = found.length;
       const slot = this.#entries[band] === 0 ? (this.#starts[band] ?? 0) : this.#probe(short, band);
-      if (this.#found.length >= this.#members) continue;
+      if (found.length - before >= this.#members) continue;
       this.#slots[slot] = ((short.hashes[band] ?? 0) << this.#rowBits) | (row + 1);
     }
   }

@@ -67,16 +67,18 @@ describe('the index', () => {
   });
 
   it('holds many documents: every one is found again while it grows, and nothing else', () => {
-    const index = new BandIndex({ ...small, documents: 200_000 });
+    const components = 120;
+    const index = new BandIndex({ components, banding: { bands: 30, rows: 4 }, documents: 200_000 });
     const next = randomNumbers(1);
-    const signatures = Array.from({ length: 40_000 }, () => Uint32Array.from({ length: 12 }, next));
+    // more than there is room for at first
+    const signatures = Array.from({ length: 60_000 }, () => Uint32Array.from({ length: components }, next));
     for (const [id, of] of signatures.entries()) index.add(id * 3, of);
     for (const [id, of] of signatures.entries()) {
       const found = index.matches(of);
       if (found.length !== 1 || found[0]?.id !== id * 3 || found[0].similarity !== 1)
         throw new Error(`${id}: ${found}`);
     }
-    expect(index.matches(Uint32Array.from({ length: 12 }, next))).toEqual([]);
+    expect(index.matches(Uint32Array.from({ length: components }, next))).toEqual([]);
   });
 
   it('finds the first members of a band that very many share, in bounded time', () => {
