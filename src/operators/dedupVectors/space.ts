@@ -2,7 +2,7 @@ import { Covariance, type Whitening } from '../../lsh/whitening.ts';
 
 /** Documents after which the space is made first; it is made anew at each doubling, up to the most. */
 export const FIRST_DOCUMENTS = 64;
-const MOST_DOCUMENTS = 16_384;
+const MOST_DOCUMENTS = 4096;
 
 /** Where vectors are compared. */
 export interface Space {
