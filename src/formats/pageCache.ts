@@ -1,17 +1,28 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { PipelineError } from '../errors.ts';
 
-const PAGE_BYTES = 1 << 16;
+/** Rows are read here and there, mostly: a large page takes longer to read, and leaves room for fewer. */
+const PAGE_BYTES = 1 << 13;
 
 export interface PageCacheOptions {
-  /** Pages of 64 KiB held at once, in halves. Default: 256. */
+  /** Pages of 8 KiB, or of a row where that is longer, held at once, in halves. Default: 2048. */
   readonly pages?: number | undefined;
-  /** Files open at once. Default: 128. */
+  /** Files open at once, one at least. Default: 128. */
   readonly files?: number | undefined;
+}
+
+const HINT = 'copy the folder again, or make it anew: run with --fresh where it is the output of this run';
+
+interface OpenFile {
+  readonly descriptor: number;
+  readonly bytes: number;
 }
 
 /**
  * Rows and ranges of many files, read where they are needed: pages of rows that were read lately are kept, and so are
- * files open. For worker threads: reading blocks.
+ * files open. For worker threads: reading blocks. Files do not change while it is open.
+ *
+ * @throws PipelineError `MISSING_FILE`, and `DAMAGED` where a file ends before what is asked for
  */
 export class PageCache {
   readonly #pages: number;
@@ -19,34 +30,44 @@ export class PageCache {
   #young = new Map<string, Map<number, Uint8Array>>();
   #old = new Map<string, Map<number, Uint8Array>>();
   #count = 0;
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, OpenFile>();
 
-  constructor({ pages = 256, files = 128 }: PageCacheOptions = {}) {
+  constructor({ pages = 2048, files = 128 }: PageCacheOptions = {}) {
     this.#pages = pages;
-    this.#files = files;
+    this.#files = Math.max(1, files);
   }
 
-  /** A row of a file of rows of one size. Throws RangeError where the file ends before it. */
+  /** A row of a file, all of whose rows are of this size. */
   row(file: string, rowBytes: number, row: number): Uint8Array {
     const perPage = Math.max(1, Math.floor(PAGE_BYTES / rowBytes));
     const page = this.#page(file, Math.floor(row / perPage), perPage * rowBytes);
     const start = (row % perPage) * rowBytes;
-    if (start + rowBytes > page.length) throw new RangeError(`${file} ends before row ${row} of ${rowBytes} bytes`);
-    return page.subarray(start, start + rowBytes);
+    if (start + rowBytes <= page.length) return page.subarray(start, start + rowBytes);
+    throw damaged(file, `it has no row ${row} of ${rowBytes} bytes`);
   }
 
-  /** The bytes [start, end) of a file, which are not kept. Throws RangeError where the file ends before them. */
+  /** The bytes [start, end) of a file, which are not kept. */
   range(file: string, start: number, end: number): Uint8Array<ArrayBuffer> {
+    const opened = this.#opened(file);
+    // positions come out of other files: nothing is allocated for what is not there
+    if (!(start >= 0 && start <= end && end <= opened.bytes))
+      throw damaged(file, `it has ${opened.bytes} bytes, and none from ${start} to ${end}`);
     const bytes = new Uint8Array(end - start);
-    if (this.#read(file, bytes, start) === bytes.length) return bytes;
-    throw new RangeError(`${file} ends before byte ${end}`);
+    if (read(opened, bytes, start) < bytes.length) throw damaged(file, `it ends before byte ${end}`);
+    return bytes;
+  }
+
+  /** The length of a file in bytes. */
+  bytes(file: string): number {
+    return this.#opened(file).bytes;
   }
 
   close(): void {
-    for (const descriptor of this.#open.values()) closeSync(descriptor);
+    for (const { descriptor } of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
     this.#young.clear();
     this.#old.clear();
+    this.#count = 0;
   }
 
   #page(file: string, number: number, bytes: number): Uint8Array {
@@ -55,7 +76,7 @@ export class PageCache {
     let page = this.#old.get(file)?.get(number);
     if (page === undefined) {
       const buffer = new Uint8Array(bytes);
-      page = buffer.subarray(0, this.#read(file, buffer, number * bytes));
+      page = buffer.subarray(0, read(this.#opened(file), buffer, number * bytes));
     }
     if (this.#count >= this.#pages / 2) {
       this.#old = this.#young;
@@ -68,26 +89,46 @@ export class PageCache {
     return page;
   }
 
-  #read(file: string, buffer: Uint8Array, start: number): number {
-    const descriptor = this.#descriptor(file);
-    let filled = 0;
-    for (let read = -1; read !== 0 && filled < buffer.length; filled += read) {
-      read = readSync(descriptor, buffer, filled, buffer.length - filled, start + filled);
-    }
-    return filled;
-  }
-
-  #descriptor(file: string): number {
-    const known = this.#open.get(file);
-    const descriptor = known ?? openSync(file, 'r');
+  #opened(file: string): OpenFile {
+    const opened = this.#open.get(file) ?? open(file);
     // the one used longest ago comes first
     this.#open.delete(file);
-    this.#open.set(file, descriptor);
+    this.#open.set(file, opened);
     if (this.#open.size > this.#files) {
-      const [oldest = file] = this.#open.keys();
-      closeSync(this.#open.get(oldest) ?? descriptor);
-      this.#open.delete(oldest);
+      for (const [oldest, { descriptor }] of this.#open) {
+        this.#open.delete(oldest);
+        closeSync(descriptor);
+        break;
+      }
     }
-    return descriptor;
+    return opened;
   }
+}
+
+function open(file: string): OpenFile {
+  try {
+    const descriptor = openSync(file, 'r');
+    return { descriptor, bytes: fstatSync(descriptor).size };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new PipelineError('a file of an index is missing', {
+      code: 'MISSING_FILE',
+      path: file,
+      hint: HINT,
+      cause: error,
+    });
+  }
+}
+
+function read({ descriptor }: OpenFile, buffer: Uint8Array, start: number): number {
+  let filled = 0;
+  for (let bytes = -1; bytes !== 0 && filled < buffer.length; filled += bytes) {
+    bytes = readSync(descriptor, buffer, filled, buffer.length - filled, start + filled);
+  }
+  return filled;
+}
+
+/** A file of an index does not hold what others say it does. */
+export function damaged(file: string, what: string): PipelineError {
+  return new PipelineError(`a file of an index is damaged: ${what}`, { code: 'DAMAGED', path: file, hint: HINT });
 }

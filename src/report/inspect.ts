@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { OutputError } from '../errors.ts';
 import { tensorChunks } from '../formats/checkPatches.ts';
@@ -6,11 +7,13 @@ import { float32From, int32From } from '../formats/littleEndian.ts';
 import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
-import { type CommitRecord, readCommit } from '../run/commitRecord.ts';
-import { buildManifest } from '../run/manifest.ts';
-import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
+import { type CommitRecord, readCommit, taskCommitNames } from '../run/commitRecord.ts';
 import { LimitFollower } from '../run/limitFollower.ts';
+import { buildManifest, MANIFEST_FILE } from '../run/manifest.ts';
+import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
+import { isTemporary } from '../run/stages.ts';
 import type { Artefact } from '../sinks/sink.ts';
+import { type DedupInspection, dedupOf } from './dedupReport.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
 
 /** Documents by size, in bytes: tiny below 512, small below 2048, medium below 8192, large below 32768, huge above. */
@@ -37,6 +40,8 @@ export interface Inspection {
   readonly complete: boolean;
   readonly splits: { readonly planned: number; readonly committed: number };
   readonly totals: Readonly<Record<string, number>>;
+  /** What was dropped as a duplicate; absent where nothing was deduplicated. */
+  readonly dedup?: DedupInspection;
   /** Files by format. */
   readonly files: readonly { readonly format: string; readonly files: number; readonly bytes: number }[];
   /** What sidecars list; absent where there are none. */
@@ -89,7 +94,16 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
     follower.pass(commit);
     if (commit !== undefined) commits.push(commit);
   }
-  const artefacts = commits.flatMap((commit) => commit.artefacts);
+  const besides: CommitRecord[] = [];
+  for (const name of await taskCommitNames(root)) {
+    const commit = await readCommit(root, name);
+    if (commit !== undefined) besides.push(commit);
+  }
+  const finished = existsSync(path.join(root, MANIFEST_FILE));
+  // temporary files are there until the run has come to its end
+  const artefacts = [...commits, ...besides]
+    .flatMap((commit) => commit.artefacts)
+    .filter((artefact) => !(finished && isTemporary(artefact)));
   // One folder of each kind: a pipeline may write the same patches twice, in two layouts.
   const of = (format: string): string[] =>
     firstFolder(artefacts.filter(({ info }) => info.format === format)).map((file) => path.join(root, file));
@@ -106,6 +120,7 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
     complete: follower.complete,
     splits: { planned: plan.splits.length, committed: commits.length },
     totals: buildManifest(plan, commits).totals,
+    ...(await dedupOf(root, artefacts)),
     files: formatsOf(artefacts),
     ...(documents === undefined ? {} : { documents }),
     ...(entropy === undefined ? {} : { entropy }),

@@ -29,6 +29,7 @@ export function renderInspection(inspection: Inspection, width = 80): string {
     sizes(inspection, wide),
     entropy(inspection, wide),
     lengths(inspection, wide),
+    ...duplicates(inspection, wide),
     largest(inspection, wide),
     rejects(inspection),
   ];
@@ -44,6 +45,7 @@ function summary({
   complete,
   totals,
   files,
+  dedup,
   entropy: distribution,
   documents,
 }: Inspection): string[] {
@@ -56,7 +58,10 @@ function summary({
     ],
     ['documents', count(totals.documents ?? documents?.count ?? 0)],
     ['bytes', `${count(total)} (${bytes(total)})`],
-    ['patches', count(patches)],
+    ...(dedup === undefined
+      ? []
+      : [['duplicates', `${count(dedup.duplicates)} dropped, ${count(dedup.exact)} of them with equal bytes`]]),
+    ...(patches > 0 || dedup === undefined ? [['patches', count(patches)]] : []),
     ...(patches > 0 ? [['mean patch', `${(total / patches).toFixed(2)} bytes`]] : []),
     ...(distribution === undefined
       ? []
@@ -65,6 +70,18 @@ function summary({
     ...files.map(({ format, files: number, bytes: size }) => ['files', `${count(number)} ${format}, ${bytes(size)}`]),
   ];
   return lines.map(([label = '', value = '']) => `${label.padEnd(14)}${value}`);
+}
+
+/** Duplicates by similarity, and clusters by size. */
+function duplicates({ dedup }: Inspection, width: number): string[][] {
+  if (dedup === undefined) return [];
+  const { similarity, cluster_sizes } = dedup;
+  const bars = (counts: Readonly<Record<string, number>>): Row[] =>
+    Object.entries(counts).map(([label, value]) => ({ label, value, text: count(value) }));
+  return [
+    table('duplicates by similarity, from', bars(similarity), width),
+    ...(cluster_sizes === undefined ? [] : [table('clusters by documents', bars(cluster_sizes), width)]),
+  ];
 }
 
 interface Row {

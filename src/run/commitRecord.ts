@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { OutputError } from '../errors.ts';
 import type { Artefact } from '../sinks/sink.ts';
@@ -40,6 +40,18 @@ export async function readCommit(root: string, split: string): Promise<CommitRec
       cause: error,
     });
   }
+}
+
+/** Names of the commits of passes and tasks, which lie in folders of their own: `dedup/link-00000`. */
+export async function taskCommitNames(root: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, 'commits'), { withFileTypes: true }).catch(() => []);
+  const names: string[] = [];
+  for (const folder of entries.filter((entry) => entry.isDirectory())) {
+    for (const file of await readdir(path.join(root, 'commits', folder.name))) {
+      if (file.endsWith('.json')) names.push(`${folder.name}/${file.slice(0, -'.json'.length)}`);
+    }
+  }
+  return names.sort();
 }
 
 function commitFrom(value: unknown, split: string): CommitRecord {

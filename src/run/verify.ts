@@ -6,7 +6,7 @@ import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
 import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/sink.ts';
-import { type CommitRecord, commitPath, readCommit } from './commitRecord.ts';
+import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
@@ -46,8 +46,8 @@ export interface VerifyOptions {
 /**
  * Checks an output folder: size and SHA-256 of every artefact; commits against the plan and the manifest against both;
  * that no other files lie among them; every format's own rules, and those between files (sidecars and signals against
- * the patches beside them, totals against what the files hold). Files are streamed; the largest thing held is 12 bytes
- * for each patch of one shard, and the commit records.
+ * the patches beside them, totals against what the files hold). Files are streamed; the largest things held are 12 bytes
+ * for each patch of one shard, one row group of a Parquet file, and the commit records.
  *
  * @throws OutputError `NO_PLAN` where the folder holds no output, `BAD_PLAN` where its plan cannot be read
  */
@@ -121,13 +121,9 @@ class Verification {
   /** Commits of passes and stages besides the run proper: of each folder of files, those in a folder of the same name. */
   async #besides(): Promise<CommitRecord[]> {
     const commits: CommitRecord[] = [];
-    const entries = await readdir(path.join(this.#root, 'commits'), { withFileTypes: true }).catch(() => []);
-    for (const folder of entries.filter((entry) => entry.isDirectory())) {
-      const names = await readdir(path.join(this.#root, 'commits', folder.name));
-      for (const name of names.filter((file) => file.endsWith('.json')).sort()) {
-        const commit = await this.#commit(`${folder.name}/${name.slice(0, -'.json'.length)}`);
-        if (commit !== undefined) commits.push(commit);
-      }
+    for (const name of await taskCommitNames(this.#root)) {
+      const commit = await this.#commit(name);
+      if (commit !== undefined) commits.push(commit);
     }
     return commits;
   }

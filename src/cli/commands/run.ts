@@ -192,11 +192,13 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
   const documents = counts['documents'] ?? 0;
   const total = counts['bytes'] ?? 0;
   const patches = counts['patches'] ?? 0;
+  const { duplicates } = counts;
   const facts = {
     documents,
     documents_read: counts['documents_read'] ?? 0,
     rejects,
     bytes: total,
+    duplicates: duplicates ?? null,
     patches,
     mean_patch_bytes: patches === 0 ? null : total / patches,
     mean_entropy_nats: total === 0 ? null : (counts['entropy'] ?? 0) / total,
@@ -216,7 +218,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     `output         ${output}`,
     `documents      ${count(documents)}`,
     `bytes          ${count(total)}`,
-    `patches        ${count(patches)}`,
+    ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
+    ...(patches > 0 || duplicates === undefined ? [`patches        ${count(patches)}`] : []),
     ...(facts.mean_patch_bytes === null ? [] : [`mean patch     ${facts.mean_patch_bytes.toFixed(2)} bytes`]),
     ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
     summary.ran === 0

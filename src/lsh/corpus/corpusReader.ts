@@ -1,6 +1,6 @@
-import { uint16From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
 import { jaccard } from '../jaccard.ts';
+import { leastEstimate } from './leastEstimate.ts';
 import {
   type CorpusPart,
   type CorpusSettings,
@@ -18,12 +18,15 @@ const MOST_COMPARED = 1 << 20;
 export class CorpusReader {
   readonly #parts: readonly CorpusPart[];
   readonly #settings: CorpusSettings;
+  /** Texts of pairs whose signatures agree less are not read. */
+  readonly #leastEstimate: number;
   readonly #cache = new PageCache();
 
   constructor(parts: readonly CorpusPart[], settings: CorpusSettings) {
     // a part without documents has no files and would stand between two with the same first number
     this.#parts = parts.filter((part) => part.documents > 0);
     this.#settings = settings;
+    this.#leastEstimate = leastEstimate(settings.threshold, settings.components);
   }
 
   row(document: number): DocumentRow {
@@ -44,17 +47,18 @@ export class CorpusReader {
   }
 
   /** 16 bits a component. */
-  signature(document: number): Uint16Array {
+  #signature(document: number): Uint8Array {
     const { file, first } = partOf(this.#parts, document);
-    return uint16From(this.#cache.row(`${file}.signatures`, signatureBytes(this.#settings), document - first));
+    return this.#cache.row(`${file}.signatures`, signatureBytes(this.#settings), document - first);
   }
 
   /** 1 where the bytes of the two are equal; else the Jaccard similarity, exactly or as their signatures estimate it. */
   similarity(a: number, b: number): number {
-    if (this.sameBytes(a, b)) return 1;
-    if (!this.#settings.near) return 0;
-    const estimate = agreement(this.signature(a), this.signature(b));
-    if (this.#settings.verify === 'signature' || estimate < this.#leastEstimate()) return estimate;
+    if (!this.#settings.near) return this.sameBytes(a, b) ? 1 : 0;
+    const estimate = agreement(this.#signature(a), this.#signature(b));
+    // documents with equal bytes have equal signatures
+    if (estimate === 1 && this.sameBytes(a, b)) return 1;
+    if (this.#settings.verify === 'signature' || estimate < this.#leastEstimate) return estimate;
     if (Math.max(this.#length(a), this.#length(b)) > MOST_COMPARED) return estimate;
     return jaccard(this.text(a), this.text(b), this.#settings.shingle);
   }
@@ -71,16 +75,11 @@ export class CorpusReader {
   close(): void {
     this.#cache.close();
   }
-
-  /** Five standard deviations below the threshold: texts of which one in millions would pass are not read. */
-  #leastEstimate(): number {
-    const { threshold, components } = this.#settings;
-    return threshold - 5 * Math.sqrt((threshold * (1 - threshold)) / components);
-  }
 }
 
-function agreement(a: Uint16Array, b: Uint16Array): number {
+/** The share of components of 16 bits that are the same. */
+function agreement(a: Uint8Array, b: Uint8Array): number {
   let equal = 0;
-  for (let i = 0; i < a.length; i++) if (a[i] === b[i]) equal++;
-  return equal / a.length;
+  for (let i = 0; i < a.length; i += 2) if (a[i] === b[i] && a[i + 1] === b[i + 1]) equal++;
+  return equal / (a.length / 2);
 }

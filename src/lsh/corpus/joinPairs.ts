@@ -1,7 +1,9 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
+import { damaged, PageCache } from '../../formats/pageCache.ts';
 import { UnionFind } from '../unionFind.ts';
-import { PAIR_BYTES } from './parts.ts';
+import { crossing } from './crossing.ts';
+import { writeWhole } from './writeWhole.ts';
 
 export interface JoinTask {
   /** Documents of the corpus, those of earlier ones included. */
@@ -20,53 +22,77 @@ export interface JoinResult {
   readonly kept: number;
 }
 
+/** Numbers that are read or written at once. */
 const CHUNK = 1 << 20;
 
 /**
  * Worker module: clusters of documents that are alike, each known by its first document. The result depends on the set of
- * pairs alone. Takes 4 bytes for each document.
+ * pairs alone. Takes 4 bytes for each document. Errors: see {@link crossing}.
+ *
+ * @throws PipelineError `DAMAGED` where a file holds what is no root or no pair of these documents
  */
-export default function joinPairs({ documents, earlier, firstNew, pairs, out }: JoinTask): JoinResult {
-  const clusters = new UnionFind(documents);
-  let document = 0;
-  for (const file of earlier)
-    for (const words of wordsOf(file)) for (const root of words) clusters.join(root, document++);
-  for (const file of pairs) {
-    for (const words of wordsOf(file)) {
-      for (let i = 0; i < words.length; i += 2) clusters.join(words[i] ?? 0, words[i + 1] ?? 0);
+export default function joinPairs(task: JoinTask): JoinResult {
+  return crossing(() => {
+    const clusters = new UnionFind(task.documents);
+    joinEarlier(clusters, task);
+    for (const file of task.pairs) joinAlike(clusters, file);
+    const target = openSync(task.out, 'wx');
+    try {
+      return { kept: writeRoots(clusters, task.firstNew, target) };
+    } finally {
+      closeSync(target);
     }
-  }
-  const target = openSync(out, 'wx');
-  let kept = 0;
-  try {
-    for (let start = firstNew; start < documents; start += CHUNK) {
-      const roots = Uint32Array.from({ length: Math.min(CHUNK, documents - start) }, (_, i) =>
-        clusters.find(start + i),
-      );
-      for (const [i, root] of roots.entries()) if (root === start + i) kept++;
-      const bytes = littleEndianBytes(roots);
-      for (let done = 0; done < bytes.length; ) done += writeSync(target, bytes, done);
-    }
-  } finally {
-    closeSync(target);
-  }
-  return { kept };
+  });
 }
 
-function* wordsOf(file: string): Generator<Uint32Array, void, undefined> {
-  const descriptor = openSync(file, 'r');
-  try {
-    const buffer = new Uint8Array(CHUNK * PAIR_BYTES);
-    for (;;) {
-      let filled = 0;
-      for (let read = -1; read !== 0 && filled < buffer.length; filled += read) {
-        read = readSync(descriptor, buffer, filled, buffer.length - filled, null);
+function joinEarlier(clusters: UnionFind, { earlier, firstNew }: JoinTask): void {
+  let document = 0;
+  for (const file of earlier) {
+    for (const roots of wordsOf(file, 1)) {
+      for (const root of roots) {
+        if (root > document || document >= firstNew) throw damaged(file, `${root} is no root of document ${document}`);
+        clusters.join(root, document++);
       }
-      if (filled === 0) return;
-      yield uint32From(buffer.subarray(0, filled));
-      if (filled < buffer.length) return;
     }
+  }
+  if (document < firstNew)
+    throw damaged(earlier.at(-1) ?? '', `there are roots of ${document} earlier documents in place of ${firstNew}`);
+}
+
+function joinAlike(clusters: UnionFind, file: string): void {
+  for (const words of wordsOf(file, 2)) {
+    for (let i = 0; i < words.length; i += 2) {
+      const [earlier = 0, later = 0] = [words[i], words[i + 1]];
+      if (earlier > later || later >= clusters.count) throw damaged(file, `${earlier} and ${later} are no pair`);
+      clusters.join(earlier, later);
+    }
+  }
+}
+
+/** Gives the number of documents that are roots themselves. */
+function writeRoots(clusters: UnionFind, firstNew: number, target: number): number {
+  let kept = 0;
+  for (let start = firstNew; start < clusters.count; start += CHUNK) {
+    const roots = new Uint32Array(Math.min(CHUNK, clusters.count - start));
+    for (let i = 0; i < roots.length; i++) {
+      const root = clusters.find(start + i);
+      roots[i] = root;
+      if (root === start + i) kept++;
+    }
+    writeWhole(target, littleEndianBytes(roots));
+  }
+  return kept;
+}
+
+/** The numbers of a file that holds so many of them in each row. */
+function* wordsOf(file: string, perRow: number): Generator<Uint32Array, void, undefined> {
+  const files = new PageCache({ files: 1 });
+  try {
+    const words = files.bytes(file) / 4;
+    if (words % perRow !== 0) throw damaged(file, 'it ends within a row');
+    for (let at = 0; at < words; at += CHUNK)
+      yield uint32From(files.range(file, 4 * at, 4 * Math.min(at + CHUNK, words)));
   } finally {
-    closeSync(descriptor);
+    files.close();
   }
 }

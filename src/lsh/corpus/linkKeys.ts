@@ -1,9 +1,12 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
+import { PageCache } from '../../formats/pageCache.ts';
 import { KeyTable } from '../keyTable.ts';
+import { crossing } from './crossing.ts';
 import { lowerBound } from './keyBlock.ts';
 import { PairList, RUN_PAIRS } from './pairs.ts';
 import { type CorpusPart, ENTRY_BYTES } from './parts.ts';
+import { writeWhole } from './writeWhole.ts';
 
 export interface LinkTask {
   readonly parts: readonly CorpusPart[];
@@ -30,84 +33,86 @@ const ROOM = 1 << 16;
  * Worker module: finds the documents that share a key, among the keys of one range. Of those with the same key each new
  * document is paired with the first one, which joins what is alike, and with the one right before it, which joins what is
  * alike where the first one is not: two pairs a key at most, however many documents have it.
+ *
+ * Errors: see {@link crossing}.
  */
-export default function linkKeys({ parts, from, to, firstNew, out }: LinkTask): LinkResult {
+export default function linkKeys(task: LinkTask): LinkResult {
+  return crossing(() => {
+    const files = new PageCache({ files: 1 });
+    const target = openSync(task.out, 'wx');
+    try {
+      return link(task, files, target);
+    } finally {
+      closeSync(target);
+      files.close();
+    }
+  });
+}
+
+function link({ parts, from, to, firstNew }: LinkTask, files: PageCache, target: number): LinkResult {
   const table = new KeyTable(ROOM);
+  /** The first document of each key and the latest one. */
   let members = new Uint32Array(2 * table.room);
   const pairs = new PairList();
   const runs: number[] = [];
   let keys = 0;
-  const file = openSync(out, 'wx');
   const flush = (): void => {
     const run = pairs.take();
     runs.push(run.length / 2);
-    writeAll(file, littleEndianBytes(run));
+    writeWhole(target, littleEndianBytes(run));
   };
-  try {
-    for (const part of parts) {
-      for (const entries of entriesOf(part, from, to)) {
-        for (let i = 0; i < entries.length; i += 3) {
-          const document = part.first + (entries[i + 2] ?? 0);
-          const before = table.size;
-          const key = table.numberOf(entries[i + 1] ?? 0, entries[i] ?? 0);
-          if (2 * table.room > members.length) {
-            const more = new Uint32Array(2 * table.room);
-            more.set(members);
-            members = more;
-          }
-          if (key === before) {
-            members[2 * key] = document;
-          } else if (document >= firstNew) {
-            const first = members[2 * key] ?? 0;
-            const latest = members[2 * key + 1] ?? 0;
-            pairs.add(first, document);
-            if (latest !== first) pairs.add(latest, document);
-            if (pairs.size >= RUN_PAIRS) flush();
-          }
-          members[2 * key + 1] = document;
+  for (const part of parts) {
+    for (const entries of entriesOf(part, files, from, to)) {
+      for (let i = 0; i < entries.length; i += 3) {
+        const document = part.first + (entries[i + 2] ?? 0);
+        const before = table.size;
+        const key = table.numberOf(entries[i + 1] ?? 0, entries[i] ?? 0);
+        if (2 * table.room > members.length) {
+          const more = new Uint32Array(2 * table.room);
+          more.set(members);
+          members = more;
         }
-        keys += entries.length / 3;
+        if (key === before) {
+          members[2 * key] = document;
+        } else if (document >= firstNew) {
+          const first = members[2 * key] ?? 0;
+          const latest = members[2 * key + 1] ?? 0;
+          // a document may have a key twice
+          if (first !== document) pairs.add(first, document);
+          if (latest !== first && latest !== document) pairs.add(latest, document);
+          // one more entry could not outgrow the list
+          if (pairs.size >= RUN_PAIRS - 1) flush();
+        }
+        members[2 * key + 1] = document;
       }
+      keys += entries.length / 3;
     }
-    if (pairs.size > 0) flush();
-  } finally {
-    closeSync(file);
   }
+  if (pairs.size > 0) flush();
   return { runs, keys };
 }
 
 /** The entries of a part in a range, block by block, each in the order of its documents where keys are equal. */
-function* entriesOf(part: CorpusPart, from: number, to: number): Generator<Uint32Array, void, undefined> {
-  if (part.blocks.length === 0) return;
-  const file = openSync(`${part.file}.keys`, 'r');
-  try {
-    let start = 0;
-    for (const entries of part.blocks) {
-      const base = start;
-      const highAt = (entry: number): number => uint32From(bytesAt(file, ENTRY_BYTES * (base + entry), 4))[0] ?? 0;
-      const first = lowerBound(entries, from, highAt);
-      const end = lowerBound(entries, to, highAt);
-      for (let at = first; at < end; at += READ_ENTRIES) {
-        const count = Math.min(READ_ENTRIES, end - at);
-        yield uint32From(bytesAt(file, ENTRY_BYTES * (base + at), ENTRY_BYTES * count));
-      }
-      start += entries;
+function* entriesOf(
+  part: CorpusPart,
+  files: PageCache,
+  from: number,
+  to: number,
+): Generator<Uint32Array, void, undefined> {
+  const file = `${part.file}.keys`;
+  let start = 0;
+  for (const entries of part.blocks) {
+    const base = start;
+    const highAt = (entry: number): number => {
+      const at = ENTRY_BYTES * (base + entry);
+      return uint32From(files.range(file, at, at + 4))[0] ?? 0;
+    };
+    const first = lowerBound(entries, from, highAt);
+    const end = lowerBound(entries, to, highAt);
+    for (let at = first; at < end; at += READ_ENTRIES) {
+      const last = Math.min(at + READ_ENTRIES, end);
+      yield uint32From(files.range(file, ENTRY_BYTES * (base + at), ENTRY_BYTES * (base + last)));
     }
-  } finally {
-    closeSync(file);
+    start += entries;
   }
-}
-
-function bytesAt(file: number, start: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  for (let read = -1; read !== 0 && filled < length; filled += read) {
-    read = readSync(file, bytes, filled, length - filled, start + filled);
-  }
-  if (filled < length) throw new RangeError(`a file of keys ends before byte ${start + length}`);
-  return bytes;
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
 }

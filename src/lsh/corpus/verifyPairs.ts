@@ -1,9 +1,11 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
 import { CorpusReader } from './corpusReader.ts';
+import { crossing } from './crossing.ts';
 import { PairList } from './pairs.ts';
 import { type CorpusPart, type CorpusSettings, PAIR_BYTES } from './parts.ts';
+import { writeWhole } from './writeWhole.ts';
 
 /** A file of candidate pairs: runs, each in the order of the later document. */
 export interface PairFile {
@@ -29,42 +31,61 @@ export interface VerifyResult {
   readonly alike: number;
 }
 
-/** Worker module: keeps those pairs of a range of documents that are alike. */
-export default function verifyPairs({ parts, settings, candidates, from, to, out }: VerifyTask): VerifyResult {
+/** Worker module: keeps those pairs of a range of documents that are alike. Errors: see {@link crossing}. */
+export default function verifyPairs(task: VerifyTask): VerifyResult {
+  return crossing(() => {
+    const pairs = gathered(task).take();
+    const alike = keepAlike(pairs, task);
+    const target = openSync(task.out, 'wx');
+    try {
+      writeWhole(target, littleEndianBytes(pairs.subarray(0, 2 * alike)));
+    } finally {
+      closeSync(target);
+    }
+    return { candidates: pairs.length / 2, alike };
+  });
+}
+
+function gathered({ candidates, from, to }: VerifyTask): PairList {
   const pairs = new PairList();
-  const files = new PageCache({ pages: 8 });
-  const corpus = new CorpusReader(parts, settings);
-  const target = openSync(out, 'wx');
+  const files = new PageCache();
   try {
     for (const { file, runs } of candidates) {
       let start = 0;
       for (const run of runs) {
         const base = start;
-        const laterAt = (pair: number): number =>
-          uint32From(files.range(file, PAIR_BYTES * (base + pair) + 4, PAIR_BYTES * (base + pair) + 8))[0] ?? 0;
+        const laterAt = (pair: number): number => {
+          const at = PAIR_BYTES * (base + pair) + 4;
+          return uint32From(files.range(file, at, at + 4))[0] ?? 0;
+        };
         const [first, end] = [lowerBound(run, from, laterAt), lowerBound(run, to, laterAt)];
         if (end > first)
           pairs.addAll(uint32From(files.range(file, PAIR_BYTES * (base + first), PAIR_BYTES * (base + end))));
         start += run;
       }
     }
-    const unique = pairs.take();
-    let alike = 0;
-    for (let i = 0; i < unique.length; i += 2) {
-      const [earlier = 0, later = 0] = [unique[i], unique[i + 1]];
+  } finally {
+    files.close();
+  }
+  return pairs;
+}
+
+/** Moves the pairs that are alike to the front, and counts them. */
+function keepAlike(pairs: Uint32Array, { parts, settings }: VerifyTask): number {
+  const corpus = new CorpusReader(parts, settings);
+  let alike = 0;
+  try {
+    for (let i = 0; i < pairs.length; i += 2) {
+      const [earlier = 0, later = 0] = [pairs[i], pairs[i + 1]];
       if (corpus.similarity(earlier, later) < settings.threshold) continue;
-      unique[2 * alike] = earlier;
-      unique[2 * alike + 1] = later;
+      pairs[2 * alike] = earlier;
+      pairs[2 * alike + 1] = later;
       alike++;
     }
-    const bytes = littleEndianBytes(unique.subarray(0, 2 * alike));
-    for (let done = 0; done < bytes.length; ) done += writeSync(target, bytes, done);
-    return { candidates: unique.length / 2, alike };
   } finally {
-    closeSync(target);
-    files.close();
     corpus.close();
   }
+  return alike;
 }
 
 function lowerBound(count: number, least: number, valueAt: (place: number) => number): number {

@@ -52,7 +52,8 @@ export function signed<T>(settings: DedupSettings): OperatorFunction<Unit<T>, Si
           },
           {
             name: 'dedup',
-            concurrency: pool.threads,
+            // one is packed while every thread is at work
+            concurrency: pool.threads + 1,
             // the documents, and a copy of them that crosses the boundary
             room: { items: batches, bytes: ROOM_BYTES },
             sizeOf: (units) => 2 * units.reduce((sum, { bytes }) => sum + bytes, 0),

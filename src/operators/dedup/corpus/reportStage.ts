@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { DUPLICATES_FORMAT } from '../../../formats/names.ts';
+import { DEDUP_REPORT_FORMAT, DUPLICATES_FORMAT } from '../../../formats/names.ts';
 import { canonicalJson } from '../../../json.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import { commitName, type JobStage, type JobView } from '../../../run/stages.ts';
@@ -37,9 +37,9 @@ export function reportStage(options: CorpusOptions): JobStage {
         candidates: sum(context, `${index}/verify`, 'candidates'),
         alike: sum(context, `${index}/verify`, 'alike'),
       };
-      const content = { format: 'sluice_dedup_report_v1', settings: { ...settings }, pairs, ...numbers };
+      const content = { format: DEDUP_REPORT_FORMAT, settings: { ...settings }, pairs, ...numbers };
       await report.write(Buffer.from(`${canonicalJson(JSON.parse(JSON.stringify(content)), 1)}\n`));
-      await report.publish({ format: 'sluice_dedup_report_v1' });
+      await report.publish({ format: DEDUP_REPORT_FORMAT });
       return counts;
     },
   };

@@ -1,8 +1,9 @@
-import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { fileLines } from '../../../formats/fileChunks.ts';
 import { uint32From } from '../../../formats/littleEndian.ts';
 import { PageCache } from '../../../formats/pageCache.ts';
 import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
+import { SimilarityHistogram } from '../../../report/dedupReport.ts';
 import { type Corpus, readCorpus } from './indexFile.ts';
 
 export interface ReportTask {
@@ -38,8 +39,8 @@ const WRITE_BYTES = 256 << 10;
  */
 export default async function writeReport(task: ReportTask): Promise<ReportNumbers> {
   const corpus = readCorpus(task.folder);
-  const similarity = await gatherDuplicates(task);
-  const { sizes, exact } = { sizes: sizesOf(corpus), exact: similarity.exact };
+  const found = await gatherDuplicates(task);
+  const sizes = sizesOf(corpus);
   const reader = new CorpusReader(corpus.parts, corpus.settings);
   const out = new LineFile(task.clustersOut);
   const byExponent = new Map<number, number>();
@@ -47,9 +48,9 @@ export default async function writeReport(task: ReportTask): Promise<ReportNumbe
   let largest = 0;
   try {
     for (let document = 0; document < corpus.documents; document++) {
-      const found = sizes[document] ?? 0;
+      const own = sizes[document] ?? 0;
       // of an earlier corpus, only the document that was kept counts
-      const size = document < corpus.firstNew && found > 0 ? found + 1 : found;
+      const size = document < corpus.firstNew && own > 0 ? own + 1 : own;
       if (size < 2) continue;
       out.write(`${JSON.stringify({ cluster: document, id: reader.id(document), documents: size })}\n`);
       clusters++;
@@ -64,15 +65,15 @@ export default async function writeReport(task: ReportTask): Promise<ReportNumbe
   const documents = corpus.documents - corpus.firstNew;
   return {
     documents,
-    kept: documents - similarity.count,
-    duplicates: similarity.count,
-    exact,
+    kept: documents - found.count,
+    duplicates: found.count,
+    exact: found.exact,
     clusters,
     largest_cluster: largest,
     cluster_sizes: Object.fromEntries(
       [...byExponent].sort(([a], [b]) => a - b).map(([exponent, count]) => [rangeName(exponent), count]),
     ),
-    similarity: similarity.histogram,
+    similarity: found.steps,
   };
 }
 
@@ -96,40 +97,20 @@ function sizesOf({ documents, firstNew, roots }: Corpus): Uint32Array {
   return sizes;
 }
 
-interface Similarities {
-  readonly count: number;
-  readonly exact: number;
-  readonly histogram: Record<string, number>;
-}
-
-const STEPS = 20;
-
-async function gatherDuplicates({ duplicates, duplicatesOut }: ReportTask): Promise<Similarities> {
+async function gatherDuplicates({ duplicates, duplicatesOut }: ReportTask): Promise<SimilarityHistogram> {
   const out = duplicatesOut === undefined ? undefined : new LineFile(duplicatesOut);
-  const steps = new Array<number>(STEPS + 1).fill(0);
-  let count = 0;
-  let exact = 0;
+  const histogram = new SimilarityHistogram();
   try {
     for (const file of duplicates) {
-      for await (const line of createInterface({
-        input: createReadStream(file),
-        crlfDelay: Number.POSITIVE_INFINITY,
-      })) {
+      for await (const line of fileLines(file)) {
         out?.write(`${line}\n`);
-        const { similarity, kind } = JSON.parse(line) as { similarity: number; kind: string };
-        const step = Math.floor(similarity * STEPS);
-        steps[step] = (steps[step] ?? 0) + 1;
-        if (kind === 'exact') exact++;
-        count++;
+        histogram.add(line);
       }
     }
   } finally {
     out?.close();
   }
-  const histogram = Object.fromEntries(
-    steps.map((found, step) => [(step / STEPS).toFixed(2), found] as const).filter(([, found]) => found > 0),
-  );
-  return { count, exact, histogram };
+  return histogram;
 }
 
 /** A new file that is written in pieces of 256 KiB. */
