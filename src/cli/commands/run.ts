@@ -201,7 +201,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     duplicates: duplicates ?? null,
     patches,
     mean_patch_bytes: patches === 0 ? null : total / patches,
-    mean_entropy_nats: total === 0 ? null : (counts['entropy'] ?? 0) / total,
+    mean_entropy_nats: patches === 0 ? null : (counts['entropy'] ?? 0) / total,
     seconds: summary.seconds,
     bytes_per_second: last.bytes / summary.seconds,
     splits: summary.splits,

@@ -9,7 +9,8 @@ export class Half {
   /** Ids of the documents that were kept, and contents. */
   bytes = 0;
   readonly #known: Known[] = [];
-  readonly #contents: (Uint8Array | undefined)[] = [];
+  /** By place among the known. */
+  readonly #contents = new Map<number, Uint8Array>();
   readonly #table: ContentTable;
   /** Halves that there were before. */
   #number: number;
@@ -33,13 +34,13 @@ export class Half {
   at(number: number): { readonly known: Known; readonly content: Uint8Array | undefined } | undefined {
     const row = (number - this.first) >>> 0;
     const known = row < this.#known.length ? this.#known[row] : undefined;
-    return known === undefined ? undefined : { known, content: this.#contents[row] };
+    return known === undefined ? undefined : { known, content: this.#contents.get(row) };
   }
 
   add(known: Known, hash: Uint32Array, content: Uint8Array | undefined): void {
     const keeper = keeperOf(known);
+    if (content !== undefined) this.#contents.set(this.#known.length, content);
     this.#known.push(known);
-    this.#contents.push(content);
     this.#table.add(hash);
     this.bytes += content?.length ?? 0;
     if (keeper.countedIn === this.#number) return;
@@ -53,7 +54,7 @@ export class Half {
     this.bytes = 0;
     this.#number += 2;
     this.#known.length = 0;
-    this.#contents.length = 0;
+    this.#contents.clear();
     this.#table.clear();
   }
 }

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
-import { type DocumentBatch, documentAt } from '../../lsh/documentBatch.ts';
-import { type Shingle, words } from '../../lsh/shingle.ts';
+import { contentHashes, shingled } from '../../lsh/contentHash.ts';
+import type { DocumentBatch } from '../../lsh/documentBatch.ts';
+import type { Shingle } from '../../lsh/shingle.ts';
 import { Signer, type SignerOptions } from '../../lsh/signer.ts';
 import { moving } from '../../run/pool.ts';
 
@@ -21,27 +21,17 @@ export interface SignResult extends DocumentBatch {
   readonly hashes: Uint32Array<ArrayBuffer>;
 }
 
-/** Hexadecimal digits, and bytes, of what is kept of a hash. */
-const DIGITS = 32;
-const BYTES = 16;
-
 /** One task follows another with the same options: a thread keeps one signer. */
 let kept: { readonly key: string; readonly signer: Signer } | undefined;
 
 /** Worker module from `SignTask` to `SignResult`: what tells documents apart, and what tells how alike they are. */
 export default function sign({ bytes, offsets, shingle, components }: SignTask): unknown {
   const batch = { bytes, offsets };
-  const documents = offsets.length - 1;
   const { signed, signatures } =
     components > 0
       ? signerFor({ shingle, components }).sign(batch)
       : { signed: shingled(batch, shingle), signatures: new Uint32Array(0) };
-  const digests = Buffer.from(new ArrayBuffer(BYTES * documents));
-  for (let i = 0; i < documents; i++) {
-    // in this form it comes fastest
-    if (signed[i] === 1) digests.write(hash('sha256', documentAt(batch, i)).slice(0, DIGITS), BYTES * i, 'hex');
-  }
-  const hashes = new Uint32Array(digests.buffer);
+  const hashes = new Uint32Array(contentHashes(batch, signed).buffer);
   const result: SignResult = { bytes, offsets, signed, signatures, hashes };
   return moving(result, [bytes.buffer, offsets.buffer, signed.buffer, signatures.buffer, hashes.buffer]);
 }
@@ -50,17 +40,4 @@ function signerFor(options: SignerOptions): Signer {
   const key = JSON.stringify(options);
   if (kept?.key !== key) kept = { key, signer: new Signer(options) };
   return kept.signer;
-}
-
-/** As a signer says it: which documents are at least as long as a shingle. */
-function shingled(batch: DocumentBatch, { of, length }: Shingle): Uint8Array<ArrayBuffer> {
-  const has = (document: Uint8Array): boolean =>
-    of === 'bytes' ? document.length >= length : hasWords(document, length);
-  return Uint8Array.from({ length: batch.offsets.length - 1 }, (_, i) => Number(has(documentAt(batch, i))));
-}
-
-function hasWords(document: Uint8Array, least: number): boolean {
-  let count = 0;
-  for (const _ of words(document)) if (++count === least) return true;
-  return false;
 }

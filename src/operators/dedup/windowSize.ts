@@ -28,14 +28,14 @@ const DEFAULT_DOCUMENTS = 100_000;
 const MOST_DOCUMENTS = 2 ** 30;
 /** 128 bits of a hash, two slots of four bytes. */
 export const HASH_BYTES = 24;
-/** A place in a list with room to grow, and what says which document was kept. Measured: see the test of the window. */
-const KNOWN_BYTES = 84;
-/** An object with bytes of its own, besides these bytes. Measured likewise. */
-const CONTENT_BYTES = 320;
+/** A place in a list with room to grow, and an object that says which document was kept. */
+const KNOWN_BYTES = 68;
+/** An array with bytes of its own and a place in a map, besides these bytes. */
+const CONTENT_BYTES = 360;
 /** A string besides its characters. */
-const STRING_BYTES = 24;
-/** Room for the id of a document, and for its bytes where they are kept: what a window is sized for. */
-const TYPICAL_ID = 32;
+const STRING_BYTES = 20;
+/** What a window is sized for: an id of 32 characters, and where documents are kept, 2 KB. */
+const TYPICAL_ID = STRING_BYTES + 32;
 const TYPICAL_CONTENT = 2048;
 /** Room for ids, or for documents, even in the smallest window. */
 const LEAST_IDS = 128 << 10;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { PipelineError } from '../../../errors.ts';
 import { canonicalJson, type JsonValue } from '../../../json.ts';
@@ -13,6 +13,8 @@ export interface CorpusIndex {
   readonly settings: CorpusSettings;
   /** In the order of the plan. */
   readonly splits: readonly IndexedSplit[];
+  /** SHA-256 of the file of roots. */
+  readonly roots: string;
   /** The corpus whose documents come before these. */
   readonly against: Against | null;
 }
@@ -22,6 +24,8 @@ export interface IndexedSplit {
   readonly documents: number;
   /** Entries in each block of its keys. */
   readonly blocks: readonly number[];
+  /** SHA-256 of its files, by their extension: what an index holds is part of what it is. */
+  readonly sha256: Readonly<Record<string, string>>;
 }
 
 /** Another corpus, as an index names it. */
@@ -93,7 +97,8 @@ export function indexHash(folder: string): string {
 
 /** Tells an index from one that was written in its place later: cheap to ask for. */
 export function indexStamp(folder: string): string {
-  const { ino, size, mtimeMs } = statSync(path.join(folder, INDEX_FILE));
+  const file = path.join(folder, INDEX_FILE);
+  const { ino, size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? noIndex(file);
   return `${ino}-${size}-${mtimeMs}`;
 }
 
@@ -117,14 +122,16 @@ function chain(folder: string, expected: string | undefined, depth: number): Cor
 
 function textOf(folder: string): string {
   const file = path.join(folder, INDEX_FILE);
-  if (!existsSync(file) || !statSync(file).isFile()) {
-    throw new PipelineError('there is no index of a corpus', {
-      code: 'NO_INDEX',
-      path: file,
-      hint: 'give the output folder of a finished run that kept its index',
-    });
-  }
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) noIndex(file);
   return readFileSync(file, 'utf8');
+}
+
+function noIndex(file: string): never {
+  throw new PipelineError('there is no index of a corpus', {
+    code: 'NO_INDEX',
+    path: file,
+    hint: 'it is in the output of a finished run that kept it; a run makes its own where dedup stands in .pipe by itself',
+  });
 }
 
 function parsed(text: string, folder: string): CorpusIndex {

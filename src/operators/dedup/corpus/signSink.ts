@@ -107,8 +107,7 @@ class SignWriter implements SinkWriter<Value> {
     const { settings } = this.#options;
     const texts = batch.map(bytesOf);
     const { bytes, offsets } = packDocuments(texts);
-    const { shingle, components, banding, near } = settings;
-    const task: SignDocumentsTask = { bytes, offsets, options: near ? { shingle, components, banding } : undefined };
+    const task: SignDocumentsTask = { bytes, offsets, settings };
     const signed = await sharedPool().run<SignedDocuments>(signModule, task, [bytes.buffer, offsets.buffer]);
     await this.#keep(batch, texts, signed);
   }

@@ -95,7 +95,8 @@ function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
   return job.commitsOf(`${index}/sign`).map(({ split, counts, artefacts }) => {
     const blocks = artefacts.find(({ path: file }) => file.endsWith('.keys'))?.info['blocks'];
     const id = split.slice(`${index}/sign-`.length);
-    return { id, documents: counts['indexed'] ?? 0, blocks: Array.isArray(blocks) ? blocks.map(Number) : [] };
+    const sha256 = Object.fromEntries(artefacts.map((file) => [path.posix.extname(file.path).slice(1), file.sha256]));
+    return { id, documents: counts['indexed'] ?? 0, blocks: Array.isArray(blocks) ? blocks.map(Number) : [], sha256 };
   });
 }
 
@@ -161,12 +162,17 @@ function clusterStage(options: CorpusOptions): JobStage {
       const task: JoinTask = { documents, earlier: roots.slice(0, -1), firstNew, pairs, out: file.temporary };
       const { kept } = await inWorker<JoinResult>('joinPairs', task, context);
       const lasting = keepIndex ? {} : TEMPORARY;
-      await file.publish({ format: 'sluice_corpus_roots_v1', documents: documents - firstNew, ...lasting });
+      const published = await file.publish({
+        format: 'sluice_corpus_roots_v1',
+        documents: documents - firstNew,
+        ...lasting,
+      });
       const description = await context.file(`${index}/${INDEX_FILE}`);
       const content: CorpusIndex = {
         format: 'sluice_corpus_v1',
         settings,
         splits: splitsOf(options, context),
+        roots: published.sha256,
         against: against === undefined ? null : namedFrom(path.join(context.root, index), against),
       };
       await description.write(Buffer.from(indexText(content)));

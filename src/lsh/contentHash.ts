@@ -1,0 +1,30 @@
+import { hash } from 'node:crypto';
+import { type DocumentBatch, documentAt } from './documentBatch.ts';
+import { type Shingle, words } from './shingle.ts';
+
+/** Bytes that are kept of a SHA-256. */
+export const HASH_BYTES = 16;
+
+/** The first 128 bits of the SHA-256 of each document that is marked; zeros for the others. */
+export function contentHashes(batch: DocumentBatch, marked: Uint8Array): Uint8Array<ArrayBuffer> {
+  const hashes = Buffer.from(new ArrayBuffer(HASH_BYTES * marked.length));
+  for (let i = 0; i < marked.length; i++) {
+    // in this form it comes fastest
+    if (marked[i] === 1)
+      hashes.write(hash('sha256', documentAt(batch, i)).slice(0, 2 * HASH_BYTES), HASH_BYTES * i, 'hex');
+  }
+  return new Uint8Array(hashes.buffer);
+}
+
+/** 1 for each document that is at least as long as a shingle, as a signer says it. */
+export function shingled(batch: DocumentBatch, { of, length }: Shingle): Uint8Array<ArrayBuffer> {
+  const has = (document: Uint8Array): boolean =>
+    of === 'bytes' ? document.length >= length : hasWords(document, length);
+  return Uint8Array.from({ length: batch.offsets.length - 1 }, (_, i) => Number(has(documentAt(batch, i))));
+}
+
+function hasWords(document: Uint8Array, least: number): boolean {
+  let count = 0;
+  for (const _ of words(document)) if (++count === least) return true;
+  return false;
+}
