@@ -108,8 +108,8 @@ describe('dedup of a corpus', () => {
     const cut = (from: number): string => words.slice(from, from + 200).join(' ');
     const { kept, duplicates } = await deduplicate(
       splitsOf([
-        [cut(0), cut(20)],
-        [cut(60), cut(40)],
+        [cut(0), cut(25)],
+        [cut(75), cut(50)],
       ]),
       {
         threshold: 0.6,
