@@ -33,6 +33,8 @@ interface Judged {
   readonly joins?: readonly number[];
 }
 
+/** Documents found by the same band: where many are alike, so many stand for all. */
+const MEMBERS = 8;
 /** Candidates that are compared exactly: the most alike by signature. */
 const MOST_COMPARED = 16;
 
@@ -64,7 +66,7 @@ export class Window {
     this.#young = new Half(1, limits.documents);
     if (!near) return;
     const documents = 2 * limits.documents;
-    this.#index = new BandIndex({ banding, components, documents, bytes: Number.POSITIVE_INFINITY });
+    this.#index = new BandIndex({ banding, components, documents, bytes: Number.POSITIVE_INFINITY, members: MEMBERS });
   }
 
   /** Documents that it remembers. */

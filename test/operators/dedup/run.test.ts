@@ -7,7 +7,7 @@ import { verifyOutput } from '../../../src/run/verify.ts';
 import { startScript } from '../../support/sluice.ts';
 import { hashTree } from '../../support/tree.ts';
 
-const script = path.join(import.meta.dirname, 'runPipeline.ts');
+const script = path.join(import.meta.dirname, '../../fixtures/dedup/run.ts');
 const SPLITS = ['00000', '00001'];
 const DOCUMENTS = 40;
 
