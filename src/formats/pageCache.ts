@@ -5,7 +5,7 @@ import { PipelineError } from '../errors.ts';
 const PAGE_BYTES = 1 << 13;
 
 export interface PageCacheOptions {
-  /** Pages of 8 KiB, or of a row where that is longer, held at once, in halves. Default: 2048. */
+  /** Pages of 8 KiB held at once, in halves; a longer row takes the place of several. Default: 2048. */
   readonly pages?: number | undefined;
   /** Files open at once, one at least. Default: 128. */
   readonly files?: number | undefined;
@@ -29,6 +29,7 @@ export class PageCache {
   readonly #files: number;
   #young = new Map<string, Map<number, Uint8Array>>();
   #old = new Map<string, Map<number, Uint8Array>>();
+  /** Pages that the young rows take. */
   #count = 0;
   readonly #open = new Map<string, OpenFile>();
 
@@ -50,7 +51,8 @@ export class PageCache {
   range(file: string, start: number, end: number): Uint8Array<ArrayBuffer> {
     const opened = this.#opened(file);
     // positions come out of other files: nothing is allocated for what is not there
-    if (!(start >= 0 && start <= end && end <= opened.bytes))
+    const lies = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end;
+    if (!lies || end > opened.bytes)
       throw damaged(file, `it has ${opened.bytes} bytes, and none from ${start} to ${end}`);
     const bytes = new Uint8Array(end - start);
     if (read(opened, bytes, start) < bytes.length) throw damaged(file, `it ends before byte ${end}`);
@@ -85,7 +87,7 @@ export class PageCache {
     }
     const pages = this.#young.get(file) ?? new Map<number, Uint8Array>();
     this.#young.set(file, pages.set(number, page));
-    this.#count++;
+    this.#count += Math.ceil(bytes / PAGE_BYTES);
     return page;
   }
 
