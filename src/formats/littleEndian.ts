@@ -30,11 +30,6 @@ export function int32From(bytes: Uint8Array): Int32Array<ArrayBuffer> {
   return new Int32Array(aligned(bytes, 4));
 }
 
-/** Reads u16 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
-export function uint16From(bytes: Uint8Array): Uint16Array<ArrayBuffer> {
-  return new Uint16Array(aligned(bytes, 2));
-}
-
 /** Reads u32 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
 export function uint32From(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   return new Uint32Array(aligned(bytes, 4));
