@@ -20,7 +20,7 @@ const TABLE_BYTES = 24 << 20;
  * Candidates come from signed random projections, in bands, and are verified by their vectors. A language model's mean
  * states all but share one direction, whatever the text: they are compared in a space that is whitened by the documents
  * of the split: made when 64 have come, which wait for that, and anew when there are twice as many, up to 4,096.
- * docs/similarity.md has what it finds on labelled texts, and what it does not.
+ * docs/dedup.md has what it finds on labelled texts, and what it does not.
  *
  * Holds the window and the documents that are not judged yet; both are bounded. A document whose beginning is kept
  * streams through from there on.

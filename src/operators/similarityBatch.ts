@@ -66,7 +66,7 @@ const GROUPING_BYTES = 256;
  *
  * The batches of a window come in the order of their first documents. They depend on the documents and the options alone.
  * Near-duplicates in one batch are of use to a consumer that shares work between them; like lengths save padding. A model
- * that neither pads nor shares gains nothing: see docs/similarity.md for measurements.
+ * that neither pads nor shares gains nothing: see docs/dedup.md for measurements.
  *
  *     segments.pipe(similarityBatch({ maxBytes: 64 << 10 }), embed(), patch())
  *
