@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
+import { PipelineError } from '../errors.ts';
 import type { Artefact, ArtefactFile, Sink } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
 import type { CommitRecord } from './commitRecord.ts';
@@ -81,7 +82,10 @@ export type Step =
   | { readonly kind: 'pass'; readonly name: string; readonly pipeline: Pipeline }
   | { readonly kind: 'stage'; readonly stage: JobStage };
 
-/** Everything a run of this pipeline does; the run proper is the pass named `''`. */
+/**
+ * Everything a run of this pipeline does; the run proper is the pass named `''`.
+ * @throws PipelineError `SAME_STEP` where two would write the same files
+ */
 export function stepsOf(pipeline: Pipeline): Step[] {
   const before: Step[] = [];
   const after: Step[] = [];
@@ -94,7 +98,22 @@ export function stepsOf(pipeline: Pipeline): Step[] {
     after.push(...stages(preparation.after));
   }
   for (const sink of pipeline.sinks) after.push(...stages(sink.after ?? []));
-  return [...before, { kind: 'pass', name: '', pipeline }, ...after];
+  const steps: Step[] = [...before, { kind: 'pass', name: '', pipeline }, ...after];
+  requireDifferent(steps);
+  return steps;
+}
+
+function requireDifferent(steps: readonly Step[]): void {
+  const names = steps.flatMap((step) =>
+    step.kind === 'pass' ? step.name : [step.stage.name, ...(step.stage.files ?? [])],
+  );
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice === undefined) return;
+  throw new PipelineError(`two steps of the pipeline write '${twice}'`, {
+    code: 'SAME_STEP',
+    path: twice,
+    hint: 'give each operator and sink a folder and file names of its own: dedup({ corpus: { index } }), jsonl(dir, { into })',
+  });
 }
 
 /** Name of a commit: that of the split in the run proper, else with the pass or stage before it. */

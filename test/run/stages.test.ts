@@ -232,6 +232,11 @@ describe('an operator that prepares itself', () => {
     });
   });
 
+  it('is refused beside another one that writes the same files', async () => {
+    const twice = counted([1], { after: [total, total] });
+    await expect(run(twice, { output })).rejects.toMatchObject({ code: 'SAME_STEP', path: 'count/total' });
+  });
+
   it('is refused for a stream that passes once', async () => {
     const pipeline = counted([1]);
     const once = { ...pipeline, source: { ...pipeline.source, once: true } };
