@@ -1,5 +1,3 @@
-import { HASH_BYTES } from './windowSize.ts';
-
 /** Rows that there is room for at first, and what the room is multiplied by when it does not suffice. */
 const START = 1 << 12;
 const GROWTH = 4;
@@ -7,7 +5,7 @@ const GROWTH = 4;
 export const HASH_WORDS = 4;
 const SLOTS = 2;
 
-/** Rows by their 128-bit hash, up to `most` of them; takes memory as they come. */
+/** Rows by their 128-bit hash, up to `most` of them; takes 24 bytes for each, as they come. */
 export class ContentTable {
   readonly #most: number;
   #room = 0;
@@ -18,10 +16,6 @@ export class ContentTable {
 
   constructor(most: number) {
     this.#most = most;
-  }
-
-  get bytes(): number {
-    return HASH_BYTES * this.#room;
   }
 
   /** The row that was added with this hash last. */

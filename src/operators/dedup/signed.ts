@@ -38,7 +38,7 @@ export function signed<T>(settings: DedupSettings): OperatorFunction<Unit<T>, Si
         }),
         mapAsync(
           async (units: readonly Unit<T>[]): Promise<SignedUnits<T>> => {
-            const packed = packUnits(units, spare.pop());
+            const packed = packUnits(units, spare);
             const task: SignTask = { ...packed, shingle, components };
             const moved = [task.bytes.buffer, task.offsets.buffer];
             // takes milliseconds, and to abort it would end the thread
@@ -67,11 +67,12 @@ export function signed<T>(settings: DedupSettings): OperatorFunction<Unit<T>, Si
     });
 }
 
-/** Lays all parts of all units one behind the other. */
-function packUnits(units: readonly Unit<unknown>[], reuse: ArrayBuffer | undefined): DocumentBatch {
+/** Lays all parts of all units one behind the other, in a buffer that is done with where they fit. */
+function packUnits(units: readonly Unit<unknown>[], spare: ArrayBuffer[]): DocumentBatch {
   const parts = units.flatMap((unit) => unit.parts);
   const fits = units.reduce((sum, { bytes }) => sum + bytes, 0) <= BATCH_BYTES;
-  const { bytes, offsets } = packDocuments(parts, fits ? (reuse ?? new ArrayBuffer(BATCH_BYTES)) : undefined);
+  const buffer = fits ? (spare.pop() ?? new ArrayBuffer(BATCH_BYTES)) : undefined;
+  const { bytes, offsets } = packDocuments(parts, buffer);
   const unitOffsets = new Uint32Array(units.length + 1);
   let part = 0;
   for (const [i, unit] of units.entries()) {

@@ -27,7 +27,7 @@ export interface WindowContent {
 const DEFAULT_DOCUMENTS = 100_000;
 const MOST_DOCUMENTS = 2 ** 30;
 /** 128 bits of a hash, two slots of four bytes. */
-export const HASH_BYTES = 24;
+const HASH_BYTES = 24;
 /** A place in a list with room to grow, and an object that says which document was kept. */
 const KNOWN_BYTES = 68;
 /** An array with bytes of its own and a place in a map, besides these bytes. */
