@@ -100,6 +100,17 @@ describe('PageCache', () => {
     expect(openNow()).toBe(before);
   });
 
+  it('closes the file that was used longest ago', () => {
+    const files = someFiles([10, 10, 10]);
+    const [first = '', second = '', third = ''] = files;
+    const pages = cache({ files: 2 });
+    for (const file of [first, second, first, third]) pages.range(file, 0, 1);
+    for (const file of files) rmSync(file);
+    // what is open can still be read
+    for (const [i, file] of [first, third].entries()) expect(pages.range(file, 0, 10)).toEqual(randomBytes(2 * i, 10));
+    expect(() => pages.range(second, 0, 10)).toThrow('missing');
+  });
+
   it('keeps pages of files that it closed', () => {
     const files = someFiles([10, 10]);
     const pages = cache({ files: 1 });

@@ -23,8 +23,7 @@ export class CorpusReader {
   readonly #cache = new PageCache();
 
   constructor(parts: readonly CorpusPart[], settings: CorpusSettings) {
-    // a part without documents has no files and would stand between two with the same first number
-    this.#parts = parts.filter((part) => part.documents > 0);
+    this.#parts = parts;
     this.#settings = settings;
     this.#leastEstimate = leastEstimate(settings.threshold, settings.components);
   }

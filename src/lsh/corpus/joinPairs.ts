@@ -27,7 +27,10 @@ const CHUNK = 1 << 20;
 
 /**
  * Worker module: clusters of documents that are alike, each known by its first document. The result depends on the set of
- * pairs alone. Takes 4 bytes for each document. Errors: see {@link crossing}.
+ * pairs alone. Earlier corpora stay as they are: new documents are kept just as they would be in one corpus of all so far,
+ * but two earlier clusters that a new document joins are two again for corpora behind this one.
+ *
+ * Takes 4 bytes for each document. Errors: see {@link crossing}.
  *
  * @throws PipelineError `DAMAGED` where a file holds what is no root or no pair of these documents
  */

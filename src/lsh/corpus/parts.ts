@@ -73,7 +73,7 @@ export function requireNumbers(documents: number): void {
   });
 }
 
-/** The part that holds a document, by bisection. */
+/** The part that holds a document, by bisection: of those with the same first number, the last one is not empty. */
 export function partOf(parts: readonly CorpusPart[], document: number): CorpusPart {
   let low = 0;
   let high = parts.length - 1;

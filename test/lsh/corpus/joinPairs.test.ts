@@ -5,13 +5,16 @@ import { littleEndianBytes } from '../../../src/formats/littleEndian.ts';
 import { arrived } from '../../../src/lsh/corpus/crossing.ts';
 import joinPairs, { type JoinResult, type JoinTask } from '../../../src/lsh/corpus/joinPairs.ts';
 import { UnionFind } from '../../../src/lsh/unionFind.ts';
-import { cut, temporaryFolder, wordsIn } from './folder.ts';
+import { cut, ranges, temporaryFolder, wordsIn } from './folder.ts';
 
 type Pair = readonly [number, number];
 
+const DOCUMENTS = 10;
 const fractions = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 });
-const pair = fc.tuple(fc.nat(29), fc.nat(29)).map(([a, b]): Pair => [Math.min(a, b), Math.max(a, b)]);
-const pairs = fc.array(pair, { maxLength: 25 });
+const pair = fc
+  .tuple(fc.nat(DOCUMENTS - 1), fc.nat(DOCUMENTS - 1))
+  .map(([a, b]): Pair => [Math.min(a, b), Math.max(a, b)]);
+const pairs = fc.array(pair, { maxLength: 12 });
 
 function joiner() {
   const { newFile } = temporaryFolder();
@@ -40,50 +43,46 @@ describe('joinPairs', () => {
     fc.assert(
       fc.property(pairs, fractions, (given, cuts) => {
         const files = cut(given, cuts).map((some) => write(some.flat()));
-        const expected = rootsOf(30, given);
+        const expected = rootsOf(DOCUMENTS, given);
         const kept = expected.filter((root, i) => root === i).length;
         for (const order of [files, files.toReversed()]) {
-          const result = join({ documents: 30, earlier: [], firstNew: 0, pairs: order });
+          const result = join({ documents: DOCUMENTS, earlier: [], firstNew: 0, pairs: order });
           expect(result).toMatchObject({ kept, roots: expected });
         }
       }),
     );
   });
 
-  it('goes on where earlier corpora ended, and comes to what one corpus in all would', () => {
+  it('goes on where earlier corpora ended, and keeps what one corpus of all documents so far would keep', () => {
     const { write, join } = joiner();
     fc.assert(
       fc.property(pairs, fractions, (given, cuts) => {
-        const expected = rootsOf(30, given);
         const earlier: string[] = [];
-        let firstNew = 0;
-        for (const own of cut(
-          Array.from({ length: 30 }, (_, i) => i),
-          cuts,
-        )) {
-          const documents = firstNew + own.length;
-          // a document is new in the corpus that has the later one
+        for (const [firstNew, documents] of ranges(DOCUMENTS, cuts)) {
+          // a corpus has the pairs whose later document is its own
           const alike = given.filter(([, later]) => later >= firstNew && later < documents);
+          const soFar = given.filter(([, later]) => later < documents);
+          const isKept = rootsOf(documents, soFar).map((root, i) => root === i);
+          const before = earlier.flatMap(wordsIn).map((root, i): Pair => [root, i]);
           const { file, roots, kept } = join({ documents, earlier, firstNew, pairs: [write(alike.flat())] });
-          const soFar = rootsOf(
-            documents,
-            given.filter(([, later]) => later < documents),
-          );
-          expect(roots).toEqual(soFar.slice(firstNew));
-          expect(kept).toBe(own.filter((document) => soFar[document] === document).length);
+          expect(roots).toEqual(rootsOf(documents, [...before, ...alike]).slice(firstNew));
+          expect(roots.map((root, i) => root === firstNew + i)).toEqual(isKept.slice(firstNew));
+          expect(kept).toBe(isKept.slice(firstNew).filter(Boolean).length);
           earlier.push(file);
-          firstNew = documents;
         }
-        const all = join({ documents: 30, earlier, firstNew: 30, pairs: [] });
-        expect(all).toMatchObject({ kept: 0, roots: [] });
-        expect(
-          rootsOf(
-            30,
-            earlier.flatMap(wordsIn).map((root, i): Pair => [root, i]),
-          ),
-        ).toEqual(expected);
       }),
     );
+  });
+
+  it('knows documents that an earlier corpus kept by themselves, also where a document between them was joined to both', () => {
+    const { write, join } = joiner();
+    const first = join({ documents: 2, earlier: [], firstNew: 0, pairs: [] });
+    const both = write([0, 2, 1, 2]);
+    const second = join({ documents: 3, earlier: [first.file], firstNew: 2, pairs: [both] });
+    expect(second.roots).toEqual([0]);
+    const earlier = [first.file, second.file];
+    expect(join({ documents: 4, earlier, firstNew: 3, pairs: [write([1, 3])] }).roots).toEqual([1]);
+    expect(join({ documents: 4, earlier, firstNew: 3, pairs: [write([2, 3])] }).roots).toEqual([0]);
   });
 
   it('joins more than it reads or writes at once', () => {

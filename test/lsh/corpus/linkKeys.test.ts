@@ -109,19 +109,17 @@ describe('linkKeys', () => {
     );
   });
 
-  it('finds what shares a key among a hundred thousand others', () => {
+  it('finds what shares a key among a hundred thousand others, more than it has room for at first', () => {
     const folder = temporaryFolder();
     const next = randomNumbers(5);
     const keys = Array.from({ length: 50_000 }, () => [[next(), next()] as const, [next(), next()] as const]);
     for (let i = 0; i < 1000; i++) keys[next() % 50_000]?.push(keys[next() % 50_000]?.[0] ?? [0, 0]);
     const parts = writeParts(folder, keys, { parts: [0.3, 0.3, 0.8], blocks: [0.5], ranges: [] });
-    const pairs = ranges(WHOLE, [0.25, 0.5]).flatMap(([from, to]) => {
-      const out = folder.newFile();
-      linkKeys({ parts, from, to, firstNew: 0, out });
-      return pairsIn(out);
-    });
+    const out = folder.newFile();
+    linkKeys({ parts, from: 0, to: WHOLE, firstNew: 0, out });
+    const pairs = pairsIn(out);
     expect(pairs.length).toBeGreaterThan(900);
-    expect(inOrder(pairs)).toEqual(expectedPairs(keys, 0));
+    expect(pairs).toEqual(expectedPairs(keys, 0));
   });
 
   it('has numbers up to 2^32 - 2', () => {

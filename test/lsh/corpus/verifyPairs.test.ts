@@ -63,7 +63,9 @@ describe.each<[string, Partial<CorpusSettings>]>([
           const result = verifyPairs({ parts, settings, candidates, from, to, out });
           found += result.candidates;
           alike += result.alike;
-          return pairsIn(out);
+          const own = pairsIn(out);
+          expect(own.every(([, later]) => later >= from && later < to)).toBe(true);
+          return own;
         });
         expect(kept).toEqual(unique.filter(isAlike));
         expect([found, alike]).toEqual([unique.length, kept.length]);
