@@ -80,7 +80,7 @@ function link({ parts, from, to, firstNew }: LinkTask, files: PageCache, target:
           // a document may have a key twice
           if (first !== document) pairs.add(first, document);
           if (latest !== first && latest !== document) pairs.add(latest, document);
-          // one more entry could not outgrow the list
+          // an entry adds two at most: the list never takes memory for more than one run
           if (pairs.size >= RUN_PAIRS - 1) flush();
         }
         members[2 * key + 1] = document;
