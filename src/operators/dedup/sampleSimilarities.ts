@@ -2,6 +2,8 @@ import { jaccard } from '../../lsh/jaccard.ts';
 import type { Shingle } from '../../lsh/shingle.ts';
 
 const PAIRS = 1000;
+/** Where all are related, no more of them tell that. */
+const MOST_COMPARED = 2 * PAIRS;
 /** Of a document: what lies behind tells no more. */
 const MOST_BYTES = 32 << 10;
 /** What is more alike is no unrelated pair. */
@@ -11,10 +13,13 @@ const RELATED = 0.3;
 export function sampleSimilarities(sample: readonly unknown[], shingle: Shingle): number[] {
   const texts = sample.flatMap((value) => bytesOf(value) ?? []).map((bytes) => bytes.subarray(0, MOST_BYTES));
   const similarities: number[] = [];
-  for (let apart = 1; apart < texts.length && similarities.length < PAIRS; apart++) {
-    for (let i = 0; i + apart < texts.length && similarities.length < PAIRS; i++) {
+  let compared = 0;
+  const isEnough = (): boolean => similarities.length === PAIRS || compared === MOST_COMPARED;
+  for (let apart = 1; apart < texts.length && !isEnough(); apart++) {
+    for (let i = 0; i + apart < texts.length && !isEnough(); i++) {
       const [a, b] = [texts[i], texts[i + apart]];
       if (a === undefined || b === undefined) continue;
+      compared++;
       const similarity = jaccard(a, b, shingle);
       if (similarity < RELATED) similarities.push(similarity);
     }
