@@ -13,5 +13,6 @@ export { exitCode } from './run/exitCodes.ts';
 export { RejectLimitError } from './run/rejects.ts';
 export { type RunEvent, type RunOptions, type RunSummary, run } from './run/run.ts';
 export { version } from './run/version.ts';
-export type { Artefact, ArtefactFile, Sink, SinkContext, SinkWriter } from './sinks/sink.ts';
+export type { Artefact, ArtefactFile } from './sinks/artefact.ts';
+export type { Sink, SinkContext, SinkWriter } from './sinks/sink.ts';
 export type { PlanContext, Source, Split } from './sources/source.ts';

@@ -4,7 +4,8 @@ import type { Document, Segment } from '../records.ts';
 import { currentRun } from '../run/context.ts';
 import { type PlanFacts, withTraits } from '../run/stages.ts';
 import { corpusFilter } from './dedup/corpus/filter.ts';
-import { corpusOptions, corpusPreparation } from './dedup/corpus/stages.ts';
+import { corpusOptions } from './dedup/corpus/options.ts';
+import { corpusPreparation } from './dedup/corpus/stages.ts';
 import { type Decided, decided } from './dedup/decided.ts';
 import { type Duplicate, DuplicatesFile, WRITE_BYTES } from './dedup/duplicatesFile.ts';
 import { dedupNotes } from './dedup/notes.ts';
@@ -48,9 +49,10 @@ const ROOM = { items: 4, bytes: 4 << 20 };
  */
 export function dedup<T extends Document | Segment>(options: DedupOptions = {}): OperatorFunction<T, T> {
   const settings = dedupSettings(options);
-  const notes = async ({ values, sample }: PlanFacts): Promise<string[]> => {
-    const similarities = settings.near ? sampleSimilarities(sample, settings.shingle) : [];
-    return dedupNotes(settings, values, similarities.length > 0 ? similarities : undefined);
+  const notes = async (facts: PlanFacts): Promise<string[]> => {
+    const { count, values } = await facts.sample();
+    const similarities = settings.near ? sampleSimilarities(values, settings.shingle) : [];
+    return dedupNotes(settings, count, similarities.length > 0 ? similarities : undefined);
   };
   if (settings.scope === 'split') return withTraits(withinSplit<T>(settings, options.onDuplicate), { notes });
   const corpus = corpusOptions(settings, options.corpus);

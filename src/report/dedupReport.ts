@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileLines } from '../formats/fileChunks.ts';
 import { DEDUP_REPORT_FORMAT, DUPLICATES_FORMAT } from '../formats/names.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 
 /** What an output says of duplicates. */
 export interface DedupInspection {

@@ -8,11 +8,11 @@ import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
 import { type CommitRecord, readCommit, taskCommitNames } from '../run/commitRecord.ts';
+import { isTemporary } from '../run/jobStage.ts';
 import { LimitFollower } from '../run/limitFollower.ts';
 import { buildManifest, MANIFEST_FILE } from '../run/manifest.ts';
 import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
-import { isTemporary } from '../run/stages.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 import { type DedupInspection, dedupOf } from './dedupReport.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
 

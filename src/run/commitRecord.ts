@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { OutputError } from '../errors.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 
 /** What `commits/<split>.json` holds: a split is done when this file exists, and its files are exactly these. */
 export interface CommitRecord {

@@ -1,7 +1,7 @@
 import type { RecordError } from '../errors.ts';
 import { carriedSlot } from '../flow/carry.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
-import type { ArtefactFile } from '../sinks/sink.ts';
+import type { ArtefactFile } from '../sinks/artefact.ts';
 import type { Split } from '../sources/source.ts';
 
 /** The split in hand and its place in the output: for stages that write files of their own. */

@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
-import type { Artefact, ArtefactFile } from '../sinks/sink.ts';
+import type { Artefact, ArtefactFile } from '../sinks/artefact.ts';
 
 /**
  * Every step that changes the disk passes through `step`, so that a test can end the process, or make the disk refuse,

@@ -4,11 +4,12 @@ import { type CommitRecord, readCommit } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
 import { runSplits, runTasks } from './engines/local.ts';
+import { commitName, isTemporary, type JobStage, type JobView } from './jobStage.ts';
 import { LimitFollower } from './limitFollower.ts';
 import type { MemoryPlan } from './memory.ts';
 import type { Plan } from './plan.ts';
 import type { RunEvent } from './run.ts';
-import { commitName, isTemporary, type JobStage, type JobView, stepsOf } from './stages.ts';
+import { stepsOf } from './stages.ts';
 
 export interface JobOptions {
   readonly pipeline: Pipeline;

@@ -1,10 +1,10 @@
 import { PATCHES_FORMAT } from '../formats/names.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 import type { CommitRecord } from './commitRecord.ts';
 import type { OutputFolder } from './durable.ts';
+import { isTemporary } from './jobStage.ts';
 import type { Plan } from './plan.ts';
-import { isTemporary } from './stages.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 

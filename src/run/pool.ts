@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina';
+import { arrived } from './crossing.ts';
 
 export interface PoolOptions {
   /** Threads. Default: one per core. */
@@ -30,13 +31,17 @@ export class Pool {
   }
 
   /**
-   * Runs the default export of a worker module on one task. Buffers in `move` change hands.
+   * Runs the default export of a worker module on one task. Buffers in `move` change hands. Errors come as they were where the
+   * module's work is done within `crossing`; of others only the message is sure to.
    * @param signal nobody waits for the result any more once it is aborted; a task that has begun ends where it is, since
    *   a thread that is ended while it answers fails the whole process
    */
   run<R>(module: string, task: unknown, move: readonly ArrayBuffer[] = [], signal?: AbortSignal): Promise<R> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const done = this.#piscina.run(task, { filename: module, transferList: [...move] }) as Promise<R>;
+    const running = this.#piscina.run(task, { filename: module, transferList: [...move] }) as Promise<R>;
+    const done = running.catch((error: unknown) => {
+      throw arrived(error);
+    });
     this.#inHand.add(done);
     const forget = (): void => {
       this.#inHand.delete(done);

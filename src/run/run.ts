@@ -7,6 +7,7 @@ import type { CommitRecord } from './commitRecord.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from './definition.ts';
 import { asDiskError, OutputFolder } from './durable.ts';
 import { Job } from './job.ts';
+import type { JobStage } from './jobStage.ts';
 import { writeManifest } from './manifest.ts';
 import { BASE_BYTES, divideMemory, type MemoryPlan, WORKER_BYTES } from './memory.ts';
 import { lockOutput } from './outputLock.ts';
@@ -23,7 +24,7 @@ import {
 } from './plan.ts';
 import { sharedPool } from './pool.ts';
 import type { SplitRun } from './splitRun.ts';
-import { type JobStage, stepsOf } from './stages.ts';
+import { stepsOf } from './stages.ts';
 
 export interface RunOptions extends PlanOptions {
   readonly output: string;

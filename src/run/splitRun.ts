@@ -2,15 +2,16 @@ import { take, tap } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import type { Inlet, Limit } from '../flow/index.ts';
 import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
-import type { Artefact, ArtefactFile, SinkContext, SinkWriter } from '../sinks/sink.ts';
+import type { Artefact, ArtefactFile } from '../sinks/artefact.ts';
+import type { SinkContext, SinkWriter } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, commitPath } from './commitRecord.ts';
 import { type RunContext, withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
 import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts';
+import { commitName } from './jobStage.ts';
 import type { MemoryPlan } from './memory.ts';
 import { Rejects, requireRate } from './rejects.ts';
-import { commitName } from './stages.ts';
 import { isPatches, writeStage } from './writeStage.ts';
 
 /** A stage of a split in hand, for progress and for explaining a stall. */

@@ -1,44 +1,8 @@
 import type { OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
-import type { Artefact, ArtefactFile, Sink } from '../sinks/sink.ts';
-import type { Split } from '../sources/source.ts';
-import type { CommitRecord } from './commitRecord.ts';
+import type { Sink } from '../sinks/sink.ts';
 import type { Pipeline } from './definition.ts';
-
-/** What is known of a run between its stages. */
-export interface JobView {
-  /** Absolute path of the output folder. */
-  readonly root: string;
-  readonly splits: readonly Split[];
-  /** Commits of a pass or stage that is complete, in the order of the plan or of its tasks; those of the splits for `''`. */
-  commitsOf(stage: string): readonly CommitRecord[];
-}
-
-/** One task of a stage: the unit that is committed, resumed and given to a worker. */
-export interface TaskContext extends JobView {
-  /** What `tasks` called it. */
-  readonly task: string;
-  readonly signal: AbortSignal;
-  /** Opens a file: `<stage>-<task>.<anything>`, or one that the stage names in `files`. */
-  file(path: string): Promise<ArtefactFile>;
-}
-
-/**
- * A step of a run over all of its splits: tasks that read what earlier passes and stages have written, and write files.
- * Tasks may run in any order, on any machine that sees the output folder; what they write depends on their inputs alone.
- */
-export interface JobStage {
-  /** `folder/name`: its files are `folder/name-<task>.<...>`, its commits `commits/folder/name-<task>.json`. */
-  readonly name: string;
-  /** Bytes that one task holds besides a worker thread of its own. */
-  readonly holds: number;
-  /** Other files it writes, relative to the output folder. */
-  readonly files?: readonly string[] | undefined;
-  /** Its tasks in order, each letters and digits; asked once all before it is committed. */
-  tasks(job: JobView): Promise<readonly string[]>;
-  /** Publishes every file it opens. Returns counts for the commit record. */
-  run(context: TaskContext): Promise<Record<string, number>>;
-}
+import type { JobStage } from './jobStage.ts';
 
 /** What has to be done before values can pass an operator: its input is read once before the run proper. */
 export interface Preparation {
@@ -47,7 +11,7 @@ export interface Preparation {
   readonly sink: Sink<unknown>;
   /** In this order, between that pass and the run proper. */
   readonly before: readonly JobStage[];
-  /** Files made by the pass and stages that are of use to later runs are kept; others may be `temporary` in their info. */
+  /** Behind the run proper. */
   readonly after: readonly JobStage[];
 }
 
@@ -58,12 +22,18 @@ export interface OperatorTraits {
   readonly notes?: ((facts: PlanFacts) => Promise<readonly string[]>) | undefined;
 }
 
-/** What `sluice plan` knows of the values that reach an operator. */
-export interface PlanFacts {
+/** A look at what will reach an operator. */
+export interface Sample {
   /** Values in all splits, by how many bytes those of the sample have; undefined where the sample is empty. */
-  readonly values: number | undefined;
+  readonly count: number | undefined;
   /** The first values in some splits, spread over all of them. */
-  readonly sample: readonly unknown[];
+  readonly values: readonly unknown[];
+}
+
+/** What `sluice plan` can find out for an operator. */
+export interface PlanFacts {
+  /** Runs what stands before the operator over some of the input; empty for a stream that passes once. */
+  sample(): Promise<Sample>;
 }
 
 const TRAITS = Symbol.for('sluice.operator.v1');
@@ -114,14 +84,4 @@ function requireDifferent(steps: readonly Step[]): void {
     path: twice,
     hint: 'give each operator and sink a folder and file names of its own: dedup({ corpus: { index } }), jsonl(dir, { into })',
   });
-}
-
-/** Name of a commit: that of the split in the run proper, else with the pass or stage before it. */
-export function commitName(stage: string, task: string): string {
-  return stage === '' ? task : `${stage}-${task}`;
-}
-
-/** Whether a file may go once the run is complete. */
-export function isTemporary({ info }: Artefact): boolean {
-  return info['temporary'] === true;
 }

@@ -1,8 +1,8 @@
 import { PipelineError } from '../errors.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath } from './commitRecord.ts';
 import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts';
-import { commitName, type JobStage, type JobView, type TaskContext } from './stages.ts';
+import { commitName, type JobStage, type JobView, type TaskContext } from './jobStage.ts';
 
 /** Runs one task of a stage and commits it: its files get their names, then `commits/<stage>-<task>.json` makes it done. */
 export async function runTask(

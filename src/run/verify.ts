@@ -5,12 +5,12 @@ import { OutputError, SluiceError } from '../errors.ts';
 import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
 import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
+import { isTemporary } from './jobStage.ts';
 import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
-import { isTemporary } from './stages.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** One thing that is wrong with an output. */

@@ -13,7 +13,7 @@ import {
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
 } from '../formats/names.ts';
-import type { Artefact } from '../sinks/sink.ts';
+import type { Artefact } from '../sinks/artefact.ts';
 
 /** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
 export type Note = (code: string, what: string) => void;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileChunks } from '../formats/fileChunks.ts';
-import type { JobStage, TaskContext } from '../run/stages.ts';
-import type { Artefact } from './sink.ts';
+import type { JobStage, TaskContext } from '../run/jobStage.ts';
+import type { Artefact } from './artefact.ts';
 
 export interface GatherOptions {
   /** Folder of the files of the splits. */

@@ -1,3 +1,4 @@
+export type { Artefact, ArtefactFile } from './artefact.ts';
 export { type HypergraphOptions, hypergraph } from './hypergraph.ts';
 export { type JsonlOptions, jsonl } from './jsonl.ts';
 export { type ParquetOptions, parquet } from './parquet.ts';
@@ -5,4 +6,4 @@ export { type SafetensorsOptions, safetensors } from './safetensors.ts';
 export type { CutOptions } from './shardCut.ts';
 export type { Layout } from './shardName.ts';
 export { signals } from './signals.ts';
-export type { Artefact, ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
+export type { Sink, SinkContext, SinkWriter } from './sink.ts';

@@ -1,10 +1,11 @@
 import { PipelineError } from '../errors.ts';
 import { DOCUMENTS_FORMAT } from '../formats/names.ts';
 import type { Document } from '../records.ts';
+import type { Artefact, ArtefactFile } from './artefact.ts';
 import { gatherFiles } from './gatherFiles.ts';
 import { metaJson } from './metaJson.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
-import type { Artefact, ArtefactFile, Sink, SinkContext, SinkWriter } from './sink.ts';
+import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 
 export interface JsonlOptions {
   /** Bytes after which a file ends and the next begins; a line is never divided. Default 64 MiB. */

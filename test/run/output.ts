@@ -5,10 +5,10 @@ import { type CommitRecord, readCommit } from '../../src/run/commitRecord.ts';
 import { OutputFolder } from '../../src/run/durable.ts';
 import { buildManifest, manifestText } from '../../src/run/manifest.ts';
 import { digestOf, type Plan, type Recipe } from '../../src/run/plan.ts';
+import type { Artefact } from '../../src/sinks/artefact.ts';
 import { hypergraph } from '../../src/sinks/hypergraph.ts';
 import { safetensors } from '../../src/sinks/safetensors.ts';
 import { signals } from '../../src/sinks/signals.ts';
-import type { Artefact } from '../../src/sinks/sink.ts';
 import { patchesOf, type Sketch, temporaryFolder, writeAll } from '../sinks/flow.ts';
 
 /** Two splits: one of several documents, one of a document that is larger than a shard. */

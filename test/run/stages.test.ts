@@ -5,9 +5,10 @@ import { defer, filter, map, tap } from 'rxjs';
 import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink } from 'sluice';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentRun } from '../../src/run/context.ts';
+import type { JobStage } from '../../src/run/jobStage.ts';
 import { planNotes } from '../../src/run/planNotes.ts';
 import { planMemory } from '../../src/run/run.ts';
-import { type JobStage, type PlanFacts, type Preparation, stepsOf, withTraits } from '../../src/run/stages.ts';
+import { type Preparation, type Sample, stepsOf, withTraits } from '../../src/run/stages.ts';
 import { verifyOutput } from '../../src/run/verify.ts';
 import { lines, numbers } from '../support/lines.ts';
 import { hashTree } from '../support/tree.ts';
@@ -259,12 +260,12 @@ describe('the plan of a pipeline with stages', () => {
   });
 
   it('asks operators what they say of it, with a sample of what will reach them', async () => {
-    const facts: PlanFacts[] = [];
+    const samples: Sample[] = [];
     const noted = withTraits(
       map((value: Document) => value),
       {
         notes: async (given) => {
-          facts.push(given);
+          samples.push(await given.sample());
           return ['a note'];
         },
       },
@@ -277,7 +278,7 @@ describe('the plan of a pipeline with stages', () => {
       .to(lines());
     const splits = ['00000', '00001'].map((id, i) => ({ id, bytes: 10, spec: i }));
     expect(await planNotes(pipeline, splits)).toEqual(['a note']);
-    expect(facts[0]?.sample.map((value) => (value as Document).id)).toEqual(['00000-0', '00001-0', '00001-2']);
-    expect(facts[0]?.values).toBe(3);
+    expect(samples[0]?.values.map((value) => (value as Document).id)).toEqual(['00000-0', '00001-0', '00001-2']);
+    expect(samples[0]?.count).toBe(3);
   });
 });

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { expect, onTestFinished } from 'vitest';
 import type { DocumentHead, Patches, Segment } from '../../src/records.ts';
 import { OutputFolder } from '../../src/run/durable.ts';
-import type { Artefact, Sink } from '../../src/sinks/sink.ts';
+import type { Artefact } from '../../src/sinks/artefact.ts';
+import type { Sink } from '../../src/sinks/sink.ts';
 import type { Split } from '../../src/sources/source.ts';
 
 /** One document as a test thinks of it: the patch lengths of each of its segments. */

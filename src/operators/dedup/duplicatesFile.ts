@@ -1,7 +1,7 @@
 import type { Position } from '../../errors.ts';
 import { DUPLICATES_FORMAT } from '../../formats/names.ts';
 import type { SplitOutput } from '../../run/context.ts';
-import type { ArtefactFile } from '../../sinks/sink.ts';
+import type { ArtefactFile } from '../../sinks/artefact.ts';
 
 /** A document that was dropped, and the one that was kept in its place. */
 export interface Duplicate {

@@ -5,7 +5,6 @@ import { bandingFor } from '../../lsh/sCurve.ts';
 import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../../lsh/signature.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
-import type { ReportFiles } from './corpus/stages.ts';
 import type { Duplicate } from './duplicatesFile.ts';
 import { type WindowLimit, type WindowSize, windowSize } from './windowSize.ts';
 
@@ -39,6 +38,13 @@ export interface DedupOptions {
   readonly dir?: string | undefined;
   /** Called for each document that is dropped, in order, and awaited: for flows without a run. */
   readonly onDuplicate?: ((duplicate: Duplicate) => void | Promise<void>) | undefined;
+}
+
+/** Names of files in the output folder. */
+export interface ReportFiles {
+  readonly duplicates: string;
+  readonly clusters: string;
+  readonly report: string;
 }
 
 export interface CorpusFiles {

@@ -2,12 +2,12 @@ import type { CommitRecord } from '../commitRecord.ts';
 import type { Pipeline } from '../definition.ts';
 import { DeviceRecovery } from '../deviceRecovery.ts';
 import type { OutputFolder } from '../durable.ts';
+import { commitName, type JobStage, type JobView } from '../jobStage.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { Plan } from '../plan.ts';
 import { requireRate } from '../rejects.ts';
 import type { RunEvent } from '../run.ts';
 import { SplitRun } from '../splitRun.ts';
-import { commitName, type JobStage, type JobView } from '../stages.ts';
 import { runTask } from '../taskRun.ts';
 
 export interface LocalJob {

@@ -9,10 +9,10 @@ import { type Unit, units } from '../../units.ts';
 import { type Duplicate, DuplicatesFile } from '../duplicatesFile.ts';
 import type { DedupOptions, DedupSettings } from '../settings.ts';
 import { indexHash } from './indexFile.ts';
-import type { Found, LookupResult, LookupTask } from './lookupBatch.ts';
-import type { CorpusOptions } from './stages.ts';
+import type { Found, LookupTask } from './lookupWorker.ts';
+import type { CorpusOptions } from './options.ts';
 
-const lookupModule = workerModule(import.meta.url, './lookupBatch');
+const lookupModule = workerModule(import.meta.url, './lookupWorker');
 
 /** Units that are looked up at once. */
 const BATCH = { items: 256, bytes: 1 << 20 };
@@ -119,12 +119,7 @@ async function look<T>(batch: Batch<T>, output: SplitOutput | undefined, index: 
     ids: list.map(({ id }) => id),
     last,
   };
-  const result = await sharedPool().run<LookupResult>(lookupModule, task);
-  if ('failure' in result) {
-    const { message, code, hint } = result.failure;
-    throw new PipelineError(message, { code, path: task.folder, hint });
-  }
-  const { found } = result;
+  const found = await sharedPool().run<(Found | undefined)[]>(lookupModule, task);
   return {
     kept: list.filter((_, i) => found[i] === undefined),
     duplicates: list.flatMap((unit, i) => duplicateOf(unit, found[i])),

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { DEDUP_REPORT_FORMAT, DUPLICATES_FORMAT } from '../../../formats/names.ts';
 import { canonicalJson } from '../../../json.ts';
+import { commitName, type JobStage, type JobView } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
-import { commitName, type JobStage, type JobView } from '../../../run/stages.ts';
-import type { CorpusOptions } from './stages.ts';
-import type { ReportNumbers, ReportTask } from './writeReport.ts';
+import type { CorpusOptions } from './options.ts';
+import type { ReportNumbers, ReportTask } from './reportWorker.ts';
 
-const reportModule = workerModule(import.meta.url, './writeReport');
+const reportModule = workerModule(import.meta.url, './reportWorker');
 
 /** What is found in all splits, when all are done: clusters, a report, and where it is asked for all duplicates in one file. */
 export function reportStage(options: CorpusOptions): JobStage {

@@ -1,19 +1,20 @@
 import { littleEndianBytes } from '../../../formats/littleEndian.ts';
 import { BLOCK_ENTRIES } from '../../../lsh/corpus/keyBlock.ts';
 import { type CorpusSettings, ROW_BYTES, writeRow } from '../../../lsh/corpus/parts.ts';
-import type { SignDocumentsTask, SignedDocuments } from '../../../lsh/corpus/signDocuments.ts';
+import type { SignDocumentsTask, SignedDocuments } from '../../../lsh/corpus/signWorker.ts';
 import { packDocuments } from '../../../lsh/documentBatch.ts';
 import type { Document, Segment } from '../../../records.ts';
+import { commitName } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
-import { commitName } from '../../../run/stages.ts';
-import type { ArtefactFile, Sink, SinkContext, SinkWriter } from '../../../sinks/sink.ts';
+import type { ArtefactFile } from '../../../sinks/artefact.ts';
+import type { Sink, SinkContext, SinkWriter } from '../../../sinks/sink.ts';
 import { bytesOf, type Unit, UnitGatherer } from '../../units.ts';
 
 /** Documents that cross a thread boundary at once. */
 const BATCH = { documents: 1024, bytes: 4 << 20 };
 
-const signModule = workerModule(import.meta.url, '../../../lsh/corpus/signDocuments');
-const sortModule = workerModule(import.meta.url, '../../../lsh/corpus/sortKeys');
+const signModule = workerModule(import.meta.url, '../../../lsh/corpus/signWorker');
+const sortModule = workerModule(import.meta.url, '../../../lsh/corpus/sortWorker');
 
 export interface SignSinkOptions {
   readonly settings: CorpusSettings;

@@ -1,14 +1,13 @@
 import path from 'node:path';
-import type { JoinResult, JoinTask } from '../../../lsh/corpus/joinPairs.ts';
+import type { JoinResult, JoinTask } from '../../../lsh/corpus/joinWorker.ts';
 import { RANGE_BITS } from '../../../lsh/corpus/keyBlock.ts';
-import type { LinkResult, LinkTask } from '../../../lsh/corpus/linkKeys.ts';
+import type { LinkResult, LinkTask } from '../../../lsh/corpus/linkWorker.ts';
 import { RUN_PAIRS } from '../../../lsh/corpus/pairs.ts';
-import type { CorpusPart, CorpusSettings } from '../../../lsh/corpus/parts.ts';
-import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyPairs.ts';
+import type { CorpusPart } from '../../../lsh/corpus/parts.ts';
+import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyWorker.ts';
+import { commitName, type JobStage, type JobView, type TaskContext } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
-import { commitName, type JobStage, type JobView, type Preparation, type TaskContext } from '../../../run/stages.ts';
-import { checkedFolder, checkedName } from '../../../sinks/shardName.ts';
-import type { CorpusFiles, DedupSettings } from '../settings.ts';
+import type { Preparation } from '../../../run/stages.ts';
 import {
   type Against,
   type Corpus,
@@ -21,50 +20,15 @@ import {
   indexText,
   readCorpus,
 } from './indexFile.ts';
+import type { CorpusOptions } from './options.ts';
 import { reportStage } from './reportStage.ts';
 import { requireSameSettings } from './sameSettings.ts';
 import { signSink } from './signSink.ts';
 
-export interface CorpusOptions {
-  readonly settings: CorpusSettings;
-  /** Folder within the output for signatures, keys and clusters. */
-  readonly index: string;
-  /** Keep it behind the run, for corpora that are deduplicated against this one. */
-  readonly keepIndex: boolean;
-  /** Folder of the index of a corpus that comes before this one. */
-  readonly against?: string | undefined;
-  /** Names of files in the output folder for what is found in all splits. */
-  readonly files?: ReportFiles | undefined;
-  /** Folder of the duplicates of each split. */
-  readonly dir: string;
-}
-
-export interface ReportFiles {
-  readonly duplicates: string;
-  readonly clusters: string;
-  readonly report: string;
-}
-
-/** Throws PipelineError `BAD_FOLDER` or `BAD_NAME`. */
-export function corpusOptions(settings: DedupSettings, files: CorpusFiles = {}): CorpusOptions {
-  const { shingle, components, banding, threshold, near, verify, dir } = settings;
-  const index = checkedFolder(files.index ?? 'dedup');
-  for (const name of Object.values(files.files ?? {})) checkedName(name);
-  return {
-    settings: { shingle, components, banding, threshold, near, verify },
-    index,
-    keepIndex: files.keepIndex ?? true,
-    against: files.against === undefined ? undefined : path.resolve(files.against, index),
-    files: files.files,
-    dir,
-  };
-}
-
 /** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */
-const KEYS_PER_TASK = 1 << 21;
+const KEYS_PER_TASK = 2_000_000;
 /** Documents whose pairs a task verifies. */
 const DOCUMENTS_PER_TASK = 1 << 17;
-const PAIRS_PER_DOCUMENT = 2 * 21;
 
 const module = (name: string): string => workerModule(import.meta.url, `../../../lsh/corpus/${name}`);
 
@@ -113,7 +77,7 @@ function linkStage(options: CorpusOptions): JobStage {
       const [from, to] = rangeOf(Number(context.task), linkTasks(parts), 2 ** RANGE_BITS);
       const file = await context.file(`${commitName(name, context.task)}.pairs`);
       const task: LinkTask = { parts, from, to, firstNew, out: file.temporary };
-      const { runs, keys } = await inWorker<LinkResult>('linkKeys', task, context);
+      const { runs, keys } = await inWorker<LinkResult>('linkWorker', task, context);
       await file.publish({ format: 'sluice_corpus_pairs_v1', runs, ...TEMPORARY });
       return { keys, pairs: runs.reduce((sum, pairs) => sum + pairs, 0) };
     },
@@ -130,7 +94,8 @@ function verifyStage(options: CorpusOptions): JobStage {
   const tasksFor = ({ documents, firstNew }: Corpus): number => Math.ceil((documents - firstNew) / DOCUMENTS_PER_TASK);
   return {
     name,
-    holds: 24 * PAIRS_PER_DOCUMENT * DOCUMENTS_PER_TASK,
+    // two pairs for each key of a document, and one more for its bytes, if all were different
+    holds: 24 * 2 * (options.settings.banding.bands + 1) * DOCUMENTS_PER_TASK,
     tasks: async (job) => numbered(tasksFor(corpusOf(options, job))),
     run: async (context) => {
       const { parts, firstNew, documents, settings } = corpusOf(options, context);
@@ -139,7 +104,7 @@ function verifyStage(options: CorpusOptions): JobStage {
       const candidates = filesOf(context, `${options.index}/link`, '.pairs');
       const file = await context.file(`${commitName(name, context.task)}.alike`);
       const task: VerifyTask = { parts, settings, candidates, from, to, out: file.temporary };
-      const result = await inWorker<VerifyResult>('verifyPairs', task, context);
+      const result = await inWorker<VerifyResult>('verifyWorker', task, context);
       await file.publish({ format: 'sluice_corpus_alike_v1', pairs: result.alike, ...TEMPORARY });
       return { ...result };
     },
@@ -160,7 +125,7 @@ function clusterStage(options: CorpusOptions): JobStage {
       const file = await context.file(`${commitName(name, context.task)}.roots`);
       const pairs = filesOf(context, `${index}/verify`, '.alike').map((one) => one.file);
       const task: JoinTask = { documents, earlier: roots.slice(0, -1), firstNew, pairs, out: file.temporary };
-      const { kept } = await inWorker<JoinResult>('joinPairs', task, context);
+      const { kept } = await inWorker<JoinResult>('joinWorker', task, context);
       const lasting = keepIndex ? {} : TEMPORARY;
       const published = await file.publish({
         format: 'sluice_corpus_roots_v1',

@@ -3,6 +3,7 @@ import { PipelineError } from '../../../errors.ts';
 import { uint32From } from '../../../formats/littleEndian.ts';
 import { PageCache } from '../../../formats/pageCache.ts';
 import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
+import { crossing } from '../../../run/crossing.ts';
 import { type Corpus, indexStamp, readCorpus } from './indexFile.ts';
 
 export interface LookupTask {
@@ -26,15 +27,6 @@ export interface Found {
   readonly exact: boolean;
 }
 
-/** An error as it crosses the thread boundary. */
-export interface LookupFailure {
-  readonly message: string;
-  readonly code: string;
-  readonly hint?: string | undefined;
-}
-
-export type LookupResult = { readonly found: readonly (Found | undefined)[] } | { readonly failure: LookupFailure };
-
 interface OpenCorpus {
   readonly folder: string;
   readonly stamp: string;
@@ -47,13 +39,8 @@ interface OpenCorpus {
 let open: OpenCorpus | undefined;
 
 /** Worker module: tells of documents that follow each other in a split which are duplicates, and of what. */
-export default function lookupBatch(task: LookupTask): LookupResult {
-  try {
-    return { found: lookup(opened(task), task) };
-  } catch (error) {
-    if (!(error instanceof PipelineError)) throw error;
-    return { failure: { message: error.message, code: error.code, hint: error.hint } };
-  }
+export default function lookupDocuments(task: LookupTask): (Found | undefined)[] {
+  return crossing(() => lookup(opened(task), task));
 }
 
 function opened({ folder }: LookupTask): OpenCorpus {
@@ -78,7 +65,8 @@ function lookup({ corpus, reader, roots }: OpenCorpus, task: LookupTask): (Found
   const file = corpus.roots.at(-1) ?? path.join(task.folder, 'none');
   return task.ids.map((id, i) => {
     const document = part.first + task.first + i;
-    if (reader.id(document) !== id) throw otherPass(`document '${id}' of split ${task.split} was another one`);
+    if (reader.id(document) !== id.toWellFormed())
+      throw otherPass(`document '${id}' of split ${task.split} was another one`);
     const [root = document] = uint32From(roots.row(file, 4, document - corpus.firstNew));
     if (root === document) return undefined;
     return {

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { damaged, PageCache } from '../../formats/pageCache.ts';
+import { crossing } from '../../run/crossing.ts';
 import { UnionFind } from '../unionFind.ts';
-import { crossing } from './crossing.ts';
 import { writeWhole } from './writeWhole.ts';
 
 export interface JoinTask {

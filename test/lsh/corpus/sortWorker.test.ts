@@ -2,7 +2,7 @@ import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { Pool } from '../../../src/run/pool.ts';
 
-const module = path.join(import.meta.dirname, '../../../src/lsh/corpus/sortKeys.ts');
+const module = path.join(import.meta.dirname, '../../../src/lsh/corpus/sortWorker.ts');
 
 it('sorts entries in a worker, and moves their buffer there and back', async () => {
   const pool = new Pool({ threads: 1 });

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
+import { crossing } from '../../run/crossing.ts';
 import { KeyTable } from '../keyTable.ts';
-import { crossing } from './crossing.ts';
 import { lowerBound } from './keyBlock.ts';
 import { PairList, RUN_PAIRS } from './pairs.ts';
 import { type CorpusPart, ENTRY_BYTES } from './parts.ts';

@@ -2,11 +2,11 @@ import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from 'nod
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { littleEndianBytes } from '../../../src/formats/littleEndian.ts';
-import { arrived } from '../../../src/lsh/corpus/crossing.ts';
 import { RANGE_BITS, sortedByRange } from '../../../src/lsh/corpus/keyBlock.ts';
-import linkKeys from '../../../src/lsh/corpus/linkKeys.ts';
+import linkKeys from '../../../src/lsh/corpus/linkWorker.ts';
 import type { CorpusPart } from '../../../src/lsh/corpus/parts.ts';
 import { UnionFind } from '../../../src/lsh/unionFind.ts';
+import { arrived } from '../../../src/run/crossing.ts';
 import { randomNumbers } from '../texts.ts';
 import { cut, inOrder, pairsIn, ranges, temporaryFolder } from './folder.ts';
 
@@ -62,7 +62,7 @@ const high = fc.constantFrom(0, 1, 0x7fff_ffff, 0x8000_0000, 0x8000_ffff, 0x8001
 const key = fc.tuple(high, fc.constantFrom(0, 1, 0xffff_ffff));
 const someKeys = fc.array(fc.array(key, { maxLength: 4 }), { maxLength: 24 });
 
-describe('linkKeys', () => {
+describe('linkWorker', () => {
   it('pairs each new document with the first and the latest one of its keys, however parts, blocks and ranges are cut', () => {
     const folder = temporaryFolder();
     fc.assert(

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { littleEndianBytes } from '../../../src/formats/littleEndian.ts';
 import type { CorpusSettings } from '../../../src/lsh/corpus/parts.ts';
-import verifyPairs, { type PairFile } from '../../../src/lsh/corpus/verifyPairs.ts';
+import verifyPairs, { type PairFile } from '../../../src/lsh/corpus/verifyWorker.ts';
 import { jaccard } from '../../../src/lsh/jaccard.ts';
 import { randomNumbers } from '../texts.ts';
 import { cut, inOrder, pairsIn, ranges, temporaryFolder } from './folder.ts';
@@ -77,7 +77,7 @@ describe.each<[string, Partial<CorpusSettings>]>([
   });
 });
 
-describe('verifyPairs', () => {
+describe('verifyWorker', () => {
   it('tells of a file of candidates that was cut short, and of pairs of documents that do not exist', () => {
     const { newFile } = temporaryFolder();
     const parts = writeCorpus([[{ id: 'a', text: Buffer.from('text') }]], SETTINGS, newFile);

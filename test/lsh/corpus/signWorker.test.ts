@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { SignDocumentsTask, SignedDocuments } from '../../../src/lsh/corpus/signDocuments.ts';
+import type { SignDocumentsTask, SignedDocuments } from '../../../src/lsh/corpus/signWorker.ts';
 import { packDocuments } from '../../../src/lsh/documentBatch.ts';
 import { shortened } from '../../../src/lsh/shortSignature.ts';
 import { Signer } from '../../../src/lsh/signer.ts';
 import { Pool } from '../../../src/run/pool.ts';
 import { relatedTexts } from '../texts.ts';
 
-const module = path.join(import.meta.dirname, '../../../src/lsh/corpus/signDocuments.ts');
+const module = path.join(import.meta.dirname, '../../../src/lsh/corpus/signWorker.ts');
 const texts = [
   ...relatedTexts(1, 500, 0.1),
   Buffer.from('abc'),
@@ -36,7 +36,7 @@ const settings: SignDocumentsTask['settings'] = {
   near: true,
 };
 
-describe('signDocuments', () => {
+describe('signWorker', () => {
   it('signs and hashes batches, with the settings of each', async () => {
     const several = [
       settings,

@@ -1,18 +1,21 @@
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { OutputError, PipelineError } from '../../../src/errors.ts';
-import { arrived, crossing } from '../../../src/lsh/corpus/crossing.ts';
-import type { LinkTask } from '../../../src/lsh/corpus/linkKeys.ts';
-import { Pool } from '../../../src/run/pool.ts';
-import { temporaryFolder } from './folder.ts';
+import { OutputError, PipelineError } from '../../src/errors.ts';
+import type { LinkTask } from '../../src/lsh/corpus/linkWorker.ts';
+import { arrived, crossing } from '../../src/run/crossing.ts';
+import { Pool } from '../../src/run/pool.ts';
+import { temporaryFolder } from '../lsh/corpus/folder.ts';
 
-const module = path.join(import.meta.dirname, '../../../src/lsh/corpus/linkKeys.ts');
+const module = path.join(import.meta.dirname, '../../src/lsh/corpus/linkWorker.ts');
 
 /** What comes out of a worker thread. */
 async function failure(task: LinkTask): Promise<unknown> {
   const pool = new Pool({ threads: 1 });
   onTestFinished(() => pool.close());
-  return pool.run(module, task).then(() => undefined, arrived);
+  return pool.run(module, task).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 function thrown(work: () => unknown): unknown {

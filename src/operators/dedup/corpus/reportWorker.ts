@@ -4,6 +4,7 @@ import { uint32From } from '../../../formats/littleEndian.ts';
 import { PageCache } from '../../../formats/pageCache.ts';
 import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
 import { SimilarityHistogram } from '../../../report/dedupReport.ts';
+import { crossing } from '../../../run/crossing.ts';
 import { type Corpus, readCorpus } from './indexFile.ts';
 
 export interface ReportTask {
@@ -37,7 +38,11 @@ const WRITE_BYTES = 256 << 10;
  * Worker module: all duplicates in one file, `clusters.jsonl` (cluster, id of the document that is kept, number of
  * documents), and what a report says. Takes 4 bytes for each document of the corpus.
  */
-export default async function writeReport(task: ReportTask): Promise<ReportNumbers> {
+export default function writeReport(task: ReportTask): Promise<ReportNumbers> {
+  return crossing(() => write(task));
+}
+
+async function write(task: ReportTask): Promise<ReportNumbers> {
   const corpus = readCorpus(task.folder);
   const found = await gatherDuplicates(task);
   const sizes = sizesOf(corpus);

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
+import { crossing } from '../../run/crossing.ts';
 import { CorpusReader } from './corpusReader.ts';
-import { crossing } from './crossing.ts';
 import { PairList } from './pairs.ts';
 import { type CorpusPart, type CorpusSettings, PAIR_BYTES } from './parts.ts';
 import { writeWhole } from './writeWhole.ts';

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { littleEndianBytes } from '../../../src/formats/littleEndian.ts';
-import { arrived } from '../../../src/lsh/corpus/crossing.ts';
-import joinPairs, { type JoinResult, type JoinTask } from '../../../src/lsh/corpus/joinPairs.ts';
+import joinPairs, { type JoinResult, type JoinTask } from '../../../src/lsh/corpus/joinWorker.ts';
 import { UnionFind } from '../../../src/lsh/unionFind.ts';
+import { arrived } from '../../../src/run/crossing.ts';
 import { cut, ranges, temporaryFolder, wordsIn } from './folder.ts';
 
 type Pair = readonly [number, number];
@@ -37,7 +37,7 @@ function rootsOf(documents: number, joined: readonly Pair[]): number[] {
   return Array.from({ length: documents }, (_, i) => sets.find(i));
 }
 
-describe('joinPairs', () => {
+describe('joinWorker', () => {
   it('gives each document the first one of its cluster, whatever files the pairs lie in, and in what order', () => {
     const { write, join } = joiner();
     fc.assert(
