@@ -1,10 +1,14 @@
-import { defer, type OperatorFunction } from 'rxjs';
+import { defer, type Observable, type OperatorFunction } from 'rxjs';
 import { mapAsync, transduce } from '../flow/index.ts';
+import { agreementOf } from '../lsh/projections.ts';
+import { candidateProbability } from '../lsh/sCurve.ts';
 import type { Meta, Patches } from '../records.ts';
 import { currentRun } from '../run/context.ts';
+import { withTraits } from '../run/stages.ts';
 import { type Duplicate, DuplicatesFile, WRITE_BYTES } from './dedup/duplicatesFile.ts';
+import { percent } from './dedup/notes.ts';
 import { Judge, type Judged } from './dedupVectors/judge.ts';
-import { type DedupVectorsOptions, dedupVectorsSettings } from './dedupVectors/settings.ts';
+import { type DedupVectorsOptions, type DedupVectorsSettings, dedupVectorsSettings } from './dedupVectors/settings.ts';
 
 export type { DedupVectorsOptions } from './dedupVectors/settings.ts';
 
@@ -37,7 +41,7 @@ export function dedupVectors<M extends Meta = Meta>(
   const settings = dedupVectorsSettings(options);
   const { window, holdBytes, dir } = settings;
   const { onDuplicate } = options;
-  return (source) =>
+  const judged = (source: Observable<Patches<M>>): Observable<Patches<M>> =>
     defer(() => {
       const output = currentRun()?.output;
       const file = output === undefined ? undefined : new DuplicatesFile(output, dir);
@@ -58,4 +62,15 @@ export function dedupVectors<M extends Meta = Meta>(
         transduce(() => ({ next: (patches: Patches<M> | undefined) => patches && [patches] })),
       );
     });
+  return withTraits(judged, { notes: async () => notesOf(settings) });
+}
+
+function notesOf({ space, threshold, bits, banding, verify }: DedupVectorsSettings): string[] {
+  const found = [0.5, 0.8, threshold].map(
+    (cosine) => `${cosine}: ${percent(candidateProbability(agreementOf(cosine), banding))}`,
+  );
+  return [
+    `${NAME}: ${banding.bands} bands of ${banding.rows} bits out of ${bits}, ${space} vectors; verified by ${verify} at ${threshold}`,
+    `${NAME}: chance to be a candidate by cosine: ${found.join(', ')}`,
+  ];
 }

@@ -1,12 +1,15 @@
-import type { OperatorFunction } from 'rxjs';
+import type { Observable, OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import { mapAsync, type Step, transduce } from '../flow/index.ts';
 import { DEFAULT_BANDING } from '../lsh/bandIndex.ts';
 import { type Banding, requireBanding } from '../lsh/bands.ts';
+import { candidateProbability } from '../lsh/sCurve.ts';
 import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../lsh/signature.ts';
 import type { Batch, Document, Segment } from '../records.ts';
 import { sharedPool, workerModule } from '../run/pool.ts';
+import { withTraits } from '../run/stages.ts';
+import { percent } from './dedup/notes.ts';
 import type { Grouping, GroupTask } from './similarityBatch/groupWorker.ts';
 import type { BatchLimits } from './similarityBatch/packing.ts';
 import { type SignedWindow, signedBytes, signedWindows, type WindowLimits } from './similarityBatch/signedWindows.ts';
@@ -77,7 +80,7 @@ export function similarityBatch<T extends Document | Segment>(
 ): OperatorFunction<T, Batch<T>> {
   const settings = settle(options);
   const { limits, window, signing, threshold } = settings;
-  return (source) => {
+  const batches = (source: Observable<T>): Observable<Batch<T>> => {
     const pool = sharedPool();
     return source.pipe(
       units<T>(),
@@ -99,6 +102,18 @@ export function similarityBatch<T extends Document | Segment>(
       transduce(batchesOf<T>, { name: NAME, holds: window.bytes, options: settings }),
     );
   };
+  return withTraits(batches, { notes: async () => notesOf(settings) });
+}
+
+function notesOf({ limits, window, signing, threshold }: Settings): string[] {
+  const { banding, shingle } = signing;
+  const found = [threshold, 0.7, 0.9].map(
+    (similarity) => `${similarity}: ${percent(candidateProbability(similarity, banding))}`,
+  );
+  return [
+    `${NAME}: batches of ${limits.tokens} tokens${limits.padded ? ', padded,' : ''} out of windows of ${window.documents} documents or ${window.bytes} bytes`,
+    `${NAME}: ${banding.bands} bands of ${banding.rows} rows over shingles of ${shingle.length} ${shingle.of}; alike from ${threshold} on; chance to be found by similarity: ${found.join(', ')}`,
+  ];
 }
 
 interface GroupedWindow<T> {

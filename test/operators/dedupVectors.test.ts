@@ -12,6 +12,7 @@ import { patch } from '../../src/operators/patch.ts';
 import { pretokenize } from '../../src/operators/pretokenize.ts';
 import type { Document, Patches } from '../../src/records.ts';
 import { run } from '../../src/run/run.ts';
+import { traitsOf } from '../../src/run/stages.ts';
 import { verifyOutput } from '../../src/run/verify.ts';
 import { safetensors } from '../../src/sinks/safetensors.ts';
 import { labelledDocuments, labelledPairs } from '../lsh/nearDuplicates.ts';
@@ -384,4 +385,12 @@ describe('dedupVectors behind the model', () => {
     expect(near.length).toBeGreaterThan(20);
     expect(near.filter(({ a, b }) => dropped.has(a) || dropped.has(b)).length / near.length).toBeGreaterThan(0.85);
   });
+});
+
+it('says in a plan what it compares by', async () => {
+  const notes = await traitsOf(dedupVectors()).notes?.({ sample: () => Promise.reject(new Error()) });
+  expect(notes).toEqual([
+    'dedupVectors: 28 bands of 18 bits out of 512, whitened vectors; verified by exact at 0.9',
+    'dedupVectors: chance to be a candidate by cosine: 0.5: 1.88 %, 0.8: 36.6 %, 0.9: 83.1 %',
+  ]);
 });

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { iterate, monitored, pull, type StageInfo } from '../../src/flow/index.ts';
 import { embed, patch, pretokenize, type SimilarityBatchOptions, similarityBatch } from '../../src/operators/index.ts';
 import { sharedPool } from '../../src/run/pool.ts';
+import { traitsOf } from '../../src/run/stages.ts';
 import { safetensors } from '../../src/sinks/index.ts';
 import { labelledDocuments } from '../lsh/nearDuplicates.ts';
 import { randomBytes, randomNumbers, relatedTexts } from '../lsh/texts.ts';
@@ -295,3 +296,13 @@ function inOrder(texts: readonly string[], maxBytes: number): number[][] {
   }
   return batches;
 }
+
+it('says in a plan what it compares by, and how large batches and windows are', async () => {
+  const notes = await traitsOf(similarityBatch({ maxBytes: 1000 })).notes?.({
+    sample: () => Promise.reject(new Error()),
+  });
+  expect(notes).toEqual([
+    'similarityBatch: batches of 1000 tokens, padded, out of windows of 4096 documents or 67108864 bytes',
+    'similarityBatch: 20 bands of 5 rows over shingles of 5 bytes; alike from 0.5 on; chance to be found by similarity: 0.5: 47 %, 0.7: 97.5 %, 0.9: 100 %',
+  ]);
+});

@@ -48,7 +48,7 @@ function decimals(number: number): string {
   return Number(two) === number ? two : String(number);
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${amount(100 * share)} %`;
 }
 

@@ -5,6 +5,7 @@ import { bandingFor } from '../../lsh/sCurve.ts';
 import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../../lsh/signature.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
+import { requireOneOf } from '../requireOneOf.ts';
 import type { Duplicate } from './duplicatesFile.ts';
 import { type WindowLimit, type WindowSize, windowSize } from './windowSize.ts';
 
@@ -90,11 +91,11 @@ const EVERYTHING: WindowSize = { documents: 2 ** 32 - 2, bytes: 0 };
 export function dedupSettings(options: DedupOptions = {}): DedupSettings {
   const { scope = 'split', shingle = DEFAULT_SHINGLE } = options;
   const { near = true, verify = 'signature', dir = 'duplicates' } = options;
-  requireOneOf('scope', scope, ['split', 'corpus']);
+  requireOneOf('dedup', 'scope', scope, ['split', 'corpus']);
   requireFor(scope, options);
   const defaults = DEFAULTS[scope];
   const { threshold = defaults.threshold } = options;
-  requireOneOf('verify', verify, ['signature', 'jaccard']);
+  requireOneOf('dedup', 'verify', verify, ['signature', 'jaccard']);
   if (!(threshold > 0 && threshold < 1)) {
     throw new PipelineError(`dedup: documents cannot be duplicates from a similarity of ${threshold} on`, {
       code: 'BAD_THRESHOLD',
@@ -137,12 +138,4 @@ function requireFor(scope: 'split' | 'corpus', { window, corpus }: DedupOptions)
       hint: scope === 'split' ? "add { scope: 'corpus' }" : 'leave it out: all documents are compared',
     },
   );
-}
-
-function requireOneOf(option: string, value: string, known: readonly string[]): void {
-  if (known.includes(value)) return;
-  throw new PipelineError(`dedup: there is no ${option} '${value}'`, {
-    code: 'BAD_OPTION',
-    hint: `known: ${known.join(', ')}`,
-  });
 }

@@ -4,6 +4,7 @@ import { requireBits } from '../../lsh/bitSignature.ts';
 import { bandingForCosine, DEFAULT_BITS } from '../../lsh/projections.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
 import type { Duplicate } from '../dedup/duplicatesFile.ts';
+import { requireOneOf } from '../requireOneOf.ts';
 
 export interface DedupVectorsOptions {
   /** The least similarity of duplicates, between 0 and 1. Default: 0.9; for space `plain`, 0.98. */
@@ -66,8 +67,8 @@ export function dedupVectorsSettings(options: DedupVectorsOptions): DedupVectors
   const { space = 'whitened', verify = 'exact', bits = DEFAULT_BITS, dir = 'duplicates-vectors' } = options;
   const { headBytes = 256 << 10, leastBytes = 64, holdBytes = 64 << 20 } = options;
   const { documents = 100_000, bytes = 128e6 } = options.window ?? {};
-  requireOneOf('space', space, ['whitened', 'plain']);
-  requireOneOf('verify', verify, ['exact', 'bits']);
+  requireOneOf('dedupVectors', 'space', space, ['whitened', 'plain']);
+  requireOneOf('dedupVectors', 'verify', verify, ['exact', 'bits']);
   if (verify === 'bits' && space === 'whitened') {
     throw new PipelineError('dedupVectors: bits cannot verify what is alike in a whitened space', {
       code: 'BAD_OPTION',
@@ -103,12 +104,4 @@ export function dedupVectorsSettings(options: DedupVectorsOptions): DedupVectors
     window: { documents, bytes },
     dir: checkedFolder(dir),
   };
-}
-
-function requireOneOf(option: string, value: string, known: readonly string[]): void {
-  if (known.includes(value)) return;
-  throw new PipelineError(`dedupVectors: there is no ${option} '${value}'`, {
-    code: 'BAD_OPTION',
-    hint: `known: ${known.join(', ')}`,
-  });
 }
