@@ -1,4 +1,4 @@
-import { readdir, rm, rmdir } from 'node:fs/promises';
+import { access, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
@@ -9,7 +9,7 @@ import { LimitFollower } from './limitFollower.ts';
 import type { MemoryPlan } from './memory.ts';
 import type { Plan } from './plan.ts';
 import type { RunEvent } from './run.ts';
-import { stepsOf } from './stages.ts';
+import { type Step, stepsOf } from './stages.ts';
 
 export interface JobOptions {
   readonly pipeline: Pipeline;
@@ -68,12 +68,57 @@ export class Job implements JobView {
   /** @returns how many splits of the run proper it has run */
   async run(): Promise<number> {
     let ran = 0;
-    for (const step of stepsOf(this.#options.pipeline)) {
-      if (step.kind === 'stage') await this.#stage(step.stage);
-      else if (step.name === '') ran = await this.#pass('', step.pipeline);
-      else await this.#pass(step.name, step.pipeline);
+    const steps = stepsOf(this.#options.pipeline);
+    for (const [i, step] of steps.entries()) {
+      if (await this.#isComplete(step)) continue;
+      // a run that was complete and has lost a commit has no temporary files any more, which this step may read
+      for (const before of steps.slice(0, i)) if (await this.#forgetIncomplete(before)) ran += await this.#do(before);
+      ran += await this.#do(step);
     }
     return ran;
+  }
+
+  /** @returns how many splits of the run proper it has run */
+  async #do(step: Step): Promise<number> {
+    if (step.kind === 'pass') {
+      const ran = await this.#pass(step.name, step.pipeline);
+      return step.name === '' ? ran : 0;
+    }
+    await this.#stage(step.stage);
+    return 0;
+  }
+
+  /** Whether nothing is left to do; reads what earlier runs have committed of a stage. */
+  async #isComplete(step: Step): Promise<boolean> {
+    if (step.kind === 'pass') return this.#leftToDo(step.name) === 0;
+    this.#options.signal.throwIfAborted();
+    const names = (await step.stage.tasks(this)).map((task) => commitName(step.stage.name, task));
+    for (const name of names) await this.#read(name);
+    this.#names.set(step.stage.name, names);
+    return names.every((name) => this.commits.has(name));
+  }
+
+  /** Has tasks of a step that is complete done again where files of theirs are gone, and tells whether there are any. */
+  async #forgetIncomplete(step: Step): Promise<boolean> {
+    let isAny = false;
+    for (const record of this.commitsOf(step.kind === 'pass' ? step.name : step.stage.name)) {
+      if (await this.#hasTemporary(record)) continue;
+      this.commits.delete(record.split);
+      isAny = true;
+    }
+    return isAny;
+  }
+
+  async #hasTemporary({ artefacts }: CommitRecord): Promise<boolean> {
+    for (const artefact of artefacts.filter(isTemporary)) {
+      const file = this.#options.folder.resolve(artefact.path);
+      const isThere = await access(file).then(
+        () => true,
+        () => false,
+      );
+      if (!isThere) return false;
+    }
+    return true;
   }
 
   /** Removes what was of use between steps only. */
@@ -117,11 +162,7 @@ export class Job implements JobView {
     const { folder, signal, onEvent } = this.#options;
     signal.throwIfAborted();
     const tasks = await stage.tasks(this);
-    const names = tasks.map((task) => commitName(stage.name, task));
-    for (const name of names) await this.#read(name);
-    const left = tasks.filter((_, i) => !this.commits.has(names[i] ?? ''));
-    this.#names.set(stage.name, names);
-    if (left.length === 0) return;
+    const left = tasks.filter((task) => !this.commits.has(commitName(stage.name, task)));
     onEvent?.({ type: 'stage', name: stage.name, tasks: left.length });
     await runTasks({
       stage,

@@ -173,6 +173,19 @@ describe('an operator that prepares itself', () => {
     expect((await run(pipeline, { output })).ran).toBe(0);
   });
 
+  it('makes a commit anew that a complete run has lost, and for that the temporary files it was made of', async () => {
+    const pipeline = counted([3, 0, 2]);
+    await run(pipeline, { output });
+    const whole = await hashTree(output);
+    const commits = Object.keys(whole).filter((file) => file.startsWith('commits/'));
+    expect(commits).toContain('commits/count/add-odd.json');
+    for (const file of commits) {
+      await rm(path.join(output, file));
+      await run(pipeline, { output });
+      expect(await hashTree(output), file).toEqual(whole);
+    }
+  });
+
   it('reads no more documents in its pass than a limit allows the run', async () => {
     await run(counted([3, 3, 3]), { output, limit: 4 });
     const manifest = await asJson('manifest.json');
