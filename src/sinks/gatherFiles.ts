@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { fileChunks } from '../formats/fileChunks.ts';
-import type { JobStage, TaskContext } from '../run/jobStage.ts';
+import type { JobStage, JobView } from '../run/jobStage.ts';
 import type { Artefact } from './artefact.ts';
 
 export interface GatherOptions {
   /** Folder of the files of the splits. */
   readonly dir: string;
+  /** Their format: others may lie beside them. */
+  readonly format: string;
   /** Name of the file in the output folder that they become, in the order of the splits. */
   readonly into: string;
   /** What is said of it, from what is said of its parts. */
@@ -13,14 +15,14 @@ export interface GatherOptions {
 }
 
 /** One file of the files of all splits, which may go then; for formats whose files can be put one behind the other. */
-export function gatherFiles({ dir, into, info }: GatherOptions): JobStage {
+export function gatherFiles({ dir, format, into, info }: GatherOptions): JobStage {
   return {
     name: `${dir}/gather`,
     holds: 4 << 20,
     files: [into],
     tasks: async () => ['0'],
     run: async (context) => {
-      const parts = partsOf(context, dir);
+      const parts = artefactsOf(context, dir, format);
       const file = await context.file(into);
       let bytes = 0;
       for (const part of parts) {
@@ -37,8 +39,11 @@ export function gatherFiles({ dir, into, info }: GatherOptions): JobStage {
   };
 }
 
-function partsOf(job: TaskContext, dir: string): Artefact[] {
+/** The files of a format in a folder, in the order of the splits. */
+export function artefactsOf(job: JobView, dir: string, format: string): Artefact[] {
   return job
     .commitsOf('')
-    .flatMap(({ artefacts }) => artefacts.filter((artefact) => path.posix.dirname(artefact.path) === dir));
+    .flatMap(({ artefacts }) =>
+      artefacts.filter((file) => path.posix.dirname(file.path) === dir && file.info.format === format),
+    );
 }

@@ -51,7 +51,7 @@ export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Docum
     options: { dir: folder, fileBytes, into: checkedName(into) },
     holds: WRITE_BYTES,
     open: async (context) => new JsonlWriter(context, { folder, fileBytes, temporary: true }),
-    after: [gatherFiles({ dir: folder, into, info: infoOfAll })],
+    after: [gatherFiles({ dir: folder, format: DOCUMENTS_FORMAT, into, info: infoOfAll })],
   };
 }
 

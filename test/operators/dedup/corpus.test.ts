@@ -6,7 +6,7 @@ import { filter, lastValueFrom, map } from 'rxjs';
 import { type Document, definePipeline, run, type Source, type Split } from 'sluice';
 import { pull } from 'sluice/flow';
 import { type DedupOptions, dedup, pretokenize } from 'sluice/operators';
-import { jsonl } from 'sluice/sinks';
+import { jsonl, parquet } from 'sluice/sinks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jaccard } from '../../../src/lsh/jaccard.ts';
 import type { Duplicate } from '../../../src/operators/dedup.ts';
@@ -200,6 +200,28 @@ describe('dedup of a corpus', () => {
       }),
       { numRuns: 15 },
     );
+  });
+});
+
+describe('the files of a corpus', () => {
+  it('may lie beside others: those of its own format alone are put together', async () => {
+    const pipeline = definePipeline('beside', splitsOf([[a, b], [aEdited]]))
+      .pipe(dedup({ scope: 'corpus', dir: 'kept', corpus: { files } }))
+      .to(jsonl('kept', { into: 'kept.jsonl' }), parquet('kept'));
+    await run(pipeline, { output: at('beside') });
+    expect((await readFile(at('beside', 'kept.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(2);
+    expect(JSON.parse(await readFile(at('beside', 'report.json'), 'utf8'))).toMatchObject({ kept: 2, duplicates: 1 });
+    expect(await verifyOutput(at('beside'))).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('make another run where they have other names', async () => {
+    const { duplicates, clusters, report } = files;
+    await deduplicate(splitsOf([[a]]), { corpus: { files: { report, clusters, duplicates } } });
+    await deduplicate(splitsOf([[a]]), { corpus: { files } });
+    const swapped = { clusters: duplicates, duplicates: clusters, report };
+    await expect(deduplicate(splitsOf([[a]]), { corpus: { files: swapped } })).rejects.toMatchObject({
+      code: 'OTHER_PLAN',
+    });
   });
 });
 

@@ -35,7 +35,9 @@ export function corpusFilter<T extends Document | Segment>(
   onDuplicate: DedupOptions['onDuplicate'],
 ): OperatorFunction<T, T> {
   const { index, keepIndex, files } = options;
-  const decisive = { ...settings, index, keepIndex, into: files && Object.values(files) };
+  // one after the other, whichever order they were given in
+  const into = files && [files.duplicates, files.clusters, files.report];
+  const decisive = { ...settings, index, keepIndex, into };
   return (source) =>
     new Observable<T>((out) => {
       const output = currentRun()?.output;

@@ -3,6 +3,7 @@ import { DEDUP_REPORT_FORMAT, DUPLICATES_FORMAT } from '../../../formats/names.t
 import { canonicalJson } from '../../../json.ts';
 import { commitName, type JobStage, type JobView } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
+import { artefactsOf } from '../../../sinks/gatherFiles.ts';
 import type { CorpusOptions } from './options.ts';
 import type { ReportNumbers, ReportTask } from './reportWorker.ts';
 
@@ -25,7 +26,9 @@ export function reportStage(options: CorpusOptions): JobStage {
       const report = await context.file(files?.report ?? `${own}.json`);
       const task: ReportTask = {
         folder: path.join(context.root, index),
-        duplicates: duplicateFiles(context, options.dir),
+        duplicates: artefactsOf(context, options.dir, DUPLICATES_FORMAT).map((file) =>
+          path.join(context.root, file.path),
+        ),
         duplicatesOut: duplicates?.temporary,
         clustersOut: clusters.temporary,
       };
@@ -43,13 +46,6 @@ export function reportStage(options: CorpusOptions): JobStage {
       return counts;
     },
   };
-}
-
-function duplicateFiles(job: JobView, dir: string): string[] {
-  return job
-    .commitsOf('')
-    .flatMap(({ artefacts }) => artefacts.filter(({ path: file }) => path.posix.dirname(file) === dir))
-    .map(({ path: file }) => path.join(job.root, file));
 }
 
 function sum(job: JobView, stage: string, count: string): number {
