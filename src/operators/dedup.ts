@@ -66,16 +66,17 @@ function withinSplit<T extends Document | Segment>(
 ): OperatorFunction<T, T> {
   return (source) =>
     defer(() => {
-      const output = currentRun()?.output;
+      const { output, rehearsal } = currentRun() ?? {};
       const file = output === undefined ? undefined : new DuplicatesFile(output, settings.dir);
+      const listener = rehearsal ? undefined : onDuplicate;
       const tell = async ({ kept, duplicates }: Decided<T>): Promise<readonly T[]> => {
         for (const duplicate of duplicates) {
           await file?.write(duplicate);
-          await onDuplicate?.(duplicate);
+          await listener?.(duplicate);
         }
         return kept;
       };
-      const hasListener = file !== undefined || onDuplicate !== undefined;
+      const hasListener = file !== undefined || listener !== undefined;
       return source.pipe(
         units<T>(),
         signed<T>(settings),

@@ -43,11 +43,12 @@ export function dedupVectors<M extends Meta = Meta>(
   const { onDuplicate } = options;
   const judged = (source: Observable<Patches<M>>): Observable<Patches<M>> =>
     defer(() => {
-      const output = currentRun()?.output;
+      const { output, rehearsal } = currentRun() ?? {};
+      const listener = rehearsal ? undefined : onDuplicate;
       const file = output === undefined ? undefined : new DuplicatesFile(output, dir);
       const tell = async (duplicate: Duplicate): Promise<undefined> => {
         await file?.write(duplicate);
-        await onDuplicate?.(duplicate);
+        await listener?.(duplicate);
       };
       return source.pipe(
         transduce<Patches<M>, Judged<M>>(() => new Judge(settings), {

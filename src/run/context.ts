@@ -22,7 +22,9 @@ export interface SplitOutput {
 export interface RunContext {
   /** Goes before what a stage was told itself. */
   readonly model?: ModelSettings | undefined;
-  /** Absent where stages are only listed. */
+  /** Values are looked at beforehand, for a plan or in a pass of preparation: nobody outside is told of what becomes of them. */
+  readonly rehearsal?: boolean | undefined;
+  /** Absent where stages are only listed, and for a plan. */
   readonly output?: SplitOutput | undefined;
   /** Puts a record that failed into the split's reject file. */
   reject(stage: string, error: RecordError, payload?: Uint8Array): void;

@@ -140,6 +140,7 @@ export class SplitRun {
     const { pipeline, split, folder, pass } = this.#job;
     return {
       model: pipeline.model,
+      rehearsal: pass !== '',
       output: {
         split,
         root: folder.root,

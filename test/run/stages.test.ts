@@ -294,4 +294,43 @@ describe('the plan of a pipeline with stages', () => {
     expect(samples[0]?.values.map((value) => (value as Document).id)).toEqual(['00000-0', '00001-0', '00001-2']);
     expect(samples[0]?.count).toBe(3);
   });
+
+  it('tells of what breaks a sample off, and does not end by it', async () => {
+    const noted = withTraits(
+      map((value: Document) => value),
+      { notes: async ({ sample }) => [`${(await sample()).values.length} values`] },
+    );
+    const pipeline = definePipeline('noted', numbers([2, 3]))
+      .pipe(
+        tap(({ id }: Document) => {
+          if (id === '00001-1') throw new Error('out of order');
+        }),
+        noted,
+      )
+      .to(lines());
+    const splits = ['00000', '00001'].map((id, i) => ({ id, bytes: 10, spec: i }));
+    expect(await planNotes(pipeline, splits)).toEqual([
+      'split 00001 was sampled as far as it goes: out of order',
+      '3 values',
+    ]);
+  });
+
+  it('takes no more of large documents than a few megabytes', async () => {
+    let read = 0;
+    const noted = withTraits(
+      map((value: Document) => value),
+      { notes: async ({ sample }) => [String((await sample()).count)] },
+    );
+    const pipeline = definePipeline('noted', numbers([40]))
+      .pipe(
+        map((document: Document) => {
+          read++;
+          return { ...document, bytes: new Uint8Array(1 << 20) };
+        }),
+        noted,
+      )
+      .to(lines());
+    expect(await planNotes(pipeline, [{ id: '00000', bytes: 40 << 20, spec: 0 }])).toEqual(['40']);
+    expect(read).toBeLessThan(8);
+  });
 });

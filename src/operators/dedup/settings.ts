@@ -37,7 +37,7 @@ export interface DedupOptions {
   readonly corpus?: CorpusFiles | undefined;
   /** Folder of `<dir>/<split>.jsonl` in the output of a run. Default: `duplicates`. */
   readonly dir?: string | undefined;
-  /** Called for each document that is dropped, in order, and awaited: for flows without a run. */
+  /** Called for each document that is dropped, in order, and awaited: for flows without a run. In one, a split that is run again tells again. */
   readonly onDuplicate?: ((duplicate: Duplicate) => void | Promise<void>) | undefined;
 }
 

@@ -10,6 +10,7 @@ import { jsonl, parquet } from 'sluice/sinks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jaccard } from '../../../src/lsh/jaccard.ts';
 import type { Duplicate } from '../../../src/operators/dedup.ts';
+import { planNotes } from '../../../src/run/planNotes.ts';
 import { verifyOutput } from '../../../src/run/verify.ts';
 import { relatedTexts } from '../../lsh/texts.ts';
 import { lines } from '../../support/lines.ts';
@@ -222,6 +223,36 @@ describe('the files of a corpus', () => {
     await expect(deduplicate(splitsOf([[a]]), { corpus: { files: swapped } })).rejects.toMatchObject({
       code: 'OTHER_PLAN',
     });
+  });
+});
+
+describe('several operators that drop duplicates', () => {
+  const heard: string[] = [];
+  const listening = {
+    onDuplicate: ({ id }: Duplicate): void => {
+      heard.push(id);
+    },
+  };
+  const second = { index: 'second' };
+  const several = definePipeline('several', splitsOf([[a, a, b], [bEdited, c], [c]])).pipe(
+    dedup(listening),
+    dedup({ ...listening, scope: 'corpus', near: false, dir: 'corpus' }),
+    dedup({ ...listening, scope: 'corpus', corpus: second, dir: 'second-duplicates' }),
+  );
+
+  it('tell of each document once, however often it is read beforehand', async () => {
+    heard.length = 0;
+    const { counts } = await run(several.to(jsonl('kept')), { output: at('several') });
+    expect(heard.toSorted()).toEqual(['0.1', '1.0', '2.0']);
+    expect(counts).toMatchObject({ documents: 3 });
+    expect(await verifyOutput(at('several'))).toMatchObject({ ok: true });
+  });
+
+  it('tell nobody of what a plan looks at', async () => {
+    heard.length = 0;
+    const notes = await planNotes(several.to(jsonl('kept')), [{ id: '00000', bytes: 4500, spec: 0 }]);
+    expect(notes.filter((note) => note.startsWith('split'))).toEqual([]);
+    expect(heard).toEqual([]);
   });
 });
 

@@ -40,7 +40,10 @@ export function corpusFilter<T extends Document | Segment>(
   const decisive = { ...settings, index, keepIndex, into };
   return (source) =>
     new Observable<T>((out) => {
-      const output = currentRun()?.output;
+      const { output, rehearsal } = currentRun() ?? {};
+      // a plan only looks at what passes, and knows of no duplicates yet
+      if (output === undefined && rehearsal) return source.subscribe(out);
+      const listener = rehearsal ? undefined : onDuplicate;
       const { against } = options;
       const file = output && new DuplicatesFile(output, options.dir, options.files !== undefined);
       const counts = { kept: 0, duplicates_exact: 0 };
@@ -63,7 +66,7 @@ export function corpusFilter<T extends Document | Segment>(
             async ({ kept, duplicates }: Looked<T>) => {
               for (const duplicate of duplicates) {
                 await file?.write(duplicate);
-                await onDuplicate?.(duplicate);
+                await listener?.(duplicate);
                 if (duplicate.kind === 'exact') counts.duplicates_exact++;
               }
               counts.kept += kept.length;
