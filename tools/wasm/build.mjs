@@ -34,7 +34,7 @@ const kernels = [
     module: 'src/lsh/minhashWasm.ts',
     name: 'minhashWasm',
     // 4 MiB of its own, used at fixed addresses
-    options: ['--initialMemory=64', '--maximumMemory=64', '--enable=simd,bulk-memory'],
+    options: ['--initialMemory=64', '--maximumMemory=64', '--enable=simd,relaxed-simd,bulk-memory'],
   },
   {
     source: 'tools/wasm/projections.as.ts',

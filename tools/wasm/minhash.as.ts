@@ -2,8 +2,7 @@
  * MinHash signatures by Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup, FOCS 2017) in AssemblyScript; `build.mjs`
  * compiles it. Results are those of src/lsh/signature.ts and src/lsh/bands.ts bit for bit; src/lsh/signer.ts drives it.
  *
- * Shingles are hashed a tile at a time into HASHES; round 0 drops the hashes into the bins of SIGNATURE, without a branch:
- * whether a hash is the least of its bin cannot be predicted. A document whose bins are all filled then is done, and few
+ * Shingles are hashed a tile at a time into HASHES; round 0 drops the hashes into the bins of SIGNATURE. A document whose bins are all filled then is done, and few
  * are not. For the others ROUNDS holds the round that filled a bin: with it the hashes may come in portions, so that a
  * document of any length passes through the memory in pieces, twice.
  */
@@ -16,8 +15,10 @@ const SIGNATURE: usize = 0x0_0000;
 const LEAST: usize = 0x1_1000;
 const ROUNDS: usize = 0x2_2000;
 const WORDS: usize = 0x3_3000;
-const HASHES: usize = 0x3_8000;
-const LIST: usize = 0x3_d000;
+const HASHES: usize = 0x3_5400;
+/** What a later round makes of the hashes of a tile. */
+const REMIXED: usize = 0x3_9c00;
+const LIST: usize = 0x3_f000;
 const SEEN: usize = 0x4_6000;
 
 /** Vectors that loops need again and again: V8 makes a constant anew at every use, and never moves that out of a loop. */
@@ -33,6 +34,15 @@ const HELD_HIGH: usize = HELD + 0x60;
 
 /** Hashes worked on at once: they stay in the first-level cache. */
 const TILE: i32 = 2048;
+/** From a hash in HASHES or REMIXED to the address of its bin. */
+const ADDRESSES: usize = 0x2400;
+/**
+ * Bytes of hashes between making one and dropping it, a multiple of 32. A processor knows the bins long before it comes to
+ * them then, and drops hashes while it waits for others: that saves a third of the time against dropping each at once.
+ */
+const LAG: usize = 256;
+/** Shingles of so many bytes are hashed in one step. */
+const UNIT: i32 = 8;
 /** The round in which repeated hashes are dropped: most documents never come to it. */
 const DISTINCT_FROM: u32 = 4;
 
@@ -179,8 +189,14 @@ function bandKeys(target: usize): void {
 function readBytes(text: usize, bytes: i32): void {
   for (let left = bytes - length + 1; left > 0; left -= TILE) {
     const count = min(left, TILE);
-    hashBytes(text, count);
-    take(count);
+    if (second || length > UNIT) {
+      hashBytes(text, count);
+      take(count);
+    } else {
+      tiles++;
+      inTile = count;
+      hashAndDropBytes(text, count);
+    }
     text += TILE;
   }
 }
@@ -225,22 +241,48 @@ function takeWords(): void {
 
 /** Hashes of `count` byte shingles. */
 function hashBytes(text: usize, count: i32): void {
-  const unit = min(length, 8);
   const low = v128.load(HELD_LOW);
   const high = v128.load(HELD_HIGH);
   const factor1 = v128.load(HELD_FACTOR_1);
   const factor2 = v128.load(HELD_FACTOR_2);
   const factor3 = v128.load(HELD_FACTOR_3);
   const seed = v128.load(HELD_SEED);
-  const last = HASHES + ((<usize>(count + length - unit)) << 2);
+  const last = HASHES + ((<usize>(count + length - min(length, UNIT))) << 2);
   for (let target = HASHES; target < last; target += 16) {
-    const bytes = v128.load(text);
-    const first = i8x16.swizzle(bytes, low);
-    const second = i8x16.swizzle(bytes, high);
-    v128.store(target, mixed(first, second, factor1, factor2, factor3, seed));
+    v128.store(target, shingles(v128.load(text), low, high, factor1, factor2, factor3, seed));
     text += 4;
   }
-  widen(8, count);
+  widen(UNIT, count);
+}
+
+/** The same where one step makes them, and each goes into its bin. */
+function hashAndDropBytes(text: usize, count: i32): void {
+  const low = v128.load(HELD_LOW);
+  const high = v128.load(HELD_HIGH);
+  const factor1 = v128.load(HELD_FACTOR_1);
+  const factor2 = v128.load(HELD_FACTOR_2);
+  const factor3 = v128.load(HELD_FACTOR_3);
+  const seed = v128.load(HELD_SEED);
+  const scale = v128.load(HELD_BINS);
+  const last = HASHES + ((<usize>count) << 2);
+  for (let target = HASHES; target < last; target += 32) {
+    const hashes = shingles(v128.load(text), low, high, factor1, factor2, factor3, seed);
+    const others = shingles(v128.load(text, 4), low, high, factor1, factor2, factor3, seed);
+    v128.store(target, hashes);
+    v128.store(target, others, 16);
+    v128.store(target, bins4(hashes, scale), ADDRESSES);
+    v128.store(target, bins4(others, scale), ADDRESSES + 16);
+    if (target >= HASHES + LAG) drop8(target - LAG);
+    text += 8;
+  }
+  dropLast(HASHES, last);
+}
+
+/** Hashes of the shingles at the first four of these bytes. */
+function shingles(bytes: v128, low: v128, high: v128, factor1: v128, factor2: v128, factor3: v128, seed: v128): v128 {
+  const first = i8x16.relaxed_swizzle(bytes, low);
+  const second = i8x16.relaxed_swizzle(bytes, high);
+  return mixed(first, second, factor1, factor2, factor3, seed);
 }
 
 /** From hashes of `from` units at each place to hashes of `length` units at the first `count` places. */
@@ -269,34 +311,57 @@ function join(step: i32, count: i32): void {
 function take(count: i32): void {
   tiles++;
   inTile = count;
-  // vectors read beyond the end: the last hash once more changes no minimum
-  const last = HASHES + ((<usize>count) << 2);
-  v128.store(last, v128.load32_splat(last - 4));
-  if (!second) firstRound(last);
-  else list(count);
+  if (second) list(count);
+  else dropHashes(count);
 }
 
-function firstRound(last: usize): void {
+function dropHashes(count: i32): void {
   const scale = v128.load(HELD_BINS);
-  for (let place = HASHES; place < last; place += 16) {
-    const hashes = v128.load(place);
-    drop(SIGNATURE, hashes, scale);
+  const last = HASHES + ((<usize>count) << 2);
+  for (let place = HASHES; place < last; place += 32) {
+    v128.store(place, bins4(v128.load(place), scale), ADDRESSES);
+    v128.store(place, bins4(v128.load(place, 16), scale), ADDRESSES + 16);
+    if (place >= HASHES + LAG) drop8(place - LAG);
   }
+  dropLast(HASHES, last);
 }
 
-/** Every lane goes into its bin: the upper half of a hash, seen as a fraction, says which. */
-function drop(table: usize, hashes: v128, scale: v128): void {
-  const at = i32x4.shl(i32x4.shr_u(i32x4.mul(i32x4.shr_u(hashes, 16), scale), 16), 2);
-  const at01 = <u64>i64x2.extract_lane(at, 0);
-  const at23 = <u64>i64x2.extract_lane(at, 1);
-  lower(table + <usize>(<u32>at01), hashes);
-  lower(table + <usize>(at01 >> 32), i32x4.shuffle(hashes, hashes, 1, 1, 1, 1));
-  lower(table + <usize>(<u32>at23), i32x4.shuffle(hashes, hashes, 2, 2, 2, 2));
-  lower(table + <usize>(at23 >> 32), i32x4.shuffle(hashes, hashes, 3, 3, 3, 3));
+/** Where the bins of four hashes lie in a table at 0: the upper half of a hash, seen as a fraction, says which. */
+function bins4(hashes: v128, scale: v128): v128 {
+  return i32x4.shl(i32x4.shr_u(i32x4.mul(i32x4.shr_u(hashes, 16), scale), 16), 2);
 }
 
-function lower(bin: usize, hash: v128): void {
-  v128.store32_lane(bin, i32x4.min_u(v128.load32_zero(bin), hash), 0);
+/** Drops what the loops before have left over, from `first` to `last`. */
+function dropLast(first: usize, last: usize): void {
+  // eight at a time go beyond the end: the last hash once more changes no minimum
+  repeat(last);
+  repeat(last + ADDRESSES);
+  const size = (last - first + 31) & ~31;
+  for (let place = first + (size > LAG ? size - LAG : 0); place < last; place += 32) drop8(place);
+}
+
+/** Writes the number before `end` eight times behind it. */
+function repeat(end: usize): void {
+  const number = v128.load32_splat(end - 4);
+  v128.store(end, number);
+  v128.store(end, number, 16);
+}
+
+function drop8(place: usize): void {
+  drop4(place);
+  drop4(place + 16);
+}
+
+function drop4(place: usize): void {
+  lower(load<u32>(place, ADDRESSES), load<u32>(place));
+  lower(load<u32>(place, ADDRESSES + 4), load<u32>(place, 4));
+  lower(load<u32>(place, ADDRESSES + 8), load<u32>(place, 8));
+  lower(load<u32>(place, ADDRESSES + 12), load<u32>(place, 12));
+}
+
+/** Without a branch: whether a hash is the least of its bin cannot be predicted. */
+function lower(bin: usize, hash: u32): void {
+  store<u32>(bin, min(load<u32>(bin), hash));
 }
 
 /** Adds the hashes of a tile to LIST; when too many differ, they have their rounds, and the list begins anew. */
@@ -365,13 +430,26 @@ function laterRounds(hashes: usize, count: i32): void {
   }
 }
 
+/** Drops these hashes, remixed for a round, into the bins of LEAST. */
 function dropRound(hashes: usize, count: i32, round: u32): void {
   const start = roundStart(round);
   const factor2 = v128.load(HELD_FACTOR_2);
   const factor3 = v128.load(HELD_FACTOR_3);
   const scale = v128.load(HELD_BINS);
-  for (const last = hashes + ((<usize>count) << 2); hashes < last; hashes += 16) {
-    drop(LEAST, finished(i32x4.add(v128.load(hashes), start), factor2, factor3), scale);
+  const table = i32x4.splat(LEAST);
+  for (; count > 0; count -= TILE) {
+    const last = REMIXED + ((<usize>min(count, TILE)) << 2);
+    for (let place = REMIXED; place < last; place += 32) {
+      const values = finished(i32x4.add(v128.load(hashes), start), factor2, factor3);
+      const others = finished(i32x4.add(v128.load(hashes, 16), start), factor2, factor3);
+      v128.store(place, values);
+      v128.store(place, others, 16);
+      v128.store(place, i32x4.add(bins4(values, scale), table), ADDRESSES);
+      v128.store(place, i32x4.add(bins4(others, scale), table), ADDRESSES + 16);
+      if (place >= REMIXED + LAG) drop8(place - LAG);
+      hashes += 32;
+    }
+    dropLast(REMIXED, last);
   }
 }
 
