@@ -24,7 +24,7 @@ import {
 } from './plan.ts';
 import { sharedPool } from './pool.ts';
 import type { SplitRun } from './splitRun.ts';
-import { stepsOf } from './stages.ts';
+import { stepsOf, traitsOf } from './stages.ts';
 
 export interface RunOptions extends PlanOptions {
   readonly output: string;
@@ -86,6 +86,7 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   try {
     const recipe = await makeRecipe(pipeline, options);
     await requireOwnFolder(folder.root);
+    for (const operator of pipeline.operators) traitsOf(operator).preparation?.check?.(folder.root);
     if (options.fresh) await clearOutput(folder);
     await folder.prepare();
     const stored = await readPlan(folder.root);

@@ -6,6 +6,8 @@ import type { JobStage } from './jobStage.ts';
 
 /** What has to be done before values can pass an operator: its input is read once before the run proper. */
 export interface Preparation {
+  /** Refuses an output folder, before anything in it is touched. */
+  readonly check?: ((root: string) => void) | undefined;
   /** `folder/name` of a pass over the splits: the operators before this one, and this sink. */
   readonly pass: string;
   readonly sink: Sink<unknown>;

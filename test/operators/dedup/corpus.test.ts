@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { filter, lastValueFrom, map } from 'rxjs';
-import { type Document, definePipeline, run, type Source, type Split } from 'sluice';
+import { type Document, definePipeline, type RunEvent, run, type Source, type Split } from 'sluice';
 import { pull } from 'sluice/flow';
 import { type DedupOptions, dedup, pretokenize } from 'sluice/operators';
 import { jsonl, parquet } from 'sluice/sinks';
@@ -316,6 +317,46 @@ describe('a corpus against an earlier one', () => {
     await rm(at('old'), { recursive: true });
     await deduplicate(splitsOf([[c]]), {}, 'old');
     await expect(against('second')).rejects.toMatchObject({ code: 'INDEX_CHANGED' });
+  });
+
+  it('is refused in the output folder of the run, which a fresh start would take away first', async () => {
+    await deduplicate(splitsOf([[a]]), {}, 'old');
+    await deduplicate(splitsOf([[b]]), { corpus: { against: at('old') } }, 'new');
+    const before = await hashTree(at('old'));
+    for (const against of ['old', 'new']) {
+      const pipeline = definePipeline('own', splitsOf([[c]]))
+        .pipe(dedup({ scope: 'corpus', corpus: { against: at(against) } }))
+        .to(jsonl('kept'));
+      await expect(run(pipeline, { output: at('old'), fresh: true })).rejects.toMatchObject({ code: 'OWN_INDEX' });
+    }
+    expect(await hashTree(at('old'))).toEqual(before);
+  });
+
+  it('is found again by whichever path the later one is reached', async () => {
+    await mkdir(at('deep/er'), { recursive: true });
+    await symlink(at('deep/er'), at('link'));
+    await deduplicate(splitsOf([[a]]), {}, 'old');
+    await deduplicate(splitsOf([[b]]), { corpus: { against: at('old') } }, 'link/new');
+    for (const [i, against] of [at('link/new'), at('deep/er/new')].entries()) {
+      const { kept } = await deduplicate(splitsOf([[a, b, c]]), { corpus: { against } }, `third-${i}`);
+      expect(kept).toEqual(['0.2']);
+    }
+  });
+
+  it('must stay the same throughout a run', async () => {
+    await deduplicate(splitsOf([[a]]), {}, 'old');
+    await deduplicate(splitsOf([[c, b]]), {}, 'other');
+    const pipeline = definePipeline('late', splitsOf([[b]]))
+      .pipe(dedup({ scope: 'corpus', corpus: { against: at('old') } }))
+      .to(jsonl('kept'));
+    const replace = (): void => {
+      rmSync(at('old'), { recursive: true });
+      renameSync(at('other'), at('old'));
+    };
+    const onEvent = ({ type }: RunEvent): void => {
+      if (type === 'committed') replace();
+    };
+    await expect(run(pipeline, { output: at('late'), onEvent })).rejects.toMatchObject({ code: 'INDEX_CHANGED' });
   });
 
   it('is another run when the earlier one is another', async () => {

@@ -8,7 +8,6 @@ import { sharedPool, workerModule } from '../../../run/pool.ts';
 import { type Unit, units } from '../../units.ts';
 import { type Duplicate, DuplicatesFile } from '../duplicatesFile.ts';
 import type { DedupOptions, DedupSettings } from '../settings.ts';
-import { indexHash } from './indexFile.ts';
 import type { Found, LookupTask } from './lookupWorker.ts';
 import type { CorpusOptions } from './options.ts';
 
@@ -60,7 +59,7 @@ export function corpusFilter<T extends Document | Segment>(
             sizeOf: bytesIn,
             holds: 2 * BATCH.bytes,
             options: decisive,
-            identify: async () => (against === undefined ? null : { against: indexHash(against) }),
+            identify: async () => (against === undefined ? null : { against: against.identify() }),
           }),
           mapAsync(
             async ({ kept, duplicates }: Looked<T>) => {

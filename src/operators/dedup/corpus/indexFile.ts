@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { PipelineError } from '../../../errors.ts';
 import { canonicalJson, type JsonValue } from '../../../json.ts';
@@ -85,9 +85,12 @@ export function corpusAfter(
 
 export const ROOTS_FILE = 'cluster-0.roots';
 
-/** Reads the index in a folder, and those that it builds on. Throws PipelineError `NO_INDEX`, `BAD_INDEX`, `INDEX_CHANGED`. */
-export function readCorpus(folder: string): Corpus {
-  return chain(folder, undefined, 0);
+/**
+ * Reads the index in a folder, and those that it builds on. Throws PipelineError `NO_INDEX`, `BAD_INDEX`, `INDEX_CHANGED`.
+ * @param sha256 what it is expected to be
+ */
+export function readCorpus(folder: string, sha256?: string): Corpus {
+  return chain(folder, sha256, 0);
 }
 
 /** SHA-256 of an index: what a run against it depends on. */
@@ -107,7 +110,7 @@ const LONGEST_CHAIN = 1000;
 function chain(folder: string, expected: string | undefined, depth: number): Corpus {
   const text = textOf(folder);
   if (expected !== undefined && createHash('sha256').update(text).digest('hex') !== expected) {
-    throw new PipelineError('an index that another one builds on has changed', {
+    throw new PipelineError('an index that others build on has changed', {
       code: 'INDEX_CHANGED',
       path: folder,
       hint: 'deduplicate again what was deduplicated against it',
@@ -116,7 +119,7 @@ function chain(folder: string, expected: string | undefined, depth: number): Cor
   const index = parsed(text, folder);
   const { against } = index;
   if (depth === LONGEST_CHAIN) throw badIndex(folder, 'it builds on itself, or on too many others');
-  const before = against && chain(path.resolve(folder, against.folder), against.sha256, depth + 1);
+  const before = against && chain(path.resolve(realpathSync(folder), against.folder), against.sha256, depth + 1);
   return corpusAfter(before ?? EMPTY_CORPUS, folder, index.settings, index.splits);
 }
 

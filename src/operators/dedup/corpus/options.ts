@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { CorpusSettings } from '../../../lsh/corpus/parts.ts';
 import { checkedFolder, checkedName } from '../../../sinks/shardName.ts';
 import type { CorpusFiles, DedupSettings, ReportFiles } from '../settings.ts';
+import { EarlierCorpus } from './earlier.ts';
 
 export interface CorpusOptions {
   readonly settings: CorpusSettings;
@@ -9,8 +10,8 @@ export interface CorpusOptions {
   readonly index: string;
   /** Keep it behind the run, for corpora that are deduplicated against this one. */
   readonly keepIndex: boolean;
-  /** Folder of the index of a corpus that comes before this one. */
-  readonly against?: string | undefined;
+  /** A corpus that comes before this one. */
+  readonly against?: EarlierCorpus | undefined;
   /** Names of files in the output folder for what is found in all splits. */
   readonly files?: ReportFiles | undefined;
   /** Folder of the duplicates of each split. */
@@ -22,11 +23,12 @@ export function corpusOptions(settings: DedupSettings, files: CorpusFiles = {}):
   const { shingle, components, banding, threshold, near, verify, dir } = settings;
   const index = checkedFolder(files.index ?? 'dedup');
   for (const name of Object.values(files.files ?? {})) checkedName(name);
+  const own = { shingle, components, banding, threshold, near, verify };
   return {
-    settings: { shingle, components, banding, threshold, near, verify },
+    settings: own,
     index,
     keepIndex: files.keepIndex ?? true,
-    against: files.against === undefined ? undefined : path.resolve(files.against, index),
+    against: files.against === undefined ? undefined : new EarlierCorpus(path.resolve(files.against, index), own),
     files: files.files,
     dir,
   };

@@ -9,20 +9,16 @@ import { commitName, type JobStage, type JobView, type TaskContext } from '../..
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import type { Preparation } from '../../../run/stages.ts';
 import {
-  type Against,
   type Corpus,
   type CorpusIndex,
   corpusAfter,
   EMPTY_CORPUS,
   INDEX_FILE,
   type IndexedSplit,
-  indexHash,
   indexText,
-  readCorpus,
 } from './indexFile.ts';
 import type { CorpusOptions } from './options.ts';
 import { reportStage } from './reportStage.ts';
-import { requireSameSettings } from './sameSettings.ts';
 import { signSink } from './signSink.ts';
 
 /** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */
@@ -37,9 +33,10 @@ const module = (name: string): string => workerModule(import.meta.url, `../../..
  * for each range of keys), `verify` (a task for each range of documents), `cluster` (one task); and `report` behind the run.
  */
 export function corpusPreparation(options: CorpusOptions): Preparation {
-  const { settings, index, keepIndex } = options;
+  const { settings, index, keepIndex, against } = options;
   const pass = `${index}/sign`;
   return {
+    check: (root) => against?.requireOutside(root),
     pass,
     sink: signSink({ settings, pass, temporary: !keepIndex }),
     before: [linkStage(options), verifyStage(options), clusterStage(options)],
@@ -50,9 +47,7 @@ export function corpusPreparation(options: CorpusOptions): Preparation {
 /** The corpus as far as its pass has come: complete before any stage begins. */
 export function corpusOf(options: CorpusOptions, job: JobView): Corpus {
   const { against, index, settings } = options;
-  const before = against === undefined ? undefined : readCorpus(against);
-  if (before !== undefined) requireSameSettings(settings, before.settings, against ?? '');
-  return corpusAfter(before ?? EMPTY_CORPUS, path.join(job.root, index), settings, splitsOf(options, job));
+  return corpusAfter(against?.corpus() ?? EMPTY_CORPUS, path.join(job.root, index), settings, splitsOf(options, job));
 }
 
 function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
@@ -138,17 +133,13 @@ function clusterStage(options: CorpusOptions): JobStage {
         settings,
         splits: splitsOf(options, context),
         roots: published.sha256,
-        against: against === undefined ? null : namedFrom(path.join(context.root, index), against),
+        against: against?.namedFrom(path.join(context.root, index)) ?? null,
       };
       await description.write(Buffer.from(indexText(content)));
       await description.publish({ format: 'sluice_corpus_v1', ...lasting });
       return { documents: documents - firstNew, documents_before: firstNew, kept };
     },
   };
-}
-
-function namedFrom(folder: string, against: string): Against {
-  return { folder: path.relative(folder, against).split(path.sep).join('/'), sha256: indexHash(against) };
 }
 
 /** Files of a stage that is complete, in the order of its tasks. */
