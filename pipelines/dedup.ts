@@ -1,4 +1,4 @@
-import { definePipeline } from 'sluice';
+import { definePipeline, PipelineError } from 'sluice';
 import { dedup } from 'sluice/operators';
 import { jsonl, parquet } from 'sluice/sinks';
 import { files } from 'sluice/sources';
@@ -40,6 +40,12 @@ const report = { duplicates: 'duplicates.jsonl', clusters: 'clusters.jsonl', rep
 export default definePipeline('dedup', parameters, (p) => {
   const [length, words] = p.shingle.split(' ');
   const { bands, rows } = p;
+  if ((bands === undefined) !== (rows === undefined)) {
+    throw new PipelineError('bands and rows belong together, and one of them is missing', {
+      code: 'BAD_BANDS',
+      hint: 'give both --bands and --rows, or neither',
+    });
+  }
   return definePipeline('dedup', files(p.input, { text: p.textColumn, id: p.idColumn }), { splitBytes: 32 << 20 })
     .pipe(
       dedup({

@@ -172,7 +172,7 @@ function tasksAtOnce(stage: JobStage, options: MemoryOptions): number {
   if (stageBytes(stage, options, tasks) <= memory) return tasks;
   throw new PipelineError(`${Math.round(memory / 1e6)} MB of memory is too little for stage '${stage.name}'`, {
     code: 'MEMORY_TOO_SMALL',
-    hint: `give at least --memory ${Math.ceil(stageBytes(stage, options, 1) / 1e6)}MB`,
+    hint: `give at least --memory ${Math.ceil(stageBytes(stage, options, 1) / 1e6)}MB${workersOf(options) > 1 ? ', or fewer --workers' : ''}`,
   });
 }
 

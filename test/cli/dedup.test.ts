@@ -159,6 +159,8 @@ describe('the plan of the pipeline dedup', () => {
     const { code, stderr } = await sluice(['plan', 'dedup', '--input', at('docs.jsonl'), '--shingle', 'five']);
     expect(code).toBe(exitCode.usage);
     expect(stderr).toContain("--shingle: it takes a number of bytes, or of words: 5, 24, '5 words'");
+    const half = await sluice(['plan', 'dedup', '--input', at('docs.jsonl'), '--bands', '25']);
+    expect(half.stderr).toContain('give both --bands and --rows, or neither');
     const none = await runOn('docs.jsonl', 'none', ['--against', at('nowhere')]);
     expect(none.stderr).toContain('there is no index of a corpus');
   });

@@ -99,7 +99,8 @@ function batches<T>(): OperatorFunction<Unit<T>, Batch<T>> {
     return {
       next(unit) {
         open.push(unit);
-        bytes += unit.bytes;
+        // ids may be as long as documents
+        bytes += unit.bytes + unit.id.length;
         return open.length >= BATCH.items || bytes >= BATCH.bytes ? [cut(false)] : undefined;
       },
       flush: () => [cut(true)],

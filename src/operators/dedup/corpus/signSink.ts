@@ -66,10 +66,12 @@ class SignWriter implements SinkWriter<Value> {
   async write(value: Value): Promise<void> {
     const unit = this.#gatherer.add(value);
     if (unit === undefined) return;
-    const isFull = this.#batch.length === BATCH.documents || this.#batchBytes + unit.bytes > BATCH.bytes;
+    // ids may be as long as documents
+    const bytes = unit.bytes + unit.id.length;
+    const isFull = this.#batch.length === BATCH.documents || this.#batchBytes + bytes > BATCH.bytes;
     if (isFull && this.#batch.length > 0) await this.#send();
     this.#batch.push(unit);
-    this.#batchBytes += unit.bytes;
+    this.#batchBytes += bytes;
   }
 
   async finish(): Promise<Record<string, number>> {

@@ -23,8 +23,8 @@ import { signSink } from './signSink.ts';
 
 /** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */
 const KEYS_PER_TASK = 2_000_000;
-/** Documents whose pairs a task verifies. */
-const DOCUMENTS_PER_TASK = 1 << 17;
+/** Documents whose pairs a task verifies. A run that is interrupted waits for the tasks in hand: some seconds for either. */
+const DOCUMENTS_PER_TASK = { signature: 1 << 17, jaccard: 1 << 13 } as const;
 
 const module = (name: string): string => workerModule(import.meta.url, `../../../lsh/corpus/${name}`);
 
@@ -86,16 +86,17 @@ function linkTasks(parts: readonly CorpusPart[]): number {
 
 function verifyStage(options: CorpusOptions): JobStage {
   const name = `${options.index}/verify`;
-  const tasksFor = ({ documents, firstNew }: Corpus): number => Math.ceil((documents - firstNew) / DOCUMENTS_PER_TASK);
+  const perTask = DOCUMENTS_PER_TASK[options.settings.verify];
+  const tasksFor = ({ documents, firstNew }: Corpus): number => Math.ceil((documents - firstNew) / perTask);
   return {
     name,
     // two pairs for each key of a document, and one more for its bytes, if all were different
-    holds: 24 * 2 * (options.settings.banding.bands + 1) * DOCUMENTS_PER_TASK,
+    holds: 24 * 2 * (options.settings.banding.bands + 1) * perTask,
     tasks: async (job) => numbered(tasksFor(corpusOf(options, job))),
     run: async (context) => {
       const { parts, firstNew, documents, settings } = corpusOf(options, context);
-      const from = firstNew + Number(context.task) * DOCUMENTS_PER_TASK;
-      const to = Math.min(documents, from + DOCUMENTS_PER_TASK);
+      const from = firstNew + Number(context.task) * perTask;
+      const to = Math.min(documents, from + perTask);
       const candidates = filesOf(context, `${options.index}/link`, '.pairs');
       const file = await context.file(`${commitName(name, context.task)}.alike`);
       const task: VerifyTask = { parts, settings, candidates, from, to, out: file.temporary };
