@@ -10,7 +10,12 @@ import { type DedupOptions, dedup, pretokenize } from 'sluice/operators';
 import { jsonl, parquet } from 'sluice/sinks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jaccard } from '../../../src/lsh/jaccard.ts';
+import { corpusOptions } from '../../../src/operators/dedup/corpus/options.ts';
+import { corpusOf } from '../../../src/operators/dedup/corpus/stages.ts';
+import { dedupSettings } from '../../../src/operators/dedup/settings.ts';
 import type { Duplicate } from '../../../src/operators/dedup.ts';
+import type { CommitRecord } from '../../../src/run/commitRecord.ts';
+import type { JobView } from '../../../src/run/jobStage.ts';
 import { planNotes } from '../../../src/run/planNotes.ts';
 import { verifyOutput } from '../../../src/run/verify.ts';
 import { relatedTexts } from '../../lsh/texts.ts';
@@ -224,6 +229,26 @@ describe('the files of a corpus', () => {
     await expect(deduplicate(splitsOf([[a]]), { corpus: { files: swapped } })).rejects.toMatchObject({
       code: 'OTHER_PLAN',
     });
+  });
+});
+
+describe('what tasks are told of their corpus', () => {
+  it('is put together once, and anew when a split of its pass was done again', () => {
+    const options = corpusOptions(dedupSettings({ scope: 'corpus' }));
+    const record = (split: number, indexed: number): CommitRecord => ({
+      split: `dedup/sign-0000${split}`,
+      artefacts: [],
+      counts: { indexed },
+      rejects: 0,
+    });
+    const commits = [record(0, 5), record(1, 7)];
+    const job: JobView = { root: folder, splits: [], commitsOf: () => [...commits] };
+    const first = corpusOf(options, job);
+    expect(first).toMatchObject({ documents: 12, firstNew: 0 });
+    expect(corpusOf(options, job)).toBe(first);
+    commits[1] = record(1, 9);
+    expect(corpusOf(options, job)).toMatchObject({ documents: 14 });
+    expect(corpusOf(options, { ...job, root: '/elsewhere' }).parts[0]?.file).toBe('/elsewhere/dedup/sign-00000');
   });
 });
 

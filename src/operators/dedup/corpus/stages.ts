@@ -5,6 +5,7 @@ import type { LinkResult, LinkTask } from '../../../lsh/corpus/linkWorker.ts';
 import { RUN_PAIRS } from '../../../lsh/corpus/pairs.ts';
 import type { CorpusPart } from '../../../lsh/corpus/parts.ts';
 import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyWorker.ts';
+import type { CommitRecord } from '../../../run/commitRecord.ts';
 import { commitName, type JobStage, type JobView, type TaskContext } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import type { Preparation } from '../../../run/stages.ts';
@@ -44,10 +45,32 @@ export function corpusPreparation(options: CorpusOptions): Preparation {
   };
 }
 
+interface KnownCorpus {
+  readonly folder: string;
+  readonly before: Pick<Corpus, 'parts' | 'roots' | 'documents'>;
+  readonly commits: readonly CommitRecord[];
+  readonly corpus: Corpus;
+}
+
+/** Every task asks for the corpus: with many splits it takes longer to put together than to compare with. */
+const known = new WeakMap<CorpusOptions, KnownCorpus>();
+
 /** The corpus as far as its pass has come: complete before any stage begins. */
 export function corpusOf(options: CorpusOptions, job: JobView): Corpus {
   const { against, index, settings } = options;
-  return corpusAfter(against?.corpus() ?? EMPTY_CORPUS, path.join(job.root, index), settings, splitsOf(options, job));
+  const folder = path.join(job.root, index);
+  const before = against?.corpus() ?? EMPTY_CORPUS;
+  const commits = job.commitsOf(`${index}/sign`);
+  const last = known.get(options);
+  const isSame =
+    last?.folder === folder &&
+    last.before === before &&
+    last.commits.length === commits.length &&
+    last.commits.every((commit, i) => commit === commits[i]);
+  if (isSame) return last.corpus;
+  const corpus = corpusAfter(before, folder, settings, splitsOf(options, job));
+  known.set(options, { folder, before, commits, corpus });
+  return corpus;
 }
 
 function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
