@@ -33,6 +33,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   const recovery = new DeviceRecovery(job.pipeline, (event) => job.onEvent?.(event), either);
+  const requireRunRate = runRate(job);
   let left = plan.limit ?? Number.POSITIVE_INFINITY;
   let next = 0;
   let ran = 0;
@@ -54,7 +55,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
         });
         commits.set(name, record);
         ran++;
-        requireRunRate(job);
+        requireRunRate();
         job.onEvent?.({ type: 'committed', record });
       }
       left -= record.counts['documents_read'] ?? 0;
@@ -109,14 +110,18 @@ export async function runTasks(job: LocalTasks): Promise<void> {
 }
 
 /** Splits end in any order: the rate is that of all splits up to the first that is not committed. */
-function requireRunRate({ plan, commits, pipeline, pass }: LocalJob): void {
+function runRate({ plan, commits, pipeline, pass }: LocalJob): () => void {
+  let next = 0;
   let rejects = 0;
   let records = 0;
-  for (const { id } of plan.splits) {
-    const record = commits.get(commitName(pass, id));
-    if (record === undefined) break;
-    rejects += record.rejects;
-    records += record.counts['records_read'] ?? 0;
-    requireRate(pipeline.options.maxRejectRate, rejects, records, `all splits up to ${id}`);
-  }
+  return () => {
+    for (; next < plan.splits.length; next++) {
+      const { id = '' } = plan.splits[next] ?? {};
+      const record = commits.get(commitName(pass, id));
+      if (record === undefined) return;
+      rejects += record.rejects;
+      records += record.counts['records_read'] ?? 0;
+      requireRate(pipeline.options.maxRejectRate, rejects, records, `all splits up to ${id}`);
+    }
+  };
 }
