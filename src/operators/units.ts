@@ -14,22 +14,42 @@ export interface Unit<T> {
 }
 
 /**
- * Gathers the segments of each document; a document is a unit by itself. Holds one document: the segments of it are views
- * of its bytes, or as many bytes more where they are derived.
+ * Gathers the segments of each document; a document is a unit by itself. A document that breaks off, since something has
+ * taken its last segment out, is a unit of what is left. Holds one document: the segments of it are views of its bytes, or
+ * as many bytes more where they are derived.
  */
 export class UnitGatherer<T extends Document | Segment> {
   #open: T[] = [];
 
-  /** The unit that this value completes. */
-  add(value: T): Unit<T> | undefined {
+  /** The units that this value completes: its own, one that it shows to have broken off, or both. */
+  add(value: T): Unit<T>[] {
+    const latest = this.#open.at(-1);
+    const broken = latest !== undefined && !follows(latest, value) ? this.flush() : [];
     this.#open.push(value);
-    if ('last' in value && !value.last) return undefined;
-    const values = this.#open;
-    this.#open = [];
-    const { id, source } = 'document' in value ? value.document : value;
-    const parts = values.map(({ bytes }) => bytes);
-    return { id, source, values, parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) };
+    return 'last' in value && !value.last ? broken : [...broken, ...this.flush()];
   }
+
+  /** What has been gathered of a document that does not go on. */
+  flush(): Unit<T>[] {
+    const values = this.#open;
+    const [first] = values;
+    if (first === undefined) return [];
+    this.#open = [];
+    const { id, source } = headOf(first);
+    const parts = values.map(({ bytes }) => bytes);
+    return [{ id, source, values, parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) }];
+  }
+}
+
+const headOf = (value: Document | Segment): Pick<Document, 'id' | 'source'> =>
+  'document' in value ? value.document : value;
+
+/** Whether a segment is of the same document as the one before it. */
+function follows(before: Document | Segment, value: Document | Segment): boolean {
+  if (!('index' in before && 'index' in value) || value.index < before.index) return false;
+  if (before.document === value.document) return true;
+  const [a, b] = [before.document, value.document];
+  return a.id === b.id && a.source.uri === b.source.uri && a.source.position.ordinal === b.source.position.ordinal;
 }
 
 /** Values into units; see {@link UnitGatherer}. */
@@ -37,10 +57,8 @@ export function units<T extends Document | Segment>(): OperatorFunction<T, Unit<
   return transduce<T, Unit<T>>(() => {
     const gatherer = new UnitGatherer<T>();
     return {
-      next(value) {
-        const unit = gatherer.add(value);
-        return unit && [unit];
-      },
+      next: (value) => gatherer.add(value),
+      flush: () => gatherer.flush(),
     };
   });
 }

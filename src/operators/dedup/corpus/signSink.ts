@@ -64,8 +64,10 @@ class SignWriter implements SinkWriter<Value> {
   }
 
   async write(value: Value): Promise<void> {
-    const unit = this.#gatherer.add(value);
-    if (unit === undefined) return;
+    for (const unit of this.#gatherer.add(value)) await this.#add(unit);
+  }
+
+  async #add(unit: Unit<Value>): Promise<void> {
     // ids may be as long as documents
     const bytes = unit.bytes + unit.id.length;
     const isFull = this.#batch.length === BATCH.documents || this.#batchBytes + bytes > BATCH.bytes;
@@ -75,6 +77,7 @@ class SignWriter implements SinkWriter<Value> {
   }
 
   async finish(): Promise<Record<string, number>> {
+    for (const unit of this.#gatherer.flush()) await this.#add(unit);
     if (this.#batch.length > 0) await this.#send();
     await this.#inHand;
     if (this.#entryCount > 0) await this.#writeBlock();
