@@ -14,6 +14,8 @@ export interface MemoryPlan {
   /** Sum of everything below: what the run may use at most. */
   readonly bound: number;
   readonly parts: readonly { readonly what: string; readonly bytes: number }[];
+  /** The pass or stage besides the run proper whose bound this is, where it is more than the sum of the parts. */
+  readonly largest?: string | undefined;
 }
 
 export interface MemoryRequest {

@@ -153,11 +153,19 @@ function planPass(pipeline: Pipeline, options: MemoryOptions, splits: readonly S
 /** Divides memory for a pipeline as `run` will: the run proper, bounded by whichever pass or stage takes most. */
 export function planMemory(pipeline: Pipeline, options: MemoryOptions, splits: readonly Split[]): MemoryPlan {
   const proper = planPass(pipeline, options, splits);
-  const others = stepsOf(pipeline).map((step) => {
-    if (step.kind === 'stage') return stageBytes(step.stage, options, tasksAtOnce(step.stage, options));
-    return step.name === '' ? proper.bound : planPass(step.pipeline, options, splits).bound;
-  });
-  return { ...proper, bound: Math.max(...others) };
+  let { bound } = proper;
+  let largest: string | undefined;
+  for (const step of stepsOf(pipeline)) {
+    if (step.kind === 'pass' && step.name === '') continue;
+    const [name, bytes] =
+      step.kind === 'stage'
+        ? [step.stage.name, stageBytes(step.stage, options, tasksAtOnce(step.stage, options))]
+        : [step.name, planPass(step.pipeline, options, splits).bound];
+    if (bytes <= bound) continue;
+    bound = bytes;
+    largest = name;
+  }
+  return { ...proper, bound, largest };
 }
 
 function stageBytes(stage: JobStage, { workers }: MemoryOptions, tasks: number): number {

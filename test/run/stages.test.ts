@@ -265,8 +265,15 @@ describe('the plan of a pipeline with stages', () => {
       ...['count/see', 'count/add', '', 'count/total'],
     ]);
     const splits = ['00000', '00001'].map((id) => ({ id, bytes: 1, spec: null }));
-    expect(planMemory(pipeline, { workers: 1 }, splits).bound).toBeGreaterThan(50e9);
-    expect(planMemory(counted([1, 1]), { workers: 1 }, splits).bound).toBeLessThan(2e9);
+    const most = planMemory(pipeline, { workers: 1 }, splits);
+    expect(most.bound).toBeGreaterThan(50e9);
+    expect(most.largest).toBe('count/add');
+    const proper = planMemory(counted([1, 1], { sink: { ...seeing, holds: 0 } }), { workers: 1 }, splits);
+    expect(proper.bound).toBeLessThan(2e9);
+    expect(proper).toMatchObject({
+      largest: undefined,
+      bound: proper.parts.reduce((sum, part) => sum + part.bytes, 0),
+    });
     expect(() => planMemory(pipeline, { workers: 1, memory: 1e9 }, splits)).toThrow(
       /too little for stage 'count\/add'/,
     );

@@ -91,7 +91,10 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
   if (steps.length > 1) out(`steps    ${steps.join(', ')}`);
   for (const note of notes) out(`note     ${note}`);
   for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
-  out(`memory   ${bytes(memory.bound).padStart(8)}  bound, with ${plural(memory.splitsInFlight, 'split')} in flight`);
+  const most = memory.largest === undefined ? '' : `; ${memory.largest} takes most, more than the run proper above`;
+  out(
+    `memory   ${bytes(memory.bound).padStart(8)}  bound, with ${plural(memory.splitsInFlight, 'split')} in flight${most}`,
+  );
   out(`splits   ${count(splits.length)}, ${bytes(total)} of input`);
   for (const split of splits.slice(0, 20))
     out(`  ${split.id}  ${bytes(split.bytes).padStart(8)}  ${describeSpec(split.spec)}`);
