@@ -17,8 +17,8 @@ export interface JobOptions {
   readonly folder: OutputFolder;
   /** Memory of a pass of this pipeline. */
   memoryFor(pipeline: Pipeline): MemoryPlan;
-  /** How many tasks of a stage may be in hand. */
-  tasksAtOnce(stage: JobStage): number;
+  /** How many tasks of a stage may be in hand, each of which holds so many bytes. */
+  tasksAtOnce(stage: JobStage, holds: number): number;
   readonly signal: AbortSignal;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
 }
@@ -169,7 +169,7 @@ export class Job implements JobView {
       tasks: left,
       view: this,
       folder,
-      atOnce: this.#options.tasksAtOnce(stage),
+      atOnce: this.#options.tasksAtOnce(stage, stage.holdsFor?.(this) ?? stage.holds),
       signal,
       done: (record) => {
         this.commits.set(record.split, record);

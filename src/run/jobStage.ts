@@ -29,6 +29,8 @@ export interface JobStage {
   readonly name: string;
   /** Bytes that one task holds besides a worker thread of its own. */
   readonly holds: number;
+  /** The same when the steps before it are complete, where they decide it; `holds`, which a plan takes, is a guess then. */
+  readonly holdsFor?: ((job: JobView) => number) | undefined;
   /** Other files it writes, relative to the output folder. */
   readonly files?: readonly string[] | undefined;
   /** Its tasks in order, each letters and digits; asked once all before it is committed. */

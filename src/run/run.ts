@@ -98,7 +98,7 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
       plan,
       folder,
       memoryFor: (pass) => planPass(pass, options, plan.splits),
-      tasksAtOnce: (stage) => tasksAtOnce(stage, options),
+      tasksAtOnce: (stage, holds) => tasksAtOnce({ ...stage, holds }, options),
       signal,
       onEvent: options.onEvent,
     });

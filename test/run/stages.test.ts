@@ -5,7 +5,7 @@ import { defer, filter, map, tap } from 'rxjs';
 import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink } from 'sluice';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentRun } from '../../src/run/context.ts';
-import type { JobStage } from '../../src/run/jobStage.ts';
+import type { JobStage, JobView } from '../../src/run/jobStage.ts';
 import { planNotes } from '../../src/run/planNotes.ts';
 import { planMemory } from '../../src/run/run.ts';
 import { type Preparation, type Sample, stepsOf, withTraits } from '../../src/run/stages.ts';
@@ -236,6 +236,16 @@ describe('an operator that prepares itself', () => {
       { output, fresh: true },
     );
     expect((await readdir(output)).sort()).toEqual(['commits', 'lines', 'manifest.json', 'plan.json']);
+  });
+
+  it('is not begun where what it holds, known when its turn comes, is more than the memory allows', async () => {
+    const holdsFor = (job: JobView): number => 20e9 * job.commitsOf('count/see').length;
+    const pipeline = counted([1, 1], { before: [adding({ holdsFor })] });
+    await expect(run(pipeline, { output, workers: 1, memory: 2e9 })).rejects.toMatchObject({
+      code: 'MEMORY_TOO_SMALL',
+      hint: expect.stringMatching(/--memory 40\d{3}MB/),
+    });
+    expect(await run(pipeline, { output, workers: 1 })).toMatchObject({ splits: 2 });
   });
 
   it('may write no file but its own', async () => {

@@ -10,13 +10,14 @@ import type { ReportNumbers, ReportTask } from './reportWorker.ts';
 const reportModule = workerModule(import.meta.url, './reportWorker');
 
 /** What is found in all splits, when all are done: clusters, a report, and where it is asked for all duplicates in one file. */
-export function reportStage(options: CorpusOptions): JobStage {
+export function reportStage(options: CorpusOptions, holdsFor: (job: JobView) => number): JobStage {
   const { index, files, settings } = options;
   const name = `${index}/report`;
   return {
     name,
     // stated for a corpus of 16 million documents: 4 bytes each
     holds: 64 << 20,
+    holdsFor,
     files: files && Object.values(files),
     tasks: async () => ['0'],
     run: async (context) => {

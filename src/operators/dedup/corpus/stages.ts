@@ -41,7 +41,7 @@ export function corpusPreparation(options: CorpusOptions): Preparation {
     pass,
     sink: signSink({ settings, pass, temporary: !keepIndex }),
     before: [linkStage(options), verifyStage(options), clusterStage(options)],
-    after: [reportStage(options)],
+    after: [reportStage(options, rootBytes(options))],
   };
 }
 
@@ -81,6 +81,12 @@ function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
     return { id, documents: counts['indexed'] ?? 0, blocks: Array.isArray(blocks) ? blocks.map(Number) : [], sha256 };
   });
 }
+
+/** What a task takes that has a number for each document of the corpus, and what it reads them with. */
+const rootBytes =
+  (options: CorpusOptions) =>
+  (job: JobView): number =>
+    4 * corpusOf(options, job).documents + (16 << 20);
 
 const TEMPORARY = { temporary: true } as const;
 
@@ -137,6 +143,7 @@ function clusterStage(options: CorpusOptions): JobStage {
     name,
     // stated for a corpus of 16 million documents: 4 bytes each
     holds: 64 << 20,
+    holdsFor: rootBytes(options),
     files: [`${index}/${INDEX_FILE}`],
     tasks: async () => ['0'],
     run: async (context) => {
