@@ -17,8 +17,8 @@ const FEW = 64;
 /** Mean length of a text; the logarithm has a standard deviation of 1, as among pages of the web. */
 const MEAN = 2038;
 const banding = { bands: 20, rows: 5 };
-/** Where the scheme ran at 700 MB/s, the hash alone ran at 1,189. */
-const OF_FLOOR = 700 / 1189;
+/** Where the scheme ran at 700 MB/s, the hash that it was measured with ran at 1,189 alone. */
+const OF_STUDIED = 700 / 1189;
 
 interface Candidate {
   readonly bytes: number;
@@ -29,8 +29,9 @@ interface Candidate {
 /**
  * MB of text for a CPU second of one thread, from bytes to 20 band keys by 100 components over shingles of five bytes,
  * documents of 2 KB on average in batches. Peers: the arithmetic of two Python libraries in plain numpy, and the npm package. The
- * ceiling is the share of the hash alone that a study found at the limit of instructions. All take turns, and the best of
- * 9 rounds counts.
+ * ceiling is the share of the hash alone that a study found at the limit of instructions on its machine; it is taken of the
+ * study's hash, compiled as well as can be. The hash in use takes a multiplication less. All take turns, and the best of 9
+ * rounds counts.
  */
 export default async function minhash(bench: Bench): Promise<void> {
   const texts = someTexts();
@@ -40,7 +41,8 @@ export default async function minhash(bench: Bench): Promise<void> {
   const floor = await hashFloor(batch.bytes);
   const ready = signing(batch, {});
   const candidates: Record<string, Candidate> = {
-    'hash alone': repeated(batch.bytes.length, floor),
+    'hash alone': repeated(batch.bytes.length, floor.own),
+    'hash of the study alone': repeated(batch.bytes.length, floor.studied),
     'bytes to band keys': ready,
     'separate bytes to band keys': repeated(batch.bytes.length, packing(documents)),
     'strings to band keys': repeated(batch.bytes.length, packing(texts)),
@@ -62,10 +64,10 @@ export default async function minhash(bench: Bench): Promise<void> {
 
   const unit = 'MB/s';
   const own = speeds['bytes to band keys'] ?? 0;
-  const alone = speeds['hash alone'] ?? 0;
-  bench.report({ case: 'hash alone', value: alone, unit });
-  bench.report({ case: 'bytes to band keys', value: own, unit, ceiling: alone * OF_FLOOR });
-  for (const peer of ['datatrove in numpy', 'datasketch in numpy', 'npm minhash']) {
+  const studied = speeds['hash of the study alone'] ?? 0;
+  bench.report({ case: 'hash of the study alone', value: studied, unit });
+  bench.report({ case: 'bytes to band keys', value: own, unit, ceiling: studied * OF_STUDIED });
+  for (const peer of ['hash alone', 'datatrove in numpy', 'datasketch in numpy', 'npm minhash']) {
     const peerValue = speeds[peer];
     if (peerValue !== undefined) bench.report({ case: 'bytes to band keys', value: own, unit, peer, peerValue });
   }

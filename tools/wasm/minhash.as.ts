@@ -2,27 +2,32 @@
  * MinHash signatures by Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup, FOCS 2017) in AssemblyScript; `build.mjs`
  * compiles it. Results are those of src/lsh/signature.ts and src/lsh/bands.ts bit for bit; src/lsh/signer.ts drives it.
  *
- * Shingles are hashed a tile at a time into HASHES; round 0 drops the hashes into the bins of SIGNATURE. A document whose bins are all filled then is done, and few
- * are not. For the others ROUNDS holds the round that filled a bin: with it the hashes may come in portions, so that a
- * document of any length passes through the memory in pieces, twice.
+ * Shingles are hashed a tile at a time into HASHES, and round 0 drops the hashes into bins. A document whose bins are all
+ * filled then is done, and few are not. For the others ROUNDS holds the round that filled a bin: with it the hashes may come
+ * in portions, so that a document of any length passes through the memory in pieces, twice.
  */
 
 /**
- * Up to 0x6_0000, where the addresses of src/lsh/signer.ts begin. Tables have room for 2^14 bins and for what vectors write
- * behind the last one, LIST for two tiles, SEEN for twice as many slots.
+ * Up to 0x6_0000, where the addresses of src/lsh/signer.ts begin. SIGNATURE, LEAST and ROUNDS have room for 2^14 bins and for
+ * what vectors write behind the last one, LIST for two tiles, SEEN for twice as many slots.
+ *
+ * Hashes are dropped into a table in two halves: bins of hashes below 2^31 lie from LOWER on, the others end at UPPER_END,
+ * each where one product with a signed half of the hash says. With an odd number of bins the middle one is in both.
  */
-const SIGNATURE: usize = 0x0_0000;
-const LEAST: usize = 0x1_1000;
-const ROUNDS: usize = 0x2_2000;
-const WORDS: usize = 0x3_3000;
-const HASHES: usize = 0x3_5400;
+const LOWER: usize = 0x0_0000;
+const UPPER_END: usize = 0x4_0000;
+const SIGNATURE: usize = 0x0_9000;
+const LEAST: usize = 0x1_a000;
+const WORDS: usize = 0x2_b000;
+const HASHES: usize = 0x2_d400;
 /** What a later round makes of the hashes of a tile. */
-const REMIXED: usize = 0x3_9c00;
-const LIST: usize = 0x3_f000;
-const SEEN: usize = 0x4_6000;
+const REMIXED: usize = 0x3_1c00;
+const ROUNDS: usize = 0x4_1000;
+const SEEN: usize = 0x5_2000;
+const LIST: usize = 0x5_a000;
 
 /** Vectors that loops need again and again: V8 makes a constant anew at every use, and never moves that out of a loop. */
-const HELD: usize = 0x5_7000;
+const HELD: usize = 0x5_f000;
 const HELD_FACTOR_1: usize = HELD;
 const HELD_FACTOR_2: usize = HELD + 0x10;
 const HELD_FACTOR_3: usize = HELD + 0x20;
@@ -34,10 +39,10 @@ const HELD_HIGH: usize = HELD + 0x60;
 
 /** Hashes worked on at once: they stay in the first-level cache. */
 const TILE: i32 = 2048;
-/** From a hash in HASHES or REMIXED to the address of its bin. */
-const ADDRESSES: usize = 0x2400;
+/** From a hash in HASHES or REMIXED to the product whose upper half is its bin, or that less the number of bins. */
+const PRODUCTS: usize = 0x2400;
 /**
- * Bytes of hashes between making one and dropping it, a multiple of 32. A processor knows the bins long before it comes to
+ * Bytes of hashes between making one and dropping it, a multiple of 64. A processor knows the bins long before it comes to
  * them then, and drops hashes while it waits for others: that saves a third of the time against dropping each at once.
  */
 const LAG: usize = 256;
@@ -84,7 +89,8 @@ export function configure(shinglesOfWords: bool, shingle: i32, components: u32, 
   v128.store(HELD_FACTOR_2, i32x4.splat(FACTOR_2));
   v128.store(HELD_FACTOR_3, i32x4.splat(FACTOR_3));
   v128.store(HELD_SEED, i32x4.splat(SEED));
-  v128.store(HELD_BINS, i32x4.splat(components));
+  // for the upper half of each number only
+  v128.store(HELD_BINS, i32x4.splat(components << 16));
   for (let lane = 0; lane < 4; lane++) {
     for (let byte = 0; byte < 4; byte++) {
       const at = <usize>(4 * lane + byte);
@@ -128,9 +134,7 @@ export function begin(): void {
   tiles = 0;
   words = 0;
   inWord = false;
-  fillTable(SIGNATURE, EMPTY);
-  // what lies behind the last bin counts as filled
-  v128.store(SIGNATURE + ((<usize>bins) << 2), i32x4.splat(0));
+  emptyBins();
 }
 
 export function read(text: usize, bytes: i32): void {
@@ -146,6 +150,7 @@ export function end(): i32 {
     if (listed > 0) laterRounds(LIST, listed);
     return DONE;
   }
+  collect(SIGNATURE);
   if (!beginLaterRounds()) return DONE;
   if (tiles === 1) {
     laterRounds(HASHES, inTile);
@@ -265,15 +270,16 @@ function hashAndDropBytes(text: usize, count: i32): void {
   const seed = v128.load(HELD_SEED);
   const scale = v128.load(HELD_BINS);
   const last = HASHES + ((<usize>count) << 2);
-  for (let target = HASHES; target < last; target += 32) {
-    const hashes = shingles(v128.load(text), low, high, factor1, factor2, factor3, seed);
-    const others = shingles(v128.load(text, 4), low, high, factor1, factor2, factor3, seed);
-    v128.store(target, hashes);
-    v128.store(target, others, 16);
-    v128.store(target, bins4(hashes, scale), ADDRESSES);
-    v128.store(target, bins4(others, scale), ADDRESSES + 16);
-    if (target >= HASHES + LAG) drop8(target - LAG);
-    text += 8;
+  for (let target = HASHES; target < last; target += 64) {
+    put(target, shingles(v128.load(text), low, high, factor1, factor2, factor3, seed), scale);
+    put(target + 16, shingles(v128.load(text, 4), low, high, factor1, factor2, factor3, seed), scale);
+    put(target + 32, shingles(v128.load(text, 8), low, high, factor1, factor2, factor3, seed), scale);
+    put(target + 48, shingles(v128.load(text, 12), low, high, factor1, factor2, factor3, seed), scale);
+    if (target >= HASHES + LAG) {
+      drop8(target - LAG);
+      drop8(target - LAG + 32);
+    }
+    text += 16;
   }
   dropLast(HASHES, last);
 }
@@ -318,25 +324,31 @@ function take(count: i32): void {
 function dropHashes(count: i32): void {
   const scale = v128.load(HELD_BINS);
   const last = HASHES + ((<usize>count) << 2);
-  for (let place = HASHES; place < last; place += 32) {
-    v128.store(place, bins4(v128.load(place), scale), ADDRESSES);
-    v128.store(place, bins4(v128.load(place, 16), scale), ADDRESSES + 16);
-    if (place >= HASHES + LAG) drop8(place - LAG);
+  for (let place = HASHES; place < last; place += 64) {
+    put(place, v128.load(place), scale);
+    put(place + 16, v128.load(place, 16), scale);
+    put(place + 32, v128.load(place, 32), scale);
+    put(place + 48, v128.load(place, 48), scale);
+    if (place >= HASHES + LAG) {
+      drop8(place - LAG);
+      drop8(place - LAG + 32);
+    }
   }
   dropLast(HASHES, last);
 }
 
-/** Where the bins of four hashes lie in a table at 0: the upper half of a hash, seen as a fraction, says which. */
-function bins4(hashes: v128, scale: v128): v128 {
-  return i32x4.shl(i32x4.shr_u(i32x4.mul(i32x4.shr_u(hashes, 16), scale), 16), 2);
+/** Four hashes to be dropped: the upper half of a hash, seen as a fraction, says which bin. */
+function put(target: usize, hashes: v128, scale: v128): void {
+  v128.store(target, hashes);
+  v128.store(target, i32x4.dot_i16x8_s(hashes, scale), PRODUCTS);
 }
 
 /** Drops what the loops before have left over, from `first` to `last`. */
 function dropLast(first: usize, last: usize): void {
   // eight at a time go beyond the end: the last hash once more changes no minimum
   repeat(last);
-  repeat(last + ADDRESSES);
-  const size = (last - first + 31) & ~31;
+  repeat(last + PRODUCTS);
+  const size = (last - first + 63) & ~63;
   for (let place = first + (size > LAG ? size - LAG : 0); place < last; place += 32) drop8(place);
 }
 
@@ -353,15 +365,35 @@ function drop8(place: usize): void {
 }
 
 function drop4(place: usize): void {
-  lower(load<u32>(place, ADDRESSES), load<u32>(place));
-  lower(load<u32>(place, ADDRESSES + 4), load<u32>(place, 4));
-  lower(load<u32>(place, ADDRESSES + 8), load<u32>(place, 8));
-  lower(load<u32>(place, ADDRESSES + 12), load<u32>(place, 12));
+  lower(load<u16>(place, PRODUCTS + 2), load<u32>(place));
+  lower(load<u16>(place, PRODUCTS + 6), load<u32>(place, 4));
+  lower(load<u16>(place, PRODUCTS + 10), load<u32>(place, 8));
+  lower(load<u16>(place, PRODUCTS + 14), load<u32>(place, 12));
 }
 
 /** Without a branch: whether a hash is the least of its bin cannot be predicted. */
-function lower(bin: usize, hash: u32): void {
-  store<u32>(bin, min(load<u32>(bin), hash));
+function lower(bin: u32, hash: u32): void {
+  const at = (<usize>bin) << 2;
+  store<u32>(at, min(load<u32>(at, LOWER), hash), LOWER);
+}
+
+function emptyBins(): void {
+  const values = i32x4.splat(EMPTY);
+  const last = LOWER + ((<usize>bins >> 1) << 2);
+  for (let bin = LOWER; bin <= last; bin += 16) v128.store(bin, values);
+  // downwards: what lies behind the last bin stays 0, and so counts as filled
+  const first = UPPER_END - (((<usize>bins + 1) >> 1) << 2);
+  for (let end = UPPER_END; end > first; end -= 16) v128.store(end - 16, values);
+}
+
+/** Brings the two halves together. */
+function collect(table: usize): void {
+  const size = (<usize>bins) << 2;
+  const middle = (<usize>bins >> 1) << 2;
+  const upper = UPPER_END - size;
+  for (let bin: usize = 0; bin < middle; bin += 16) v128.store(table + bin, v128.load(LOWER + bin));
+  for (let bin = middle; bin < size; bin += 16) v128.store(table + bin, v128.load(upper + bin));
+  store<u32>(table + middle, min(load<u32>(LOWER + middle), load<u32>(upper + middle)));
 }
 
 /** Adds the hashes of a tile to LIST; when too many differ, they have their rounds, and the list begins anew. */
@@ -421,8 +453,9 @@ function beginLaterRounds(): bool {
 function laterRounds(hashes: usize, count: i32): void {
   for (let round: u32 = 1; round < bins; round++) {
     if (round === DISTINCT_FROM) count = distinct(hashes, count);
-    fillTable(LEAST, EMPTY);
+    emptyBins();
     dropRound(hashes, count, round);
+    collect(LEAST);
     if (!settle(round)) return;
   }
   for (let bin: u32 = 0; bin < bins; bin++) {
@@ -430,24 +463,24 @@ function laterRounds(hashes: usize, count: i32): void {
   }
 }
 
-/** Drops these hashes, remixed for a round, into the bins of LEAST. */
+/** Drops these hashes, remixed for a round. */
 function dropRound(hashes: usize, count: i32, round: u32): void {
   const start = roundStart(round);
   const factor2 = v128.load(HELD_FACTOR_2);
   const factor3 = v128.load(HELD_FACTOR_3);
   const scale = v128.load(HELD_BINS);
-  const table = i32x4.splat(LEAST);
   for (; count > 0; count -= TILE) {
     const last = REMIXED + ((<usize>min(count, TILE)) << 2);
-    for (let place = REMIXED; place < last; place += 32) {
-      const values = finished(i32x4.add(v128.load(hashes), start), factor2, factor3);
-      const others = finished(i32x4.add(v128.load(hashes, 16), start), factor2, factor3);
-      v128.store(place, values);
-      v128.store(place, others, 16);
-      v128.store(place, i32x4.add(bins4(values, scale), table), ADDRESSES);
-      v128.store(place, i32x4.add(bins4(others, scale), table), ADDRESSES + 16);
-      if (place >= REMIXED + LAG) drop8(place - LAG);
-      hashes += 32;
+    for (let place = REMIXED; place < last; place += 64) {
+      put(place, finished(i32x4.add(v128.load(hashes), start), factor2, factor3), scale);
+      put(place + 16, finished(i32x4.add(v128.load(hashes, 16), start), factor2, factor3), scale);
+      put(place + 32, finished(i32x4.add(v128.load(hashes, 32), start), factor2, factor3), scale);
+      put(place + 48, finished(i32x4.add(v128.load(hashes, 48), start), factor2, factor3), scale);
+      if (place >= REMIXED + LAG) {
+        drop8(place - LAG);
+        drop8(place - LAG + 32);
+      }
+      hashes += 64;
     }
     dropLast(REMIXED, last);
   }
@@ -512,11 +545,4 @@ function finished(sum: v128, factor2: v128, factor3: v128): v128 {
   const x = i32x4.mul(sum, factor2);
   const y = i32x4.mul(v128.xor(x, i32x4.shr_u(x, 15)), factor3);
   return v128.xor(y, i32x4.shr_u(y, 15));
-}
-
-/** All bins of a table, and up to three numbers behind them. */
-function fillTable(table: usize, value: u32): void {
-  const values = i32x4.splat(value);
-  const last = table + ((<usize>bins) << 2);
-  for (; table < last; table += 16) v128.store(table, values);
 }
