@@ -1,3 +1,5 @@
+import { lowerBound } from './lowerBound.ts';
+
 /** Keys that are sorted at once: 12 MiB of entries. */
 export const BLOCK_ENTRIES = 1 << 20;
 
@@ -35,14 +37,21 @@ function countingPass(
   return to;
 }
 
-/** The first entry in a sorted block whose upper bits are at least `range`; `highAt` reads the high word of an entry. */
-export function lowerBound(entries: number, range: number, highAt: (entry: number) => number): number {
-  let low = 0;
-  let high = entries;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (highAt(middle) >>> (32 - RANGE_BITS) < range) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/**
+ * Where a range begins in a sorted block. Keys are spread evenly, so that it is known beforehand but for some thousand entries,
+ * which are read at once; where many documents are equal they may not be, and it is looked for.
+ *
+ * @param read the entries [first, end) of the block
+ */
+export function rangeStart(entries: number, range: number, read: (first: number, end: number) => Uint32Array): number {
+  const guess = Math.floor((entries * range) / 2 ** RANGE_BITS);
+  const around = 64 + 2 * Math.ceil(Math.sqrt(entries));
+  const first = Math.max(0, guess - around);
+  const end = Math.min(entries, guess + around);
+  const near = read(first, end);
+  const place = first + lowerBound(end - first, range, (entry) => rangeOf(near[3 * entry]));
+  const isWithin = (place > first || first === 0) && (place < end || end === entries);
+  return isWithin ? place : lowerBound(entries, range, (entry) => rangeOf(read(entry, entry + 1)[0]));
 }
+
+const rangeOf = (high = 0): number => high >>> (32 - RANGE_BITS);

@@ -3,7 +3,7 @@ import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
 import { crossing } from '../../run/crossing.ts';
 import { KeyTable } from '../keyTable.ts';
-import { lowerBound } from './keyBlock.ts';
+import { rangeStart } from './keyBlock.ts';
 import { PairList, RUN_PAIRS } from './pairs.ts';
 import { type CorpusPart, ENTRY_BYTES } from './parts.ts';
 import { writeWhole } from './writeWhole.ts';
@@ -103,15 +103,11 @@ function* entriesOf(
   let start = 0;
   for (const entries of part.blocks) {
     const base = start;
-    const highAt = (entry: number): number => {
-      const at = ENTRY_BYTES * (base + entry);
-      return uint32From(files.range(file, at, at + 4))[0] ?? 0;
-    };
-    const first = lowerBound(entries, from, highAt);
-    const end = lowerBound(entries, to, highAt);
-    for (let at = first; at < end; at += READ_ENTRIES) {
-      const last = Math.min(at + READ_ENTRIES, end);
-      yield uint32From(files.range(file, ENTRY_BYTES * (base + at), ENTRY_BYTES * (base + last)));
+    const read = (first: number, end: number): Uint32Array =>
+      uint32From(files.range(file, ENTRY_BYTES * (base + first), ENTRY_BYTES * (base + end)));
+    const end = rangeStart(entries, to, read);
+    for (let at = rangeStart(entries, from, read); at < end; at += READ_ENTRIES) {
+      yield read(at, Math.min(at + READ_ENTRIES, end));
     }
     start += entries;
   }

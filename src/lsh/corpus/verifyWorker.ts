@@ -3,6 +3,7 @@ import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
 import { PageCache } from '../../formats/pageCache.ts';
 import { crossing } from '../../run/crossing.ts';
 import { CorpusReader } from './corpusReader.ts';
+import { lowerBound } from './lowerBound.ts';
 import { PairList } from './pairs.ts';
 import { type CorpusPart, type CorpusSettings, PAIR_BYTES } from './parts.ts';
 import { writeWhole } from './writeWhole.ts';
@@ -86,15 +87,4 @@ function keepAlike(pairs: Uint32Array, { parts, settings }: VerifyTask): number 
     corpus.close();
   }
   return alike;
-}
-
-function lowerBound(count: number, least: number, valueAt: (place: number) => number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (valueAt(middle) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

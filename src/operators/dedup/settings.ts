@@ -5,8 +5,8 @@ import { bandingFor } from '../../lsh/sCurve.ts';
 import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../../lsh/signature.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
-import { requireOneOf } from '../requireOneOf.ts';
 import type { Duplicate } from './duplicatesFile.ts';
+import { requireOneOf } from './requireOneOf.ts';
 import { type WindowLimit, type WindowSize, windowSize } from './windowSize.ts';
 
 export interface DedupOptions {

@@ -4,7 +4,7 @@ import { requireBits } from '../../lsh/bitSignature.ts';
 import { bandingForCosine, DEFAULT_BITS } from '../../lsh/projections.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
 import type { Duplicate } from '../dedup/duplicatesFile.ts';
-import { requireOneOf } from '../requireOneOf.ts';
+import { requireOneOf } from '../dedup/requireOneOf.ts';
 
 export interface DedupVectorsOptions {
   /** The least similarity of duplicates, between 0 and 1. Default: 0.9; for space `plain`, 0.98. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lowerBound, RANGE_BITS, sortedByRange } from '../../../src/lsh/corpus/keyBlock.ts';
+import { RANGE_BITS, rangeStart, sortedByRange } from '../../../src/lsh/corpus/keyBlock.ts';
 import { randomNumbers } from '../texts.ts';
 
 const word = fc.oneof(
@@ -37,14 +37,43 @@ describe('sortedByRange', () => {
   });
 });
 
-describe('lowerBound', () => {
-  it('gives the first entry of a range, and the end behind the last one', () => {
+describe('rangeStart', () => {
+  const whole = 2 ** RANGE_BITS;
+  /** Counts the entries that were read. */
+  function startIn(highs: Uint32Array, range: number): { readonly place: number; readonly reads: number[] } {
+    const reads: number[] = [];
+    const place = rangeStart(highs.length, range, (first, end) => {
+      reads.push(end - first);
+      return Uint32Array.from({ length: 3 * (end - first) }, (_, i) => (i % 3 === 0 ? (highs[first + i / 3] ?? 0) : 7));
+    });
+    return { place, reads };
+  }
+  const firstFrom = (highs: Uint32Array, range: number): number => {
+    const found = highs.findIndex((high) => Math.floor(high / 2 ** (32 - RANGE_BITS)) >= range);
+    return found < 0 ? highs.length : found;
+  };
+
+  it('is the first entry of a range, whatever the keys', () => {
+    const range = fc.oneof(fc.constantFrom(0, 1, 2 ** 15, whole - 1, whole), fc.nat({ max: whole }));
+    const many = fc.tuple(fc.array(word, { maxLength: 40 }), fc.nat({ max: 2000 }), fc.nat({ max: 2000 }));
     fc.assert(
-      fc.property(fc.array(word), fc.integer({ min: 0, max: 2 ** RANGE_BITS }), (words, range) => {
-        const highs = words.toSorted((a, b) => a - b);
-        const found = highs.findIndex((high) => Math.floor(high / 2 ** 16) >= range);
-        expect(lowerBound(highs.length, range, (i) => highs[i] ?? 0)).toBe(found < 0 ? highs.length : found);
+      fc.property(many, range, ([words, low, high], asked) => {
+        const same = (count: number, value: number): number[] => new Array<number>(count).fill(value);
+        const highs = Uint32Array.from([...words, ...same(low, words[0] ?? 0), ...same(high, words[1] ?? 0)]).sort();
+        expect(startIn(highs, asked).place).toBe(firstFrom(highs, asked));
       }),
+      { numRuns: 300 },
     );
+  });
+
+  it('is found by one read of a small part where keys are spread evenly', () => {
+    const next = randomNumbers(3);
+    const highs = Uint32Array.from({ length: 100_000 }, next).sort();
+    for (let range = 0; range <= whole; range += whole / 64) {
+      const { place, reads } = startIn(highs, range);
+      expect(place).toBe(firstFrom(highs, range));
+      expect(reads).toHaveLength(1);
+      expect(reads[0]).toBeLessThan(2000);
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { PipelineError } from '../errors.ts';
+import { PipelineError } from '../../errors.ts';
 
 /** Throws PipelineError `BAD_OPTION` where an operator's option is none of those there are. */
 export function requireOneOf(operator: string, option: string, value: string, known: readonly string[]): void {
