@@ -74,7 +74,7 @@ describe('Counter', () => {
 
   it('adds up committed and running splits, up to the total', () => {
     const counter = counterOf(planned(2), started(0), committed(commit(0, 10)));
-    expect(counter.snapshot().input_bytes).toEqual({ total: 300, done: 100 });
+    expect(counter.snapshot().input_bytes).toEqual({ total: 300, done: 100, now: 100 });
     // Of 150 bytes that were read, 50 are written.
     counter.see(started(1, { documentsRead: 15, bytesRead: 150, documents: 5, bytes: 50, patches: 9 }));
     expect(counter.snapshot()).toMatchObject({
@@ -165,5 +165,23 @@ describe('Counter', () => {
       rejects: 24,
       eta_seconds: 0,
     });
+  });
+
+  it('tells of steps besides the run proper, which count no documents, until that begins', () => {
+    const counter = counterOf(planned(2), { type: 'stage', name: 'dedup/sign', tasks: 2 });
+    expect(counter.snapshot()).toMatchObject({ step: { name: 'dedup/sign', tasks: 2, done: 0 }, eta_seconds: null });
+    counter.see(committed({ ...commit(0, 10), split: 'dedup/sign-00000' }));
+    expect(counter.snapshot()).toMatchObject({
+      step: { name: 'dedup/sign', tasks: 2, done: 1 },
+      documents_read: 0,
+      splits: { committed: 0 },
+      input_bytes: { done: 0 },
+    });
+    counter.see({ type: 'stage', name: 'dedup/link', tasks: 1 });
+    counter.see({ type: 'task', record: { ...commit(0, 0), split: 'dedup/link-00000' } });
+    expect(counter.snapshot().step).toEqual({ name: 'dedup/link', tasks: 1, done: 1 });
+    expect(counter.tasks).toBe(2);
+    counter.see(started(0));
+    expect(counter.snapshot().step).toBeNull();
   });
 });

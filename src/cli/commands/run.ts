@@ -203,7 +203,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     mean_patch_bytes: patches === 0 ? null : total / patches,
     mean_entropy_nats: patches === 0 ? null : (counts['entropy'] ?? 0) / total,
     seconds: summary.seconds,
-    bytes_per_second: last.bytes / summary.seconds,
+    // of what a model has read, or of the input where there is none
+    bytes_per_second: (patches > 0 ? last.bytes : last.input_bytes.now) / summary.seconds,
     splits: summary.splits,
     splits_run_now: summary.ran,
     weight_cache: sharedLayerCounts() ?? null,
@@ -222,7 +223,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     ...(patches > 0 || duplicates === undefined ? [`patches        ${count(patches)}`] : []),
     ...(facts.mean_patch_bytes === null ? [] : [`mean patch     ${facts.mean_patch_bytes.toFixed(2)} bytes`]),
     ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
-    summary.ran === 0
+    summary.ran === 0 && counter.tasks === 0
       ? 'nothing to do   every split was committed before'
       : `time           ${duration(summary.seconds)}, ${(facts.bytes_per_second / 1e6).toPrecision(3)} MB/s`,
     ...weightCache(facts.weight_cache),

@@ -19,10 +19,11 @@ export interface Snapshot {
     readonly running: number;
   };
   /**
-   * Input bytes planned, and those of splits committed now and earlier plus what running splits have read and written.
+   * Input bytes planned, those of splits committed now and earlier plus what running splits have read and written, and
+   * of these, those of this run.
    * Once a document limit is reached, splits behind it are no longer part of the total.
    */
-  readonly input_bytes: { readonly total: number; readonly done: number };
+  readonly input_bytes: { readonly total: number; readonly done: number; readonly now: number };
   readonly documents_read: number;
   /** Documents that splits committed by earlier runs have read; they count towards the limit. */
   readonly documents_read_earlier: number;
@@ -61,6 +62,8 @@ export class Counter {
   #committedBytes = 0;
   #splits = { total: 0, committed: 0, earlier: 0 };
   #step: { name: string; tasks: number; done: number } | null = null;
+  /** Tasks of stages that were done now. */
+  tasks = 0;
 
   see(event: RunEvent): void {
     if (event.type === 'planned') {
@@ -84,6 +87,7 @@ export class Counter {
     } else if (event.type === 'task' || (event.type === 'committed' && event.record.split.includes('/'))) {
       // a split of a pass is named with the pass before it
       this.running.delete(event.record.split.slice(event.record.split.lastIndexOf('-') + 1));
+      this.tasks++;
       if (this.#step !== null) this.#step.done++;
     } else if (event.type === 'committed') {
       const { record } = event;
@@ -123,7 +127,7 @@ export class Counter {
     return {
       seconds: round(seconds),
       splits: { ...this.#splits, running: this.running.size },
-      input_bytes: { total, done },
+      input_bytes: { total, done, now },
       ...sum,
       documents_read_earlier: this.#earlierRead,
       documents_limit: this.#limit,

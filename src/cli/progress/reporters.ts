@@ -26,11 +26,12 @@ function line(s: Snapshot): string {
     .map((stage) => `${stage.stage} ${stage.items}/${stage.room_items ?? '-'}`);
   const { step } = s;
   return [
-    ...(step === null ? [] : [`${step.name} ${step.done}/${step.tasks}`]),
-    `${part} ${s.splits.committed + s.splits.earlier}/${s.splits.total} splits`,
+    step === null
+      ? `${part} ${s.splits.committed + s.splits.earlier}/${s.splits.total} splits`
+      : `${step.name} ${step.done}/${step.tasks}`,
     `${count(s.documents)} documents`,
     bytes(s.bytes),
-    `${count(s.patches)} patches`,
+    ...(s.patches > 0 ? [`${count(s.patches)} patches`] : []),
     `${bytes(s.bytes_per_second)}/s`,
     ...(s.rejects > 0 ? [`${count(s.rejects)} rejects`] : []),
     ...(s.eta_seconds === null ? [] : [`ETA ${duration(s.eta_seconds)}`]),
