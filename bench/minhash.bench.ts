@@ -138,7 +138,7 @@ function packing(documents: readonly (Uint8Array | string)[]): () => unknown {
   };
 }
 
-/** The first two turns are not counted: while another process had its round, memory was given back. */
+/** As many turns before it are not counted: memory was given back while another process had its round. */
 function repeated(bytes: number, run: () => unknown): Candidate {
   const turns = (count: number) => (): void => {
     for (let turn = 0; turn < count; turn++) run();
@@ -146,7 +146,7 @@ function repeated(bytes: number, run: () => unknown): Candidate {
   return {
     bytes: TURNS * bytes,
     seconds: () => {
-      turns(2)();
+      turns(TURNS)();
       return time(turns(TURNS), 'cpu');
     },
   };
