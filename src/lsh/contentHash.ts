@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { type DocumentBatch, documentAt } from './documentBatch.ts';
-import { type Shingle, words } from './shingle.ts';
 
 /** Bytes that are kept of a SHA-256. */
 export const HASH_BYTES = 16;
@@ -16,15 +15,7 @@ export function contentHashes(batch: DocumentBatch, marked: Uint8Array): Uint8Ar
   return new Uint8Array(hashes.buffer);
 }
 
-/** 1 for each document that is at least as long as a shingle, as a signer says it. */
-export function shingled(batch: DocumentBatch, { of, length }: Shingle): Uint8Array<ArrayBuffer> {
-  const has = (document: Uint8Array): boolean =>
-    of === 'bytes' ? document.length >= length : hasWords(document, length);
-  return Uint8Array.from({ length: batch.offsets.length - 1 }, (_, i) => Number(has(documentAt(batch, i))));
-}
-
-function hasWords(document: Uint8Array, least: number): boolean {
-  let count = 0;
-  for (const _ of words(document)) if (++count === least) return true;
-  return false;
+/** 1 for each document that is not empty. */
+export function nonEmpty({ offsets }: DocumentBatch): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: offsets.length - 1 }, (_, i) => Number((offsets[i + 1] ?? 0) > (offsets[i] ?? 0)));
 }

@@ -28,7 +28,8 @@ const ROOM = { items: 4, bytes: 4 << 20 };
  * Alike documents are found by MinHash: signatures of 100 components, cut into 20 bands of 5 rows, of which a pair must
  * share one; `sluice plan` prints how likely that is. What is found is verified before it is dropped, so a pair of unlike
  * documents is dropped about never, and an alike one may be missed. A document like an earlier one is dropped whatever
- * became of that one. Documents shorter than a shingle are nobody's duplicate, not even where they are equal.
+ * became of that one. Documents shorter than a shingle are nobody's duplicate, not even where they are equal; with `near: false`
+ * only empty ones are not.
  *
  * The window holds 100,000 documents, some 50 MB; see {@link DedupOptions}. A document that has left it is forgotten: the
  * next one like it is kept.
@@ -50,9 +51,10 @@ const ROOM = { items: 4, bytes: 4 << 20 };
 export function dedup<T extends Document | Segment>(options: DedupOptions = {}): OperatorFunction<T, T> {
   const settings = dedupSettings(options);
   const notes = async (facts: PlanFacts): Promise<string[]> => {
+    const { near, shingle, threshold } = settings;
+    if (!near) return dedupNotes(settings, undefined);
     const { count, values } = await facts.sample();
-    const similarities = settings.near ? sampleSimilarities(values, settings.shingle) : [];
-    return dedupNotes(settings, count, similarities.length > 0 ? similarities : undefined);
+    return dedupNotes(settings, count, sampleSimilarities(values, shingle, threshold));
   };
   if (settings.scope === 'split') return withTraits(withinSplit<T>(settings, options.onDuplicate), { notes });
   const corpus = corpusOptions(settings, options.corpus);

@@ -5,6 +5,7 @@ import { parquetMetadata } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitCode } from '../../src/run/exitCodes.ts';
 import { labelledDocuments, labelledPairs } from '../lsh/nearDuplicates.ts';
+import { randomNumbers } from '../lsh/texts.ts';
 import { sluice } from '../support/sluice.ts';
 import { hashTree } from '../support/tree.ts';
 
@@ -27,7 +28,7 @@ async function rowsOf<T>(...names: string[]): Promise<T[]> {
     .map((line) => JSON.parse(line));
 }
 
-const common = ['--split-bytes', '200kB', '--id-column', 'id', '--progress', 'off'];
+const common = ['--id-column', 'id', '--progress', 'off'];
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'sluice-dedup-'));
@@ -39,8 +40,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const runOn = (input: string, output: string, flags: readonly string[] = [], env: Record<string, string> = {}) =>
-  sluice(['run', 'dedup', '--input', at(input), '--output', at(output), ...common, ...flags], { env });
+const runOn = (input: string, output: string, flags: readonly string[] = [], splitBytes = '200kB', env = {}) =>
+  sluice(
+    ['run', 'dedup', '--input', at(input), '--output', at(output), '--split-bytes', splitBytes, ...common, ...flags],
+    { env },
+  );
 
 const pairs = (ids: readonly string[]): string[] =>
   ids.flatMap((a, i) => ids.slice(i + 1).map((b) => (a < b ? `${a} ${b}` : `${b} ${a}`)));
@@ -139,6 +143,25 @@ describe('the pipeline dedup on labelled documents', () => {
 });
 
 describe('the plan of the pipeline dedup', () => {
+  it('warns of shingles that every document has', async () => {
+    const next = randomNumbers(5);
+    const dna = (): string => Array.from({ length: 12_000 }, () => 'ACGT'[next() & 3]).join('');
+    await writeFile(at('dna.jsonl'), Array.from({ length: 8 }, () => `${JSON.stringify({ text: dna() })}\n`).join(''));
+    const plan = await sluice(['plan', 'dedup', '--input', at('dna.jsonl')]);
+    expect(plan.stdout).toMatch(/warning: 28 of 28 pairs of a sample share much, 28 of them from 0\.7 on/);
+    const longer = await sluice(['plan', 'dedup', '--input', at('dna.jsonl'), '--shingle', '24']);
+    expect(longer.stdout).not.toContain('warning');
+  });
+
+  it('keeps other columns where they are named', async () => {
+    await writeFile(at('rows.jsonl'), '{"id":"a","lang":"en","score":1.5,"text":"some text"}\n');
+    const ended = await runOn('rows.jsonl', 'rows', ['--columns', 'lang:string score:double?']);
+    expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    expect(await rowsOf('rows', 'kept.jsonl')).toMatchObject([
+      { id: 'a', text: 'some text', meta: { id: 'a', lang: 'en', score: 1.5 } },
+    ]);
+  });
+
   it('prints error rates, and how many unrelated documents meet, with a warning where they are many', async () => {
     const plan = (...flags: string[]) => sluice(['plan', 'dedup', '--input', at('docs.jsonl'), ...flags]);
     const usual = await plan();
@@ -147,7 +170,7 @@ describe('the plan of the pipeline dedup', () => {
     );
     expect(usual.stdout).toMatch(/14 bands of 8 rows over shingles of 5 bytes; verified by signature at 0\.70/);
     expect(usual.stdout).toMatch(
-      /expected of pairs below 0\.7: [\d.]+ % become candidates.*above: [\d.]+ % are missed/,
+      /of pairs below 0\.7 [\d.]+ % would become candidates.*above it [\d.]+ % would be missed/,
     );
     expect(usual.stdout).toMatch(/in 1,\d{3} documents each meets \S+ unrelated ones as candidates/);
     expect(usual.stdout).not.toContain('warning');
@@ -161,6 +184,8 @@ describe('the plan of the pipeline dedup', () => {
     expect(stderr).toContain("--shingle: it takes a number of bytes, or of words: 5, 24, '5 words'");
     const half = await sluice(['plan', 'dedup', '--input', at('docs.jsonl'), '--bands', '25']);
     expect(half.stderr).toContain('give both --bands and --rows, or neither');
+    const both = await sluice(['plan', 'dedup', '--input', at('docs.jsonl'), '--exact', '--threshold', '0.8']);
+    expect(both.stderr).toContain('threshold cannot be given where only equal bytes count');
     const none = await runOn('docs.jsonl', 'none', ['--against', at('nowhere')]);
     expect(none.stderr).toContain('there is no index of a corpus');
   });
@@ -172,8 +197,7 @@ describe('a run of the pipeline dedup that is ended by SIGKILL', () => {
   }, async () => {
     const lines = documents.slice(0, 80).map(({ id, text }) => `${JSON.stringify({ id, text })}\n`);
     await writeFile(at('few.jsonl'), lines.join(''));
-    const few = (output: string, env: Record<string, string> = {}) =>
-      runOn('few.jsonl', output, ['--split-bytes', '60kB'], env);
+    const few = (output: string, env: Record<string, string> = {}) => runOn('few.jsonl', output, [], '60kB', env);
     const first = await few('undisturbed', { SLUICE_COUNT_STEPS: '1' });
     expect(first.code, first.stderr).toBe(exitCode.ok);
     const steps = Number(/steps (\d+)/.exec(first.stderr)?.[1]);

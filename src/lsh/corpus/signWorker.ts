@@ -1,5 +1,5 @@
 import { moving } from '../../run/pool.ts';
-import { contentHashes, shingled } from '../contentHash.ts';
+import { contentHashes, nonEmpty } from '../contentHash.ts';
 import type { DocumentBatch } from '../documentBatch.ts';
 import { shortened } from '../shortSignature.ts';
 import { Signer, type SignerOptions } from '../signer.ts';
@@ -13,7 +13,7 @@ export interface SignDocumentsTask extends DocumentBatch {
 /** What a corpus keeps of each document of a batch. */
 export interface SignedDocuments {
   readonly documents: number;
-  /** u8[documents]: 1 for each that is at least as long as a shingle. */
+  /** u8[documents]: 1 for each that is at least as long as a shingle; where bytes alone are compared, that is not empty. */
   readonly signed: Uint8Array<ArrayBuffer>;
   /** u8[documents, 16]: the beginning of each SHA-256; zeros for the others. */
   readonly hashes: Uint8Array<ArrayBuffer>;
@@ -36,7 +36,7 @@ export default function signDocuments(task: SignDocumentsTask): unknown {
 
 function signaturesOf(task: SignDocumentsTask): Pick<SignedDocuments, 'signed' | 'signatures' | 'keys'> {
   const { shingle, components, banding, near } = task.settings;
-  if (!near) return { signed: shingled(task, shingle), signatures: new Uint16Array(0), keys: new Uint32Array(0) };
+  if (!near) return { signed: nonEmpty(task), signatures: new Uint16Array(0), keys: new Uint32Array(0) };
   const { signed, signatures, keys } = signerFor({ shingle, components, banding }).sign(task);
   const short = new Uint16Array(signatures.length);
   shortened(signatures, short);

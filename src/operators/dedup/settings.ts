@@ -23,7 +23,10 @@ export interface DedupOptions {
   readonly components?: number | undefined;
   /** What documents are compared by. One that is shorter than a shingle is nobody's duplicate. Default: five bytes. */
   readonly shingle?: Shingle | undefined;
-  /** False: only documents whose bytes are equal are duplicates. Default: true. */
+  /**
+   * False: only documents whose bytes are equal are duplicates, however short, but not empty ones; nothing is said of
+   * similarity then. Default: true.
+   */
   readonly near?: boolean | undefined;
   /**
    * What a pair that shares a band is verified by: the estimate of the signatures, or the exact Jaccard similarity, which
@@ -93,6 +96,7 @@ export function dedupSettings(options: DedupOptions = {}): DedupSettings {
   const { near = true, verify = 'signature', dir = 'duplicates' } = options;
   requireOneOf('dedup', 'scope', scope, ['split', 'corpus']);
   requireFor(scope, options);
+  requireNear(options);
   const defaults = DEFAULTS[scope];
   const { threshold = defaults.threshold } = options;
   requireOneOf('dedup', 'verify', verify, ['signature', 'jaccard']);
@@ -126,6 +130,17 @@ export function dedupSettings(options: DedupOptions = {}): DedupSettings {
 function componentsFor(banding: Banding | undefined, usual: number): number {
   const needed = banding === undefined ? 0 : banding.bands * banding.rows;
   return Number.isInteger(needed) ? Math.max(usual, needed) : usual;
+}
+
+/** What says how alike documents are to be means nothing where their bytes have to be equal. */
+function requireNear(options: DedupOptions): void {
+  const names = ['threshold', 'banding', 'components', 'shingle', 'verify'] as const;
+  const given = options.near === false ? names.filter((name) => options[name] !== undefined) : [];
+  if (given.length === 0) return;
+  throw new PipelineError(`dedup: ${given.join(', ')} cannot be given where only equal bytes count`, {
+    code: 'BAD_OPTION',
+    hint: 'leave near: false out (--exact of the pipeline dedup), or these',
+  });
 }
 
 function requireFor(scope: 'split' | 'corpus', { window, corpus }: DedupOptions): void {

@@ -1,4 +1,4 @@
-import { contentHashes, shingled } from '../../lsh/contentHash.ts';
+import { contentHashes, nonEmpty } from '../../lsh/contentHash.ts';
 import type { DocumentBatch } from '../../lsh/documentBatch.ts';
 import type { Shingle } from '../../lsh/shingle.ts';
 import { Signer, type SignerOptions } from '../../lsh/signer.ts';
@@ -13,7 +13,7 @@ export interface SignTask extends DocumentBatch {
 
 /** All buffers are moved. */
 export interface SignResult extends DocumentBatch {
-  /** 1 for each document that has a shingle. */
+  /** 1 for each document that has a shingle; where hashes suffice, that is not empty. */
   readonly signed: Uint8Array<ArrayBuffer>;
   /** One after the other; zeros where there is none. */
   readonly signatures: Uint32Array<ArrayBuffer>;
@@ -30,7 +30,7 @@ export default function sign({ bytes, offsets, shingle, components }: SignTask):
   const { signed, signatures } =
     components > 0
       ? signerFor({ shingle, components }).sign(batch)
-      : { signed: shingled(batch, shingle), signatures: new Uint32Array(0) };
+      : { signed: nonEmpty(batch), signatures: new Uint32Array(0) };
   const hashes = new Uint32Array(contentHashes(batch, signed).buffer);
   const result: SignResult = { bytes, offsets, signed, signatures, hashes };
   return moving(result, [bytes.buffer, offsets.buffer, signed.buffer, signatures.buffer, hashes.buffer]);

@@ -1,5 +1,5 @@
 import { renameSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ import { jsonl, parquet } from 'sluice/sinks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jaccard } from '../../../src/lsh/jaccard.ts';
 import { corpusOptions } from '../../../src/operators/dedup/corpus/options.ts';
-import { corpusOf } from '../../../src/operators/dedup/corpus/stages.ts';
+import { corpusOf } from '../../../src/operators/dedup/corpus/runCorpus.ts';
 import { dedupSettings } from '../../../src/operators/dedup/settings.ts';
 import type { Duplicate } from '../../../src/operators/dedup.ts';
 import type { CommitRecord } from '../../../src/run/commitRecord.ts';
@@ -146,16 +146,16 @@ describe('dedup of a corpus', () => {
     expect(duplicates).toMatchObject([{ id: '1.1', kind: 'exact' }]);
   });
 
-  it.each([true, false])('leaves documents that are shorter than a shingle alone, near: %s', async (near) => {
-    const { kept, report } = await deduplicate(
-      splitsOf([
-        ['', 'abcd', 'abcde'],
-        ['', 'abcd', 'abcde'],
-      ]),
-      { near },
-    );
-    expect(kept).toEqual(['0.0', '0.1', '0.2', '1.0', '1.1']);
-    expect(report).toMatchObject({ documents: 6, duplicates: 1 });
+  it('leaves documents that are shorter than a shingle alone, unless bytes alone are compared', async () => {
+    const lists = [
+      ['', 'abcd', 'abcde'],
+      ['', 'abcd', 'abcde'],
+    ];
+    const near = await deduplicate(splitsOf(lists));
+    expect(near.kept).toEqual(['0.0', '0.1', '0.2', '1.0', '1.1']);
+    const exact = await deduplicate(splitsOf(lists), { near: false }, 'exact');
+    expect(exact.kept).toEqual(['0.0', '0.1', '0.2', '1.0']);
+    expect(exact.report).toMatchObject({ documents: 6, duplicates: 2, exact: 2 });
   });
 
   it('takes segments as well: all of a document go or stay together', async () => {
@@ -382,6 +382,20 @@ describe('a corpus against an earlier one', () => {
       if (type === 'committed') replace();
     };
     await expect(run(pipeline, { output: at('late'), onEvent })).rejects.toMatchObject({ code: 'INDEX_CHANGED' });
+  });
+
+  it('finds what is damaged in the earlier one before it relies on it', async () => {
+    await deduplicate(splitsOf([[a, b]]), {}, 'old');
+    const keys = at('old/dedup/sign-00000.keys');
+    const whole = await readFile(keys);
+    for (const damage of [() => writeFile(keys, Buffer.alloc(whole.length)), () => rm(keys)]) {
+      await damage();
+      const against = deduplicate(splitsOf([[aEdited]]), { corpus: { against: at('old') } }, 'new');
+      await expect(against).rejects.toMatchObject({ code: 'DAMAGED', path: keys });
+    }
+    await writeFile(keys, whole);
+    const { kept } = await deduplicate(splitsOf([[aEdited]]), { corpus: { against: at('old') } }, 'new');
+    expect(kept).toEqual([]);
   });
 
   it('is another run when the earlier one is another', async () => {

@@ -49,6 +49,8 @@ export interface Corpus {
   readonly parts: readonly CorpusPart[];
   /** Files of roots of each earlier corpus, and of this one, in order. */
   readonly roots: readonly string[];
+  /** Every file of the earlier corpora with its SHA-256. */
+  readonly earlier: readonly IndexedFile[];
   /** Documents before those of the latest corpus. */
   readonly firstNew: number;
   /** Of all. */
@@ -57,11 +59,20 @@ export interface Corpus {
   readonly splits: ReadonlyMap<string, CorpusPart>;
 }
 
-export const EMPTY_CORPUS = { parts: [], roots: [], documents: 0 } as const;
+/** A file that an index names. */
+export interface IndexedFile {
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/** What comes before the documents of a corpus. */
+export type CorpusBefore = Pick<Corpus, 'parts' | 'roots' | 'documents' | 'earlier'>;
+
+export const EMPTY_CORPUS: CorpusBefore = { parts: [], roots: [], documents: 0, earlier: [] };
 
 /** Puts the documents of one more corpus behind those before it. */
 export function corpusAfter(
-  before: Pick<Corpus, 'parts' | 'roots' | 'documents'>,
+  before: CorpusBefore,
   folder: string,
   settings: CorpusSettings,
   splits: readonly IndexedSplit[],
@@ -77,6 +88,7 @@ export function corpusAfter(
     settings,
     parts: [...before.parts, ...own.map(([, part]) => part)],
     roots: [...before.roots, path.join(folder, ROOTS_FILE)],
+    earlier: before.earlier,
     firstNew: before.documents,
     documents: first,
     splits: new Map(own),
@@ -120,7 +132,18 @@ function chain(folder: string, expected: string | undefined, depth: number): Cor
   const { against } = index;
   if (depth === LONGEST_CHAIN) throw badIndex(folder, 'it builds on itself, or on too many others');
   const before = against && chain(path.resolve(realpathSync(folder), against.folder), against.sha256, depth + 1);
-  return corpusAfter(before ?? EMPTY_CORPUS, folder, index.settings, index.splits);
+  const corpus = corpusAfter(before ?? EMPTY_CORPUS, folder, index.settings, index.splits);
+  return { ...corpus, earlier: [...corpus.earlier, ...filesOf(folder, index)] };
+}
+
+function filesOf(folder: string, { splits, roots }: CorpusIndex): IndexedFile[] {
+  const signed = splits.flatMap(({ id, sha256 }) =>
+    Object.entries(sha256).map(([extension, hash]) => ({
+      path: path.join(folder, `sign-${id}.${extension}`),
+      sha256: hash,
+    })),
+  );
+  return [...signed, { path: path.join(folder, ROOTS_FILE), sha256: roots }];
 }
 
 function textOf(folder: string): string {

@@ -5,21 +5,14 @@ import type { LinkResult, LinkTask } from '../../../lsh/corpus/linkWorker.ts';
 import { RUN_PAIRS } from '../../../lsh/corpus/pairs.ts';
 import type { CorpusPart } from '../../../lsh/corpus/parts.ts';
 import type { PairFile, VerifyResult, VerifyTask } from '../../../lsh/corpus/verifyWorker.ts';
-import type { CommitRecord } from '../../../run/commitRecord.ts';
 import { commitName, type JobStage, type JobView, type TaskContext } from '../../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../../run/pool.ts';
 import type { Preparation } from '../../../run/stages.ts';
-import {
-  type Corpus,
-  type CorpusIndex,
-  corpusAfter,
-  EMPTY_CORPUS,
-  INDEX_FILE,
-  type IndexedSplit,
-  indexText,
-} from './indexFile.ts';
+import { checkStage } from './checkStage.ts';
+import { type Corpus, type CorpusIndex, INDEX_FILE, indexText } from './indexFile.ts';
 import type { CorpusOptions } from './options.ts';
 import { reportStage } from './reportStage.ts';
+import { corpusOf, numbered, splitsOf } from './runCorpus.ts';
 import { signSink } from './signSink.ts';
 
 /** Keys that a task links: 24 bytes each where all are different, and 8 for each pair. */
@@ -30,7 +23,8 @@ const DOCUMENTS_PER_TASK = { signature: 1 << 17, jaccard: 1 << 13 } as const;
 const module = (name: string): string => workerModule(import.meta.url, `../../../lsh/corpus/${name}`);
 
 /**
- * What a corpus needs before its documents can be told to be kept or dropped: `sign` (a pass over all splits), `link` (a task
+ * What a corpus needs before its documents can be told to be kept or dropped: `sign` (a pass over all splits), `check` (of the
+ * files of an earlier corpus, where there is one), `link` (a task
  * for each range of keys), `verify` (a task for each range of documents), `cluster` (one task); and `report` behind the run.
  */
 export function corpusPreparation(options: CorpusOptions): Preparation {
@@ -40,46 +34,12 @@ export function corpusPreparation(options: CorpusOptions): Preparation {
     check: (root) => against?.requireOutside(root),
     pass,
     sink: signSink({ settings, pass, temporary: !keepIndex }),
-    before: [linkStage(options), verifyStage(options), clusterStage(options)],
+    before: [
+      ...(against === undefined ? [] : [checkStage(options)]),
+      ...[linkStage(options), verifyStage(options), clusterStage(options)],
+    ],
     after: [reportStage(options, rootBytes(options))],
   };
-}
-
-interface KnownCorpus {
-  readonly folder: string;
-  readonly before: Pick<Corpus, 'parts' | 'roots' | 'documents'>;
-  readonly commits: readonly CommitRecord[];
-  readonly corpus: Corpus;
-}
-
-/** Every task asks for the corpus: with many splits it takes longer to put together than to compare with. */
-const known = new WeakMap<CorpusOptions, KnownCorpus>();
-
-/** The corpus as far as its pass has come: complete before any stage begins. */
-export function corpusOf(options: CorpusOptions, job: JobView): Corpus {
-  const { against, index, settings } = options;
-  const folder = path.join(job.root, index);
-  const before = against?.corpus() ?? EMPTY_CORPUS;
-  const commits = job.commitsOf(`${index}/sign`);
-  const last = known.get(options);
-  const isSame =
-    last?.folder === folder &&
-    last.before === before &&
-    last.commits.length === commits.length &&
-    last.commits.every((commit, i) => commit === commits[i]);
-  if (isSame) return last.corpus;
-  const corpus = corpusAfter(before, folder, settings, splitsOf(options, job));
-  known.set(options, { folder, before, commits, corpus });
-  return corpus;
-}
-
-function splitsOf({ index }: CorpusOptions, job: JobView): IndexedSplit[] {
-  return job.commitsOf(`${index}/sign`).map(({ split, counts, artefacts }) => {
-    const blocks = artefacts.find(({ path: file }) => file.endsWith('.keys'))?.info['blocks'];
-    const id = split.slice(`${index}/sign-`.length);
-    const sha256 = Object.fromEntries(artefacts.map((file) => [path.posix.extname(file.path).slice(1), file.sha256]));
-    return { id, documents: counts['indexed'] ?? 0, blocks: Array.isArray(blocks) ? blocks.map(Number) : [], sha256 };
-  });
 }
 
 /** What a task takes that has a number for each document of the corpus, and what it reads them with. */
@@ -189,8 +149,6 @@ function inWorker<R>(name: string, task: unknown, { signal }: TaskContext): Prom
   signal.throwIfAborted();
   return sharedPool().run<R>(module(name), task);
 }
-
-const numbered = (tasks: number): string[] => Array.from({ length: tasks }, (_, i) => String(i).padStart(5, '0'));
 
 /** The place of one of several equal parts of [0, whole). */
 function rangeOf(part: number, parts: number, whole: number): [number, number] {
