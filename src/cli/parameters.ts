@@ -14,10 +14,26 @@ interface Property {
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Adds one typed flag for every parameter of a pipeline. */
+/** Adds one typed flag for every parameter of a pipeline, behind the command's own; the last of two is never just taken. */
 export function addParameters(command: Command, definition: Pipeline | PipelineTemplate): void {
+  for (const option of command.options) refuseTwice(command, option, 'it takes one value');
   if (!isTemplate(definition)) return;
-  for (const [name, property] of Object.entries(propertiesOf(definition))) command.addOption(optionFor(name, property));
+  for (const [name, property] of Object.entries(propertiesOf(definition))) {
+    const option = optionFor(name, property);
+    const text = property.type === 'string' && property.enum === undefined;
+    command.addOption(option);
+    refuseTwice(command, option, `it takes one value${text ? '; a folder or a pattern names several files' : ''}`);
+  }
+}
+
+/** Has a flag that takes one value fail where it comes a second time. */
+function refuseTwice(command: Command, option: Option, hint: string): void {
+  if (!option.required || option.variadic) return;
+  let given = false;
+  command.on(`option:${option.name()}`, () => {
+    if (given) throw new UsageError(`${option.long} was given twice`, { code: 'BAD_FLAG', hint });
+    given = true;
+  });
 }
 
 function propertiesOf(template: PipelineTemplate): Record<string, Property> {

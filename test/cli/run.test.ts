@@ -155,6 +155,40 @@ export default definePipeline('stall', source).pipe(mapAsync(() => new Promise<n
     expect(command.stderr).toContain('Did you mean run?');
   });
 
+  it.each(['run', 'plan'])(
+    'refuses a flag of %s with a value that is given twice, unless it is a list',
+    async (command) => {
+      await writeFile(
+        out('lists.ts'),
+        `import { definePipeline } from 'sluice';
+import { jsonl } from 'sluice/sinks';
+import { files } from 'sluice/sources';
+import { z } from 'zod';
+const parameters = z.object({ input: z.array(z.string()), least: z.number().optional(), loud: z.boolean().default(false) });
+export default definePipeline('lists', parameters, ({ input }) => definePipeline('lists', files(input)).pipe((all) => all).to(jsonl('lines')));
+`,
+      );
+      const samples = path.join(root, 'samples');
+      const sluiceOf = (pipeline: string, ...flags: string[]) =>
+        sluice([command, pipeline, '--input', samples, ...flags]);
+      const twice: [string, string, string[], string][] = [
+        ['ingest', '--input', ['--input', folder], 'it takes one value; a folder or a pattern names several files'],
+        ['ingest', '--limit', ['--limit', '1', '--limit=2'], 'it takes one value\n'],
+        ['ingest', '--device', ['--device', 'cpu', '--device', 'cpu'], 'it takes one value\n'],
+        [out('lists.ts'), '--least', ['--least', '1', '--least', '2'], 'it takes one value\n'],
+      ];
+      for (const [pipeline, flag, flags, hint] of twice) {
+        const ended = await sluiceOf(pipeline, ...flags);
+        expect(ended.code, ended.stderr).toBe(exitCode.usage);
+        expect(ended.stderr).toContain(`error: ${flag} was given twice [BAD_FLAG]`);
+        expect(ended.stderr).toContain(`hint ${hint}`);
+      }
+      const own = command === 'run' ? ['--output', out('lists'), '--progress', 'off'] : [];
+      const ended = await sluiceOf(out('lists.ts'), '--input', import.meta.filename, '--loud', '--loud', ...own);
+      expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    },
+  );
+
   it('shows the parameters of a pipeline as typed flags in its help', async () => {
     const help = await sluice(['run', 'ingest', '--help']);
     expect(help.code).toBe(exitCode.ok);
