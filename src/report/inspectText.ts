@@ -1,4 +1,4 @@
-import { bytes, count } from '../cli/format.ts';
+import { bytes, count, plural } from '../cli/format.ts';
 import type { Inspection } from './inspect.ts';
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -56,6 +56,7 @@ function summary({
       'splits',
       complete ? count(splits.committed) : `${count(splits.committed)} of ${count(splits.planned)}, not finished`,
     ],
+    ...(totals.duplicates === undefined ? [] : [['read', plural(totals.documents_read ?? 0, 'document')]]),
     ['documents', count(totals.documents ?? documents?.count ?? 0)],
     ['bytes', `${count(total)} (${bytes(total)})`],
     ...(dedup === undefined

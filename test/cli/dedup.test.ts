@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parquetMetadata } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../../src/cli/format.ts';
 import { exitCode } from '../../src/run/exitCodes.ts';
 import { labelledDocuments, labelledPairs } from '../lsh/nearDuplicates.ts';
 import { randomNumbers } from '../lsh/texts.ts';
@@ -55,6 +56,9 @@ function pairsWithin(groupOf: (id: string) => unknown): Set<string> {
   return new Set([...groups.values()].flatMap((group) => pairs(group.map(({ id }) => id))));
 }
 
+/** The line of a summary that tells how many documents there were before duplicates were dropped. */
+const wasRead = new RegExp(`^read +${count(documents.length)} documents$`, 'm');
+
 describe('the pipeline dedup on labelled documents', () => {
   it.each([
     { bands: 25, rows: 4, recall: 0.91, alike: 0.985 },
@@ -65,6 +69,7 @@ describe('the pipeline dedup on labelled documents', () => {
       ...['--threshold', '0.5', '--bands', String(bands), '--rows', String(rows)],
     ]);
     expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    expect(ended.stderr).toMatch(wasRead);
     const kept = new Set((await rowsOf<{ id: string }>(output, 'kept.jsonl')).map(({ id }) => id));
     const duplicates = await rowsOf<DuplicateLine>(output, 'duplicates.jsonl');
     expect(kept.size + duplicates.length).toBe(documents.length);
@@ -107,6 +112,7 @@ describe('the pipeline dedup on labelled documents', () => {
     expect(sum(report.similarity)).toBe(duplicates.length);
     const inspected = await sluice(['inspect', at(output)]);
     expect(inspected.stdout).toContain(`${duplicates.length} dropped`);
+    expect(inspected.stdout).toMatch(wasRead);
     expect(inspected.stdout).toContain('duplicates by similarity');
   });
 

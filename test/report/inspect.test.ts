@@ -103,6 +103,11 @@ describe('an inspection as text', () => {
     ).toEqual(['pipeline', 'splits', 'documents', 'bytes', 'patches', 'rejects']);
   });
 
+  it('tells how many documents were read where duplicates are dropped', () => {
+    const totals = { documents_read: 4082, documents: 3410, duplicates: 672 };
+    expect(renderInspection({ ...bare, totals })).toMatch(/^read {10}4 082 documents\ndocuments {5}3 410$/m);
+  });
+
   it('never lets a name of the input command the terminal', () => {
     const line = { id: '\u001b[2Jx', uri: 'a\u202eb', modality: 'text', bytes: 3 };
     const documents = { count: 1, bytes: 3, modalities: [], sizes: [], largest: [line] };

@@ -217,6 +217,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
   }
   const lines = [
     `output         ${output}`,
+    ...(duplicates === undefined ? [] : [`read           ${plural(facts.documents_read, 'document')}`]),
     `documents      ${count(documents)}`,
     `bytes          ${count(total)}`,
     ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
