@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputError } from '../errors.ts';
+import { processState } from './processState.ts';
 
 interface Owner {
   readonly host: string;
@@ -21,16 +21,6 @@ const PAUSE_MS = 10;
 const UNREADABLE_PAUSES = 20;
 const MOST_PAUSES = 500;
 
-/** Start time of a process in clock ticks since boot, from procfs; empty where there is none. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
 function alive(owner: Owner): boolean {
   if (owner.host !== hostname()) return true;
   try {
@@ -38,7 +28,8 @@ function alive(owner: Owner): boolean {
   } catch (error) {
     return codeOf(error) === 'EPERM';
   }
-  return owner.started === startOf(owner.pid);
+  const state = processState(owner.pid);
+  return owner.started === (state?.started ?? '') && state?.over !== true;
 }
 
 /**
@@ -49,7 +40,12 @@ function alive(owner: Owner): boolean {
  */
 export async function lockOutput(root: string): Promise<() => Promise<void>> {
   const token = randomUUID();
-  const record = JSON.stringify({ host: hostname(), pid: process.pid, started: startOf(process.pid), token });
+  const record = JSON.stringify({
+    host: hostname(),
+    pid: process.pid,
+    started: processState(process.pid)?.started ?? '',
+    token,
+  });
   const work = path.join(root, WORK);
   const file = path.join(root, LOCK);
   await mkdir(root, { recursive: true });

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lockOutput } from '../../src/run/outputLock.ts';
+import { processState } from '../../src/run/processState.ts';
 import { startScript } from '../support/sluice.ts';
 
 const disk = vi.hoisted(() => ({ links: true }));
@@ -71,6 +74,33 @@ describe('lockOutput', () => {
     await (await lockOutput(root))();
     expect(await readdir(root)).toEqual([]);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'takes over from a process that was killed and that its parent never waits for',
+    async () => {
+      const script = path.join(import.meta.dirname, '../fixtures/lock/holder.ts');
+      // the shell becomes a program that knows nothing of the child it has
+      const shell = spawn(
+        'sh',
+        ['-c', '"$@" & echo "$!"; exec cat', 'sh', process.execPath, '--conditions=sluice-source', script, root],
+        { stdio: ['pipe', 'pipe', 'ignore'] },
+      );
+      const words = createInterface(shell.stdout)[Symbol.asyncIterator]();
+      const word = async (): Promise<string | undefined> => (await words.next()).value;
+      try {
+        const pid = Number(await word());
+        expect(await word()).toBe('ready');
+        await writeFile(`${root}.go`, '');
+        expect(await word()).toBe('held');
+        await expect(lockOutput(root)).rejects.toMatchObject({ code: 'LOCKED' });
+        process.kill(pid, 'SIGKILL');
+        await vi.waitUntil(() => processState(pid)?.over === true, { timeout: 10_000, interval: 5 });
+        await (await lockOutput(root))();
+      } finally {
+        shell.stdin.end();
+      }
+    },
+  );
 
   it('leaves the lock of another process alone when it gives its own back', async () => {
     const unlock = await lockOutput(root);
