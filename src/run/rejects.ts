@@ -1,5 +1,6 @@
 import { type RecordError, SluiceError } from '../errors.ts';
 import type { RunContext } from './context.ts';
+import { RejectKinds } from './rejectKinds.ts';
 
 /** One line of a reject file. */
 interface RejectLine {
@@ -28,15 +29,34 @@ export class RejectLimitError extends SluiceError {
 const RATE_FROM = 100;
 const DEFAULT_REJECT_RATE = 0.5;
 
+/** Records of one split or several, and what became of them. */
+interface RejectShare {
+  /** Share of rejects that is borne. Default 0.5. */
+  readonly most?: number | undefined;
+  readonly rejects: number;
+  readonly records: number;
+  /** Of which splits, for the message. */
+  readonly where: string;
+  /** Of those rejects, as far as this process has seen them. */
+  readonly kinds: RejectKinds;
+  /** Whether they are in files, as those of committed splits are. */
+  readonly listed: boolean;
+}
+
 /**
  * Looks at whole splits only, in the order of the plan, so that neither memory nor timing decides how a run ends.
- * @throws RejectLimitError `REJECT_RATE`
+ * @throws RejectLimitError `REJECT_RATE`, with the most frequent code and the first record that has it
  */
-export function requireRate(most: number = DEFAULT_REJECT_RATE, rejects: number, records: number, where: string): void {
+export function requireRate({ most = DEFAULT_REJECT_RATE, rejects, records, where, kinds, listed }: RejectShare): void {
   if (records < RATE_FROM || rejects <= most * records) return;
-  throw new RejectLimitError(`${rejects} of ${records} records of ${where} were rejected`, {
+  const { commonest } = kinds;
+  const { message, hint, path, position } = commonest?.example ?? {};
+  const cause = commonest === undefined ? '' : `, most often ${commonest.code}: ${message}`;
+  throw new RejectLimitError(`${rejects} of ${records} records of ${where} were rejected${cause}`, {
     code: 'REJECT_RATE',
-    hint: `maxRejectRate is ${most}; rejects/ of the committed splits and the input itself tell why`,
+    path,
+    position,
+    hint: `${hint === undefined ? '' : `${hint}\n`}maxRejectRate is ${most}${listed ? '; rejects/ lists them all' : ''}`,
   });
 }
 
@@ -48,6 +68,7 @@ export class Rejects implements RunContext {
   #lines: { ordinal: number; stage: string; text: string }[] = [];
   #bytes = 0;
   readonly #failFast: boolean;
+  readonly kinds = new RejectKinds();
 
   constructor(failFast = false) {
     this.#failFast = failFast;
@@ -86,6 +107,7 @@ export class Rejects implements RunContext {
         hint: `the last one: ${error.message}`,
       });
     }
+    this.kinds.add(error);
     this.#lines.push({ ordinal: error.position?.ordinal ?? -1, stage, text });
   }
 

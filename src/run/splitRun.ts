@@ -98,7 +98,14 @@ export class SplitRun {
       const counts: Record<string, number> = { ...this.#counts(), ...this.#job.counts };
       for (const close of this.#closing) Object.assign(counts, await disk(folder, close));
       for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
-      requireRate(pipeline.options.maxRejectRate, this.rejects.count, this.tally.records, `split ${split.id}`);
+      requireRate({
+        most: pipeline.options.maxRejectRate,
+        rejects: this.rejects.count,
+        records: this.tally.records,
+        where: `split ${split.id}`,
+        kinds: this.rejects.kinds,
+        listed: false,
+      });
       return await disk(folder, () => this.#commit(counts));
     } catch (error) {
       // What a sink has begun must have ended before its files are taken away and the folder is given back.

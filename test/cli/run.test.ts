@@ -63,6 +63,17 @@ describe('sluice run', () => {
     expect(reject).toMatchObject({ stage: 'pretokenize', code: 'EMPTY_DOCUMENT', position: { ordinal: 4 } });
   });
 
+  it('ends with exit code 4 where a column is in no row, says so, and names those that are', async () => {
+    const rows = Array.from({ length: 120 }, (_, id) => `${JSON.stringify({ id, text: `number ${id}` })}\n`);
+    await writeFile(out('rows.jsonl'), rows.join(''));
+    const flags = ['--input', out('rows.jsonl'), '--output', out('column'), '--progress', 'off'];
+    const wrong = await sluice(['run', 'dedup', ...flags, '--text-column', 'nope']);
+    expect(wrong.code).toBe(exitCode.rejectLimit);
+    expect(wrong.stderr).toContain("were rejected, most often MISSING_COLUMN: there is no column 'nope' [REJECT_RATE]");
+    expect(wrong.stderr).toMatch(/at {3}\S*rows\.jsonl, ordinal 0/);
+    expect(wrong.stderr).toMatch(/hint .*'id'.*'text'/);
+  });
+
   it('stops on SIGINT with exit code 130 and says how to resume, and the resume gives the same bytes', async () => {
     const running = start([
       'run',

@@ -123,7 +123,13 @@ describe('run', () => {
   });
 
   it('stops when too many documents are rejected, and not before there are enough to tell', async () => {
-    await expect(run(rejecting([400], 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    await expect(run(rejecting([400], 1), { output })).rejects.toMatchObject({
+      code: 'REJECT_RATE',
+      message: '400 of 400 records of split 00000 were rejected, most often DIVISIBLE: divisible',
+      path: 'numbers/00000',
+      position: { ordinal: 0 },
+      hint: 'maxRejectRate is 0.5',
+    });
     await expect(run(rejecting([400], 2, { maxRejectRate: 0.6 }), { output, fresh: true })).resolves.toMatchObject({
       rejects: 200,
     });
@@ -226,7 +232,12 @@ describe('run', () => {
 
   it('looks at the reject rate over splits too, and the memory it has changes nothing', async () => {
     const small = Array.from({ length: 20 }, () => 99);
-    await expect(run(rejecting(small, 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    await expect(run(rejecting(small, 1), { output })).rejects.toMatchObject({
+      code: 'REJECT_RATE',
+      message: '198 of 198 records of all splits up to 00001 were rejected, most often DIVISIBLE: divisible',
+      path: 'numbers/00000',
+      hint: 'maxRejectRate is 0.5; rejects/ lists them all',
+    });
     const late = (memory?: number) => run(rejecting([200], 2, { maxRejectRate: 0.5 }), { output, fresh: true, memory });
     await expect(late()).resolves.toMatchObject({ rejects: 100 });
     await expect(late(1e9)).resolves.toMatchObject({ rejects: 100 });

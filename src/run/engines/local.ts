@@ -5,6 +5,7 @@ import type { OutputFolder } from '../durable.ts';
 import { commitName, type JobStage, type JobView } from '../jobStage.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { Plan } from '../plan.ts';
+import { RejectKinds } from '../rejectKinds.ts';
 import { requireRate } from '../rejects.ts';
 import type { RunEvent } from '../run.ts';
 import { SplitRun } from '../splitRun.ts';
@@ -33,7 +34,8 @@ export async function runSplits(job: LocalJob): Promise<number> {
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   const recovery = new DeviceRecovery(job.pipeline, (event) => job.onEvent?.(event), either);
-  const requireRunRate = runRate(job);
+  const kinds = new Map<string, RejectKinds>();
+  const requireRunRate = runRate(job, kinds);
   let left = plan.limit ?? Number.POSITIVE_INFINITY;
   let next = 0;
   let ran = 0;
@@ -51,6 +53,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
           const { folder, pass } = job;
           const one = new SplitRun({ pipeline, split, pass, folder, memory, limit, counts, signal: either });
           job.onEvent?.({ type: 'started', split: one });
+          kinds.set(name, one.rejects.kinds);
           return one.run();
         });
         commits.set(name, record);
@@ -110,18 +113,24 @@ export async function runTasks(job: LocalTasks): Promise<void> {
 }
 
 /** Splits end in any order: the rate is that of all splits up to the first that is not committed. */
-function runRate({ plan, commits, pipeline, pass }: LocalJob): () => void {
+function runRate({ plan, commits, pipeline, pass }: LocalJob, kindsOf: Map<string, RejectKinds>): () => void {
+  const most = pipeline.options.maxRejectRate;
+  const kinds = new RejectKinds();
   let next = 0;
   let rejects = 0;
   let records = 0;
   return () => {
     for (; next < plan.splits.length; next++) {
       const { id = '' } = plan.splits[next] ?? {};
-      const record = commits.get(commitName(pass, id));
+      const name = commitName(pass, id);
+      const record = commits.get(name);
       if (record === undefined) return;
       rejects += record.rejects;
       records += record.counts['records_read'] ?? 0;
-      requireRate(pipeline.options.maxRejectRate, rejects, records, `all splits up to ${id}`);
+      const own = kindsOf.get(name);
+      if (own !== undefined) kinds.append(own);
+      kindsOf.delete(name);
+      requireRate({ most, rejects, records, where: `all splits up to ${id}`, kinds, listed: pass === '' });
     }
   };
 }
