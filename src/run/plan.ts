@@ -178,12 +178,18 @@ export async function readPlan(root: string): Promise<Plan | undefined> {
   }
 }
 
-/** @throws OutputError `OTHER_PLAN` that names every part of the recipe in which the two differ */
-export function requireSamePlan(root: string, stored: Plan, recipe: Recipe): void {
-  const { digest, splits: _, left_out: __, ...own } = stored;
-  if (digest === digestOf(recipe) && digest === digestOf(own)) return;
+/** Whether a stored plan was made of this recipe, and not edited since. */
+export function isPlanOf(stored: Plan, recipe: Recipe): boolean {
+  return stored.digest === digestOf(recipe) && stored.digest === digestOf(recipeOf(stored));
+}
+
+const recipeOf = ({ digest: _, splits: __, left_out: ___, ...own }: Plan): Recipe => own;
+
+/** An `OTHER_PLAN` that names every part of the recipe in which the two differ. */
+export function otherPlan(root: string, stored: Plan, recipe: Recipe): OutputError {
+  const own = recipeOf(stored);
   const changed = differences(own as unknown as JsonValue, recipe as unknown as JsonValue).slice(0, 6);
-  throw new OutputError(
+  return new OutputError(
     `the output folder was made by a different run (${changed.join(', ') || 'its plan was edited'} changed)`,
     {
       code: 'OTHER_PLAN',

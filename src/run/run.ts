@@ -11,14 +11,16 @@ import type { JobStage } from './jobStage.ts';
 import { writeManifest } from './manifest.ts';
 import { BASE_BYTES, divideMemory, type MemoryPlan, WORKER_BYTES } from './memory.ts';
 import { lockOutput } from './outputLock.ts';
-import { clearOutput, requireOwnFolder } from './ownFolder.ts';
+import { clearOutput, clearUncommitted, requireOwnFolder } from './ownFolder.ts';
 import {
   createPlan,
+  isPlanOf,
   makeRecipe,
+  otherPlan,
   type Plan,
   type PlanOptions,
+  type Recipe,
   readPlan,
-  requireSamePlan,
   sourceHolds,
   stagesOf,
 } from './plan.ts';
@@ -89,9 +91,7 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
     for (const operator of pipeline.operators) traitsOf(operator).preparation?.check?.(folder.root);
     if (options.fresh) await clearOutput(folder);
     await folder.prepare();
-    const stored = await readPlan(folder.root);
-    if (stored !== undefined) requireSamePlan(folder.root, stored, recipe);
-    const plan = stored ?? (await createPlan(folder, pipeline, recipe, signal));
+    const plan = (await planOf(folder, recipe)) ?? (await createPlan(folder, pipeline, recipe, signal));
     const memory = planMemory(pipeline, options, plan.splits);
     const job = new Job({
       pipeline,
@@ -115,6 +115,14 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   } finally {
     await unlock();
   }
+}
+
+/** The plan in an output folder that is gone on with; one that nothing has come of gives way to another. */
+async function planOf(folder: OutputFolder, recipe: Recipe): Promise<Plan | undefined> {
+  const stored = await readPlan(folder.root);
+  if (stored === undefined || isPlanOf(stored, recipe)) return stored;
+  if (await clearUncommitted(folder, stored)) return undefined;
+  throw otherPlan(folder.root, stored, recipe);
 }
 
 export const workersOf = (options: { readonly workers?: number | undefined }): number =>

@@ -63,7 +63,7 @@ describe('sluice run', () => {
     expect(reject).toMatchObject({ stage: 'pretokenize', code: 'EMPTY_DOCUMENT', position: { ordinal: 4 } });
   });
 
-  it('ends with exit code 4 where a column is in no row, says so, and names those that are', async () => {
+  it('ends with exit code 4 where a column is in no row, names those that are, and then takes the right one', async () => {
     const rows = Array.from({ length: 120 }, (_, id) => `${JSON.stringify({ id, text: `number ${id}` })}\n`);
     await writeFile(out('rows.jsonl'), rows.join(''));
     const flags = ['--input', out('rows.jsonl'), '--output', out('column'), '--progress', 'off'];
@@ -72,6 +72,8 @@ describe('sluice run', () => {
     expect(wrong.stderr).toContain("were rejected, most often MISSING_COLUMN: there is no column 'nope' [REJECT_RATE]");
     expect(wrong.stderr).toMatch(/at {3}\S*rows\.jsonl, ordinal 0/);
     expect(wrong.stderr).toMatch(/hint .*'id'.*'text'/);
+    const right = await sluice(['run', 'dedup', ...flags]);
+    expect(right.code, right.stderr).toBe(exitCode.ok);
   });
 
   it('stops on SIGINT with exit code 130 and says how to resume, and the resume gives the same bytes', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,8 +15,8 @@ let steps: number;
 const script = path.join(import.meta.dirname, '../fixtures/crash/run.ts');
 
 /** The same run without the command line around it, which costs a third of the time. */
-const bare = (output: string, env: Record<string, string> = {}) =>
-  startScript(script, [path.join(folder, output)], { env }).ended;
+const bare = (output: string, env: Record<string, string> = {}, ...limit: string[]) =>
+  startScript(script, [path.join(folder, output), ...limit], { env }).ended;
 const run = (output: string, env: Record<string, string> = {}, ...flags: string[]) =>
   sluice(['run', pipeline, '--output', path.join(folder, output), '--progress', 'off', ...flags], { env });
 
@@ -50,6 +50,39 @@ describe('a run that is ended by SIGKILL', () => {
       }
     };
     await Promise.all([inTwo(), inTwo()]);
+  });
+});
+
+describe('a plan that nothing was committed of', () => {
+  it('gives way to another, and either of them gives the same bytes after any step before which that was ended', {
+    timeout: 120_000,
+  }, async () => {
+    const at = (name: string): string => path.join(folder, name);
+    const limit = async (name: string): Promise<unknown> =>
+      JSON.parse(await readFile(at(`${name}/plan.json`), 'utf8').catch(() => '{}')).limit;
+    await bare('limited', {}, '3');
+    const limited = await hashTree(at('limited'));
+    await cp(at('undisturbed'), at('uncommitted'), { recursive: true });
+    await rm(at('uncommitted/manifest.json'));
+    for (const name of await readdir(at('uncommitted'), { recursive: true })) {
+      const few = name.endsWith('00001-000000.safetensors') || name.startsWith('rejects');
+      if (name.includes('/') && !few) await rm(at(`uncommitted/${name}`));
+    }
+    const states = new Set<unknown>();
+    for (let step = 1; !states.has(3); step++) {
+      await cp(at('uncommitted'), at('new'), { recursive: true });
+      const killed = await bare('new', { SLUICE_CRASH_AT: String(step) }, '3');
+      expect(killed.signal, `step ${step}: ${killed.stderr}`).toBe('SIGKILL');
+      states.add(await limit('new'));
+      await cp(at('new'), at('old'), { recursive: true });
+      const ended = await Promise.all([bare('new', {}, '3'), bare('old')]);
+      for (const { code, stderr } of ended) expect(code, `step ${step}: ${stderr}`).toBe(exitCode.rejects);
+      expect(await hashTree(at('new')), `step ${step}`).toEqual(limited);
+      expect(await hashTree(at('old')), `step ${step}`).toEqual(undisturbed);
+      await rm(at('new'), { recursive: true });
+      await rm(at('old'), { recursive: true });
+    }
+    expect(states).toEqual(new Set([null, undefined, 3]));
   });
 });
 

@@ -157,6 +157,51 @@ describe('run', () => {
     expect(await read('lines/00000.txt')).toBe('00000:0\n00000:1\n00000:2\n00000:3\n');
   });
 
+  it('plans anew where the first attempt has committed nothing, and leaves nothing of it', async () => {
+    const torn = definePipeline('torn', numbers([3, 200]))
+      .pipe(map((d) => d))
+      .to(lines());
+    await expect(run(rejecting([200, 300], 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    for (const file of [
+      'lines/00001.txt',
+      'lines/deep/00000-000007-x.bin',
+      'lines/sign-00001.bands',
+      'rejects/00000.jsonl',
+    ]) {
+      await mkdir(path.dirname(path.join(output, file)), { recursive: true });
+      await writeFile(path.join(output, file), 'of a split that was not committed');
+    }
+    await run(torn, { output, limit: 2 });
+    expect((await readdir(output, { recursive: true })).sort()).toEqual([
+      'commits',
+      'commits/00000.json',
+      'lines',
+      'lines/00000.txt',
+      'manifest.json',
+      'plan.json',
+      'rejects',
+    ]);
+  });
+
+  it.each([
+    'commits/00001.json',
+    'commits/dedup/sign-00000.json',
+    'manifest.json',
+    'lines/thesis.txt',
+    'lines/00002.txt',
+    'lines/sign-00002.bands',
+    'data/00000.txt',
+    '00000.txt',
+  ])('refuses an output of another plan that holds %s, and touches nothing', async (file) => {
+    await expect(run(rejecting([200, 300], 1), { output })).rejects.toMatchObject({ code: 'REJECT_RATE' });
+    await mkdir(path.dirname(path.join(output, file)), { recursive: true });
+    await writeFile(path.join(output, file), 'kept');
+    await writeFile(path.join(output, 'lines/00000.txt'), 'kept');
+    const before = await hashTree(output);
+    await expect(run(plain([3]), { output })).rejects.toMatchObject({ code: 'OTHER_PLAN' });
+    expect(await hashTree(output)).toEqual(before);
+  });
+
   it('never touches a folder that holds other files', async () => {
     await mkdir(output);
     await writeFile(path.join(output, 'thesis.txt'), 'years of work');
