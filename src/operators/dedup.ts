@@ -21,15 +21,15 @@ const ROOM = { items: 4, bytes: 4 << 20 };
 
 /**
  * Drops documents that are like one that came before, within the latest ones of the same split or in the whole corpus: those
- * with the same bytes, and, unless told otherwise, those whose sets of shingles are at least `threshold` alike (Jaccard). Of a cluster the
- * first in the order of the source is kept. Takes documents, or segments: all segments of a document are one, and go or
- * stay together.
+ * with the same bytes, and, unless told otherwise, those whose sets of shingles are at least `threshold` alike (Jaccard).
+ * Of a cluster the first in the order of the source is kept. Takes documents, or segments: all segments of a document are
+ * one, and go or stay together.
  *
  * Alike documents are found by MinHash: signatures of 100 components, cut into 20 bands of 5 rows, of which a pair must
  * share one; `sluice plan` prints how likely that is. What is found is verified before it is dropped, so a pair of unlike
  * documents is dropped about never, and an alike one may be missed. A document like an earlier one is dropped whatever
- * became of that one. Documents shorter than a shingle are nobody's duplicate, not even where they are equal; with `near: false`
- * only empty ones are not.
+ * became of that one. Documents shorter than a shingle are nobody's duplicate, not even where they are equal; with
+ * `near: false` that holds for empty ones alone.
  *
  * The window holds 100,000 documents, some 50 MB; see {@link DedupOptions}. A document that has left it is forgotten: the
  * next one like it is kept.

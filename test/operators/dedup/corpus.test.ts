@@ -156,6 +156,7 @@ describe('dedup of a corpus', () => {
     const exact = await deduplicate(splitsOf(lists), { near: false }, 'exact');
     expect(exact.kept).toEqual(['0.0', '0.1', '0.2', '1.0']);
     expect(exact.report).toMatchObject({ documents: 6, duplicates: 2, exact: 2 });
+    expect(exact.report.settings).toEqual({ near: false });
   });
 
   it('takes segments as well: all of a document go or stay together', async () => {

@@ -41,7 +41,9 @@ export function reportStage(options: CorpusOptions, holdsFor: (job: JobView) => 
         candidates: sum(context, `${index}/verify`, 'candidates'),
         alike: sum(context, `${index}/verify`, 'alike'),
       };
-      const content = { format: DEDUP_REPORT_FORMAT, settings: { ...settings }, pairs, ...numbers };
+      // nothing else counts where bytes have to be equal
+      const counted = settings.near ? { ...settings } : { near: false };
+      const content = { format: DEDUP_REPORT_FORMAT, settings: counted, pairs, ...numbers };
       await report.write(Buffer.from(`${canonicalJson(JSON.parse(JSON.stringify(content)), 1)}\n`));
       await report.publish({ format: DEDUP_REPORT_FORMAT });
       return counts;
