@@ -184,4 +184,11 @@ describe('Counter', () => {
     counter.see(started(0));
     expect(counter.snapshot().step).toBeNull();
   });
+
+  it('takes documents that were read for done where documents are written: most may have been dropped', () => {
+    const counter = counterOf(planned(2), started(0, { documentsRead: 50, bytesRead: 80, documents: 1, bytes: 2 }));
+    expect(counter.snapshot()).toMatchObject({ input_bytes: { done: 80 } });
+    const patches = { documentsRead: 5, bytesRead: 80, documents: 1, bytes: 20, patches: 4 };
+    expect(counterOf(planned(2), started(0, patches)).snapshot()).toMatchObject({ input_bytes: { done: 20 } });
+  });
 });

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../run/run.ts';
-import type { SplitRun } from '../../run/splitRun.ts';
+import type { SplitRun, SplitTally } from '../../run/splitRun.ts';
 
 /** What is done before or behind the run proper. */
 export interface StageSnapshot {
@@ -112,9 +112,7 @@ export class Counter {
       sum.bytes += tally.bytes;
       sum.patches += tally.patches;
       sum.rejects += rejects.count;
-      // What has been read is done only as far as it has been written.
-      if (tally.bytesRead > 0)
-        read += Math.min(split.bytes, tally.bytesRead) * Math.min(1, tally.bytes / tally.bytesRead);
+      read += Math.min(split.bytes, tally.bytesRead) * shareDone(tally);
     }
     const now = this.#committedBytes + read;
     const done = this.#earlierBytes + now;
@@ -154,6 +152,12 @@ export class Counter {
     // The first seconds go into loading models and filling queues.
     return soFar > 0 && seconds > 3 ? round((toDo * seconds) / soFar) : null;
   }
+}
+
+/** What has been read is done only as far as it has been written; where documents are written, some are dropped for good. */
+function shareDone({ bytes, bytesRead, documents, patches }: SplitTally): number {
+  if (bytesRead === 0) return 0;
+  return documents > 0 && patches === 0 ? 1 : Math.min(1, bytes / bytesRead);
 }
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
