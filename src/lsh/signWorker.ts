@@ -1,6 +1,7 @@
 import { moving } from '../run/pool.ts';
 import type { DocumentBatch } from './documentBatch.ts';
-import { type SignedBatch, Signer, type SignerOptions } from './signer.ts';
+import { keptSigner } from './keptSigner.ts';
+import type { SignedBatch, SignerOptions } from './signer.ts';
 
 /** A batch for a worker thread: move the buffers of `bytes` and of `offsets` with it. */
 export interface SignTask extends DocumentBatch {
@@ -10,16 +11,11 @@ export interface SignTask extends DocumentBatch {
 /** Comes back with the documents, so that nobody needs to keep them twice. All buffers are moved. */
 export interface SignResult extends DocumentBatch, SignedBatch {}
 
-/** One task follows another with the same options: a thread keeps one signer. */
-let kept: { readonly options: string; readonly signer: Signer } | undefined;
-
 /** Worker module: a `WorkerFunction` from `SignTask` to `SignResult`. */
 export default function sign(tasks: readonly SignTask[]): unknown {
-  const results = tasks.map(({ options, bytes, offsets }): SignResult => {
-    const key = JSON.stringify(options);
-    if (kept?.options !== key) kept = { options: key, signer: new Signer(options) };
-    return { bytes, offsets, ...kept.signer.sign({ bytes, offsets }) };
-  });
+  const results = tasks.map(
+    ({ options, bytes, offsets }): SignResult => ({ bytes, offsets, ...keptSigner(options).sign({ bytes, offsets }) }),
+  );
   const views = results.flatMap(({ bytes, offsets, signed, signatures, keys }) => [
     ...[bytes, offsets, signed, signatures, keys],
   ]);

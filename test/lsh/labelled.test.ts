@@ -5,7 +5,7 @@ import { packDocuments } from '../../src/lsh/documentBatch.ts';
 import { candidateProbability } from '../../src/lsh/sCurve.ts';
 import { keysAt, Signer, signatureAt } from '../../src/lsh/signer.ts';
 import { UnionFind } from '../../src/lsh/unionFind.ts';
-import { labelledDocuments, labelledPairs } from './nearDuplicates.ts';
+import { agreement, labelledDocuments, labelledPairs } from './nearDuplicates.ts';
 
 const documents = labelledDocuments();
 const pairs = labelledPairs();
@@ -27,22 +27,6 @@ function deduplicated(banding: Banding): { readonly matched: ReadonlySet<string>
     index.add(i, signature);
   }
   return { matched, sets };
-}
-
-/** Over all pairs of documents that have five bytes: does one set mean one label? */
-function agreement(sets: UnionFind): { readonly precision: number; readonly recall: number } {
-  const long = documents.flatMap(({ text, cluster }, i) =>
-    Buffer.byteLength(text) >= 5 ? [{ cluster, set: sets.find(i) }] : [],
-  );
-  let [together, alike, both] = [0, 0, 0];
-  for (const [i, a] of long.entries()) {
-    for (const b of long.slice(i + 1)) {
-      if (a.set === b.set) together++;
-      if (a.cluster === b.cluster) alike++;
-      if (a.set === b.set && a.cluster === b.cluster) both++;
-    }
-  }
-  return { precision: both / together, recall: both / alike };
 }
 
 describe.each([

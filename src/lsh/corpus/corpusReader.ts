@@ -1,4 +1,4 @@
-import { PageCache } from '../../formats/pageCache.ts';
+import { damaged, PageCache } from '../../formats/pageCache.ts';
 import { jaccard } from '../jaccard.ts';
 import { leastEstimate } from './leastEstimate.ts';
 import {
@@ -34,9 +34,22 @@ export class CorpusReader {
   }
 
   id(document: number): string {
+    const [id = ''] = this.ids(document, 1);
+    return id;
+  }
+
+  /** The ids of so many documents of one part, from this one on: read at once. */
+  ids(document: number, count: number): string[] {
+    if (count === 0) return [];
     const { file, first } = partOf(this.#parts, document);
+    const ends = Array.from({ length: count }, (_, i) => this.row(document + i).idEnd);
     const start = document === first ? 0 : this.row(document - 1).idEnd;
-    return Buffer.from(this.#cache.range(`${file}.ids`, start, this.row(document).idEnd)).toString();
+    const bytes = Buffer.from(this.#cache.range(`${file}.ids`, start, ends.at(-1) ?? start).buffer);
+    return ends.map((end, i) => {
+      const from = ends[i - 1] ?? start;
+      if (from <= end) return bytes.toString('utf8', from - start, end - start);
+      throw damaged(`${file}.documents`, `the id of document ${document + i} ends before it begins`);
+    });
   }
 
   text(document: number): Uint8Array {

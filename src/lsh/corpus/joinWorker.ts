@@ -1,8 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
-import { littleEndianBytes, uint32From } from '../../formats/littleEndian.ts';
-import { damaged, PageCache } from '../../formats/pageCache.ts';
+import { littleEndianBytes } from '../../formats/littleEndian.ts';
+import { damaged } from '../../formats/pageCache.ts';
 import { crossing } from '../../run/crossing.ts';
 import { UnionFind } from '../unionFind.ts';
+import { wordsOf } from './wordsOf.ts';
 import { writeWhole } from './writeWhole.ts';
 
 export interface JoinTask {
@@ -85,17 +86,4 @@ function writeRoots(clusters: UnionFind, firstNew: number, target: number): numb
     writeWhole(target, littleEndianBytes(roots));
   }
   return kept;
-}
-
-/** The numbers of a file that holds so many of them in each row. */
-function* wordsOf(file: string, perRow: number): Generator<Uint32Array, void, undefined> {
-  const files = new PageCache({ files: 1 });
-  try {
-    const words = files.bytes(file) / 4;
-    if (words % perRow !== 0) throw damaged(file, 'it ends within a row');
-    for (let at = 0; at < words; at += CHUNK)
-      yield uint32From(files.range(file, 4 * at, 4 * Math.min(at + CHUNK, words)));
-  } finally {
-    files.close();
-  }
 }

@@ -1,8 +1,8 @@
 import { moving } from '../../run/pool.ts';
 import { contentHashes, nonEmpty } from '../contentHash.ts';
 import type { DocumentBatch } from '../documentBatch.ts';
+import { keptSigner } from '../keptSigner.ts';
 import { shortened } from '../shortSignature.ts';
-import { Signer, type SignerOptions } from '../signer.ts';
 import type { CorpusSettings } from './parts.ts';
 
 /** Move the buffers of `bytes` and of `offsets` with it. */
@@ -23,9 +23,6 @@ export interface SignedDocuments {
   readonly keys: Uint32Array<ArrayBuffer>;
 }
 
-/** One task follows another with the same options: a thread keeps one signer. */
-let kept: { readonly key: string; readonly signer: Signer } | undefined;
-
 /** Worker module: signs and hashes a batch of documents. */
 export default function signDocuments(task: SignDocumentsTask): unknown {
   const { signed, signatures, keys } = signaturesOf(task);
@@ -37,14 +34,8 @@ export default function signDocuments(task: SignDocumentsTask): unknown {
 function signaturesOf(task: SignDocumentsTask): Pick<SignedDocuments, 'signed' | 'signatures' | 'keys'> {
   const { shingle, components, banding, near } = task.settings;
   if (!near) return { signed: nonEmpty(task), signatures: new Uint16Array(0), keys: new Uint32Array(0) };
-  const { signed, signatures, keys } = signerFor({ shingle, components, banding }).sign(task);
+  const { signed, signatures, keys } = keptSigner({ shingle, components, banding }).sign(task);
   const short = new Uint16Array(signatures.length);
   shortened(signatures, short);
   return { signed, signatures: short, keys };
-}
-
-function signerFor(options: SignerOptions): Signer {
-  const key = JSON.stringify(options);
-  if (kept?.key !== key) kept = { key, signer: new Signer(options) };
-  return kept.signer;
 }

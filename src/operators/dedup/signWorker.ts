@@ -1,7 +1,7 @@
 import { contentHashes, nonEmpty } from '../../lsh/contentHash.ts';
 import type { DocumentBatch } from '../../lsh/documentBatch.ts';
+import { keptSigner } from '../../lsh/keptSigner.ts';
 import type { Shingle } from '../../lsh/shingle.ts';
-import { Signer, type SignerOptions } from '../../lsh/signer.ts';
 import { moving } from '../../run/pool.ts';
 
 /** A batch for a worker thread: move its buffers with it. */
@@ -21,23 +21,14 @@ export interface SignResult extends DocumentBatch {
   readonly hashes: Uint32Array<ArrayBuffer>;
 }
 
-/** One task follows another with the same options: a thread keeps one signer. */
-let kept: { readonly key: string; readonly signer: Signer } | undefined;
-
 /** Worker module from `SignTask` to `SignResult`: what tells documents apart, and what tells how alike they are. */
 export default function sign({ bytes, offsets, shingle, components }: SignTask): unknown {
   const batch = { bytes, offsets };
   const { signed, signatures } =
     components > 0
-      ? signerFor({ shingle, components }).sign(batch)
+      ? keptSigner({ shingle, components }).sign(batch)
       : { signed: nonEmpty(batch), signatures: new Uint32Array(0) };
   const hashes = new Uint32Array(contentHashes(batch, signed).buffer);
   const result: SignResult = { bytes, offsets, signed, signatures, hashes };
   return moving(result, [bytes.buffer, offsets.buffer, signed.buffer, signatures.buffer, hashes.buffer]);
-}
-
-function signerFor(options: SignerOptions): Signer {
-  const key = JSON.stringify(options);
-  if (kept?.key !== key) kept = { key, signer: new Signer(options) };
-  return kept.signer;
 }

@@ -4,7 +4,7 @@ import { packDocuments } from '../../lsh/documentBatch.ts';
 import type { SignedBatch, SignerOptions } from '../../lsh/signer.ts';
 import type { SignResult, SignTask } from '../../lsh/signWorker.ts';
 import { sharedPool, workerModule } from '../../run/pool.ts';
-import type { Unit } from '../units.ts';
+import { bytesOf, type Unit } from '../units.ts';
 
 const signModule = workerModule(import.meta.url, '../../lsh/signWorker');
 /** What crosses a thread boundary at once. */
@@ -62,8 +62,7 @@ function signing<T>(options: SignerOptions): (units: readonly Unit<T>[]) => Prom
   /** Buffers that came back: at most one for each task at work. */
   const spare: ArrayBuffer[] = [];
   return async (units) => {
-    const documents = units.map(({ parts }) => (parts.length === 1 ? parts[0] : undefined) ?? Buffer.concat(parts));
-    const { bytes, offsets } = packDocuments(documents, spare.pop());
+    const { bytes, offsets } = packDocuments(units.map(bytesOf), spare.pop());
     const task: SignTask = { bytes, offsets, options };
     // takes milliseconds, and to abort it would end the thread
     const [signed] = await pool.run<readonly [SignResult]>(signModule, [task], [bytes.buffer, offsets.buffer]);

@@ -4,7 +4,7 @@ import { uint32From } from '../../../formats/littleEndian.ts';
 import { PageCache } from '../../../formats/pageCache.ts';
 import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
 import { crossing } from '../../../run/crossing.ts';
-import { type Corpus, indexStamp, readCorpus } from './indexFile.ts';
+import { type Corpus, indexStamp, ROOTS_FILE, readCorpus } from './indexFile.ts';
 
 export interface LookupTask {
   /** Folder of the index. */
@@ -49,7 +49,13 @@ function opened({ folder }: LookupTask): OpenCorpus {
   open?.reader.close();
   open?.roots.close();
   const corpus = readCorpus(folder);
-  open = { folder, stamp, corpus, reader: new CorpusReader(corpus.parts, corpus.settings), roots: new PageCache() };
+  open = {
+    folder,
+    stamp,
+    corpus,
+    reader: new CorpusReader(corpus.parts, corpus.settings),
+    roots: new PageCache({ pages: 2, files: 1 }),
+  };
   return open;
 }
 
@@ -62,12 +68,14 @@ function lookup({ corpus, reader, roots }: OpenCorpus, task: LookupTask): (Found
       `split ${task.split} has ${task.last ? end : `more than ${documents}`} documents, and had ${documents}`,
     );
   }
-  const file = corpus.roots.at(-1) ?? path.join(task.folder, 'none');
+  const first = part.first + task.first;
+  const ids = reader.ids(first, task.ids.length);
+  const start = 4 * (first - corpus.firstNew);
+  const rootOf = uint32From(roots.range(path.join(task.folder, ROOTS_FILE), start, start + 4 * ids.length));
   return task.ids.map((id, i) => {
-    const document = part.first + task.first + i;
-    if (reader.id(document) !== id.toWellFormed())
-      throw otherPass(`document '${id}' of split ${task.split} was another one`);
-    const [root = document] = uint32From(roots.row(file, 4, document - corpus.firstNew));
+    const document = first + i;
+    if (ids[i] !== id.toWellFormed()) throw otherPass(`document '${id}' of split ${task.split} was another one`);
+    const root = rootOf[i] ?? document;
     if (root === document) return undefined;
     return {
       duplicate_of: reader.id(root),

@@ -1,8 +1,8 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { fileLines } from '../../../formats/fileChunks.ts';
-import { uint32From } from '../../../formats/littleEndian.ts';
-import { PageCache } from '../../../formats/pageCache.ts';
 import { CorpusReader } from '../../../lsh/corpus/corpusReader.ts';
+import { wordsOf } from '../../../lsh/corpus/wordsOf.ts';
+import { writeWhole } from '../../../lsh/corpus/writeWhole.ts';
 import { SimilarityHistogram } from '../../../report/dedupReport.ts';
 import { crossing } from '../../../run/crossing.ts';
 import { type Corpus, readCorpus } from './indexFile.ts';
@@ -87,18 +87,9 @@ function rangeName(exponent: number): string {
   return exponent === 1 ? '2' : `${2 ** (exponent - 1) + 1}-${2 ** exponent}`;
 }
 
-function sizesOf({ documents, firstNew, roots }: Corpus): Uint32Array {
+function sizesOf({ documents, roots }: Corpus): Uint32Array {
   const sizes = new Uint32Array(documents);
-  const files = new PageCache({ pages: 4 });
-  const file = roots.at(-1) ?? '';
-  try {
-    for (let document = firstNew; document < documents; document++) {
-      const [root = 0] = uint32From(files.row(file, 4, document - firstNew));
-      sizes[root] = (sizes[root] ?? 0) + 1;
-    }
-  } finally {
-    files.close();
-  }
+  for (const words of wordsOf(roots.at(-1) ?? '', 1)) for (const root of words) sizes[root] = (sizes[root] ?? 0) + 1;
   return sizes;
 }
 
@@ -141,7 +132,7 @@ class LineFile {
 
   #flush(): void {
     const bytes = Buffer.from(this.#lines.join(''));
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+    writeWhole(this.#descriptor, bytes);
     this.#lines = [];
     this.#size = 0;
   }
