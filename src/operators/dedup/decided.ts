@@ -54,7 +54,7 @@ function decide<T>(unit: Unit<T>, verdict: Verdict | undefined, to: Decided<T>):
 }
 
 function verdictOn<T>(window: Window, batch: SignedUnits<T>, i: number, ordinal: number): Verdict | undefined {
-  // shorter than a shingle: nobody's duplicate, not even where bytes are equal
+  // shorter than a shingle, or empty where bytes alone are compared: nobody's duplicate
   if (batch.signed[i] === 0) return undefined;
   const { units, signatures, hashes } = batch;
   const components = signatures.length / units.length;
