@@ -26,6 +26,8 @@ export interface SourceRef {
 /** One record of a source: the unit that is kept, rejected, deduplicated and listed in the output. */
 export interface Document<M extends Meta = Meta> {
   readonly id: string;
+  /** Name of the record (row, sample) that this document is one of several views of: its text, its image. Absent where it is one by itself. */
+  readonly record?: string | undefined;
   readonly source: SourceRef;
   /** The record's own bytes. Stages may keep views of it but never write to it. */
   readonly bytes: Uint8Array;
@@ -37,6 +39,8 @@ export interface Document<M extends Meta = Meta> {
 /** What is left of a document once its bytes have been cut into segments. */
 export interface DocumentHead<M extends Meta = Meta> {
   readonly id: string;
+  /** See {@link Document.record}. */
+  readonly record?: string | undefined;
   readonly source: SourceRef;
   readonly byteLength: number;
   /** SHA-256 of the document's bytes, lower-case hex, where the stage that cut it has taken it. */

@@ -51,7 +51,8 @@ function textCuts(bytes: Uint8Array, max: number, charset: string): number[] {
 }
 
 export function headOf<M extends Meta>(document: Document<M>): DocumentHead<M> {
-  return { id: document.id, source: document.source, byteLength: document.bytes.length, meta: document.meta };
+  const { id, record, source, bytes, meta } = document;
+  return { id, ...(record === undefined ? {} : { record }), source, byteLength: bytes.length, meta };
 }
 
 /**
