@@ -1,12 +1,13 @@
-import { join } from 'node:path';
 import { defer, type Observable } from 'rxjs';
 import { RecordError, SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
+import { locate } from '../storage/location.ts';
+import { Stores } from '../storage/stores.ts';
 import { Failure } from './failure.ts';
-import { type Inputs, type ListOptions, list, listJson } from './list.ts';
-import { type OpenFile, openPlanned } from './open-file.ts';
+import { type Inputs, type Listing, type ListOptions, list, listJson } from './list.ts';
+import type { OpenFile } from './open-file.ts';
 import type { PlanContext, Source, Split } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
@@ -28,11 +29,20 @@ export interface Reading {
   reject(error: RecordError, payload?: Uint8Array): void;
 }
 
+/** What a format may ask while a file is planned. */
+export interface FilePlan extends PlanContext {
+  /**
+   * Opens a file that may be looked at; whoever opens it closes it.
+   * @throws RecordError where it cannot be opened; SourceError where its store fails
+   */
+  open(file: FoundFile): Promise<OpenFile>;
+}
+
 /** One kind of file: how it is cut into pieces, and how a piece is read. */
 export interface Format<T> {
   readonly name: string;
   /** Pieces in order; together they are the file. A file that is of no use is rejected and gives none. */
-  pieces(file: FoundFile, context: PlanContext): AsyncIterable<Piece> | Iterable<Piece>;
+  pieces(file: FoundFile, context: FilePlan): AsyncIterable<Piece> | Iterable<Piece>;
   /** Bytes in memory while a piece is read: its largest record or row group, and buffers. */
   holds(range: Range): number;
   /** Chunks of records in order, each small against a split. */
@@ -43,7 +53,8 @@ interface Slice {
   readonly format: string;
   readonly uri: string;
   readonly size: number;
-  readonly mtimeMs: number;
+  readonly mtimeMs?: number;
+  readonly etag?: string;
   readonly range: Range;
 }
 
@@ -62,31 +73,41 @@ export interface FileSourceOptions<T> {
   readonly formats: readonly Format<T>[];
   /** The format of a file, by its path; undefined leaves it out unless it was named itself. */
   formatOf(uri: string): Format<T> | undefined;
+  /** Lists the files in place of `inputs`. */
+  readonly listing?: ((context: PlanContext) => Promise<Listing>) | undefined;
+  /** Where they lie. Default: what `list.remote` says. */
+  readonly stores?: Stores | undefined;
   /** The format of a file that was named itself or matched by `include` and that `formatOf` does not know. */
   readonly otherwise: Format<T>;
 }
 
 /** A source of files: lists them, cuts and groups them into splits, and reads splits as gated flows. */
 export function fileSource<T>(source: FileSourceOptions<T>): Source<T> {
+  const stores = source.stores ?? new Stores(source.list.remote);
   return {
     kind: source.kind,
     options: { ...listJson(source.inputs, source.list), ...source.options },
-    splits: (context) => splits(source, context),
-    read: (split) => read(source, split),
+    splits: (context) => splits(source, stores, context),
+    read: (split) => read(source, stores, split),
   };
 }
 
-async function* splits<T>(source: FileSourceOptions<T>, context: PlanContext): AsyncGenerator<Omit<Split, 'id'>> {
+async function* splits<T>(
+  source: FileSourceOptions<T>,
+  stores: Stores,
+  context: PlanContext,
+): AsyncGenerator<Omit<Split, 'id'>> {
   let rejected: RecordError | undefined;
-  const noting: PlanContext = {
-    splitBytes: context.splitBytes,
-    signal: context.signal,
+  const noting: FilePlan = {
+    ...context,
     reject(error) {
       rejected ??= error;
       context.reject(error);
     },
+    open: (file) => stores.open(file, context.signal),
   };
-  const { root, files } = await list(source.inputs, source.list, noting, (uri) => source.formatOf(uri) !== undefined);
+  const usual = (uri: string): boolean => source.formatOf(uri) !== undefined;
+  const { root, files } = await (source.listing?.(noting) ?? list(source.inputs, source.list, noting, usual, stores));
   let slices: Slice[] = [];
   let bytes = 0;
   let planned = 0;
@@ -102,7 +123,7 @@ async function* splits<T>(source: FileSourceOptions<T>, context: PlanContext): A
     const format = source.formatOf(file.uri) ?? source.otherwise;
     for await (const piece of format.pieces(file, noting)) {
       if (slices.length > 0 && (bytes + piece.bytes > context.splitBytes || slices.length >= MAX_SLICES)) yield close();
-      slices.push({ format: format.name, uri: file.uri, size: file.size, mtimeMs: file.mtimeMs, range: piece.range });
+      slices.push({ format: format.name, ...identityOf(file), range: piece.range });
       bytes += piece.bytes;
     }
   }
@@ -154,12 +175,17 @@ export function gated<T>(
   });
 }
 
+/** What a slice says of its file. */
+function identityOf({ uri, size, mtimeMs, etag }: Omit<FoundFile, 'location'>): Omit<Slice, 'format' | 'range'> {
+  return { uri, size, ...(mtimeMs === undefined ? {} : { mtimeMs }), ...(etag === undefined ? {} : { etag }) };
+}
+
 interface FilesSpec {
   readonly root: string;
   readonly slices: readonly Slice[];
 }
 
-function read<T>(source: FileSourceOptions<T>, split: Split): Observable<T> {
+function read<T>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
   // What `splits` above wrote; the plan's digest vouches for it.
   const { root, slices } = split.spec as unknown as FilesSpec;
   const work = slices.map((slice) => {
@@ -172,10 +198,10 @@ function read<T>(source: FileSourceOptions<T>, split: Split): Observable<T> {
         },
       );
     }
-    return { format, range: slice.range, file: { ...slice, path: join(root, slice.uri) } };
+    return { format, range: slice.range, file: { ...identityOf(slice), location: locate(root, slice.uri) } };
   });
   const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
-  return gated(source.kind, split, holds, (reading) => readWork(work, reading));
+  return gated(source.kind, split, holds, (reading) => readWork(stores, work, reading));
 }
 
 interface Work<T> {
@@ -184,11 +210,11 @@ interface Work<T> {
   readonly file: FoundFile;
 }
 
-async function* readWork<T>(work: readonly Work<T>[], reading: Reading): AsyncGenerator<readonly T[]> {
+async function* readWork<T>(stores: Stores, work: readonly Work<T>[], reading: Reading): AsyncGenerator<readonly T[]> {
   for (const { format, range, file } of work) {
     let open: OpenFile;
     try {
-      open = await openPlanned(file);
+      open = await stores.open(file, reading.signal);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
       const { message, code, path, hint, cause } = error;
@@ -201,7 +227,7 @@ async function* readWork<T>(work: readonly Work<T>[], reading: Reading): AsyncGe
       if (!(error instanceof Failure)) throw error;
       reading.reject(error.at(file.uri, { ordinal: reading.ordinal() }));
     } finally {
-      await open.handle.close();
+      await open.close();
     }
   }
 }

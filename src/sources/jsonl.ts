@@ -12,13 +12,13 @@ import {
 } from './columns.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
-import { type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { jsonRow } from './json-row.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { Inputs, ListOptions } from './list.ts';
-import { type OpenFile, openPlanned, readRange, streamRange } from './open-file.ts';
-import type { PlanContext, Source } from './source.ts';
+import type { OpenFile } from './open-file.ts';
+import type { Source } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface JsonlLimits {
@@ -61,13 +61,13 @@ export function jsonlConfig(table: Table, limits: JsonlLimits): JsonlConfig {
 async function behindLineEnd(file: OpenFile, from: number): Promise<number> {
   const step = 64 << 10;
   for (let at = from; at < file.size; at += step) {
-    const index = (await readRange(file, at, Math.min(file.size, at + step))).indexOf(LF);
+    const index = (await file.read(at, Math.min(file.size, at + step))).indexOf(LF);
     if (index !== -1) return at + index + 1;
   }
   return file.size;
 }
 
-async function* pieces(file: FoundFile, context: PlanContext): AsyncGenerator<Piece> {
+async function* pieces(file: FoundFile, context: FilePlan): AsyncGenerator<Piece> {
   if (file.size === 0) {
     context.reject(new RecordError(`'${file.uri}' is empty`, { code: 'EMPTY_FILE', path: file.uri }));
     return;
@@ -79,7 +79,7 @@ async function* pieces(file: FoundFile, context: PlanContext): AsyncGenerator<Pi
   }
   let open: OpenFile;
   try {
-    open = await openPlanned(file);
+    open = await context.open(file);
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
     context.reject(error);
@@ -95,7 +95,7 @@ async function* pieces(file: FoundFile, context: PlanContext): AsyncGenerator<Pi
       start = end;
     }
   } finally {
-    await open.handle.close();
+    await open.close();
   }
 }
 
@@ -178,7 +178,7 @@ export function jsonlFormat(config: JsonlConfig): Format<Row> {
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Row[]> {
       const { start = 0, end = file.size } = range;
       const compression = compressionOf(file.uri);
-      const raw = streamRange(file, start, end);
+      const raw = file.stream(start, end);
       const bytes = compression === undefined ? raw : decompress(raw, compression, config.maxExpansion);
       const splitter = new LineSplitter(config.maxRecordBytes, start);
       const reader = new LineReader(file, config, reading, start);

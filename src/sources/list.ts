@@ -3,11 +3,14 @@ import { basename, dirname, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import { schemeOf } from '../storage/location.ts';
+import type { RemoteOptions } from '../storage/remoteOptions.ts';
+import type { Stores } from '../storage/stores.ts';
 import { didYouMean } from '../suggest.ts';
 import type { PlanContext } from './source.ts';
 import { type FoundFile, found, unreadable, walk } from './walk.ts';
 
-/** A file, a folder or a glob pattern, or several of them. */
+/** A file, a folder or a glob pattern, or several of them; also URLs. */
 export type Inputs = string | readonly string[];
 
 export interface ListOptions {
@@ -21,6 +24,8 @@ export interface ListOptions {
   readonly followLinks?: boolean | undefined;
   /** Also read names that begin with a dot. Default: false. */
   readonly hidden?: boolean | undefined;
+  /** How inputs that are URLs are reached. */
+  readonly remote?: RemoteOptions | undefined;
 }
 
 const all = (inputs: Inputs | undefined): readonly string[] =>
@@ -44,8 +49,9 @@ function matcher(globs: readonly string[], hidden: boolean): (uri: string) => bo
 }
 
 interface Input {
+  /** Absolute path or URL. */
   readonly path: string;
-  readonly kind: 'file' | 'folder';
+  readonly kind: 'file' | 'folder' | 'remote';
   /** Matches paths relative to `path`. */
   readonly glob?: ((uri: string) => boolean) | undefined;
 }
@@ -58,6 +64,7 @@ async function notFound(path: string): Promise<SourceError> {
 }
 
 async function understand(input: string, hidden: boolean): Promise<Input> {
+  if (schemeOf(input) !== undefined) return { path: input, kind: 'remote' };
   const path = resolve(input);
   // The file system goes first: a name with brackets may be a file.
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
@@ -73,7 +80,9 @@ async function understand(input: string, hidden: boolean): Promise<Input> {
 }
 
 function commonFolder(inputs: readonly Input[]): string {
-  const folders = inputs.map((input) => (input.kind === 'file' ? dirname(input.path) : input.path).split(sep));
+  const local = inputs.filter(({ kind }) => kind !== 'remote');
+  if (local.length === 0) return '';
+  const folders = local.map((input) => (input.kind === 'file' ? dirname(input.path) : input.path).split(sep));
   const [first = [], ...others] = folders;
   let depth = first.length;
   for (const other of others) {
@@ -87,7 +96,7 @@ function commonFolder(inputs: readonly Input[]): string {
 const slashed = (path: string): string => (sep === '/' ? path : path.split(sep).join('/'));
 
 export interface Listing {
-  /** Folder that every `uri` is relative to. */
+  /** Folder or URL that every `uri` is relative to that is no URL by itself. */
   readonly root: string;
   readonly files: AsyncIterable<FoundFile>;
 }
@@ -103,6 +112,7 @@ export async function list(
   options: ListOptions,
   context: PlanContext,
   usual: (uri: string) => boolean,
+  stores: Stores,
 ): Promise<Listing> {
   const hidden = options.hidden ?? false;
   const understood = await Promise.all(all(inputs).map((input) => understand(input, hidden)));
@@ -115,14 +125,20 @@ export async function list(
     for (const input of understood) {
       for await (const file of filesOf(input)) {
         if (understood.length > 1) {
-          if (seen.has(file.path)) continue;
-          seen.add(file.path);
+          if (seen.has(file.location)) continue;
+          seen.add(file.location);
         }
-        yield { ...file, uri: slashed(relative(root, file.path)) };
+        yield input.kind === 'remote' ? file : { ...file, uri: slashed(relative(root, file.location)) };
       }
     }
   }
   async function* filesOf(input: Input): AsyncGenerator<FoundFile> {
+    if (input.kind === 'remote') {
+      for await (const file of stores.list(input.path, context.signal)) {
+        if ((included?.(file.uri) ?? true) && !excluded(file.uri)) yield file;
+      }
+      return;
+    }
     if (input.kind === 'file') {
       const stats = await stat(input.path);
       if (!stats.isFile()) {

@@ -1,7 +1,6 @@
-import { type FileMetaData, parquetMetadataAsync } from 'hyparquet';
-import { RecordError } from '../errors.ts';
+import type { FileMetaData } from 'hyparquet';
+import { RecordError, SluiceError } from '../errors.ts';
 import type { Document, MetaValue } from '../records.ts';
-import { sharedPool, workerModule } from '../run/pool.ts';
 import {
   type Columns,
   documentId,
@@ -12,13 +11,16 @@ import {
   tableJson,
 } from './columns.ts';
 import { Failure } from './failure.ts';
-import { type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import type { Inputs, ListOptions } from './list.ts';
-import { type OpenFile, openPlanned, readRange } from './open-file.ts';
-import type { RowChunk, RowGroupTask } from './parquet.worker.ts';
+import type { OpenFile } from './open-file.ts';
+import type { RowChunk } from './parquet.worker.ts';
+import { chunkRanges } from './parquet-fetch.ts';
+import { readFooter } from './parquet-footer.ts';
+import { RowGroups } from './parquet-groups.ts';
 import { columnBytes, physicalTable } from './parquet-schema.ts';
-import type { PlanContext, Source } from './source.ts';
+import type { Source } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface ParquetLimits {
@@ -33,49 +35,6 @@ export interface ParquetOptions<C extends Columns, T extends string>
 
 export const isParquet = (uri: string): boolean => /\.(parquet|pq)$/i.test(uri);
 
-const WORKER = workerModule(import.meta.url, './parquet.worker');
-const ENDS_WELL = 'PAR1';
-const ENDS_ENCRYPTED = 'PARE';
-/** Magic, footer length and magic: the least a Parquet file has. */
-const LEAST = 12;
-
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-
-/** @throws Failure `NOT_PARQUET`, `TRUNCATED`, `ENCRYPTED`, `CORRUPT_FOOTER`. */
-async function footer(file: OpenFile): Promise<FileMetaData> {
-  const head = latin1(await readRange(file, 0, Math.min(4, file.size)));
-  const tail = latin1(await readRange(file, Math.max(0, file.size - 4), file.size));
-  if (tail === ENDS_ENCRYPTED || head === ENDS_ENCRYPTED) {
-    throw new Failure('ENCRYPTED', `'${file.uri}' is encrypted`, 'Decrypt the file first.');
-  }
-  if (head !== ENDS_WELL) throw new Failure('NOT_PARQUET', `'${file.uri}' is not a Parquet file`);
-  if (tail !== ENDS_WELL || file.size < LEAST) {
-    throw new Failure(
-      'TRUNCATED',
-      `'${file.uri}' is a Parquet file without its end, where its table of contents is`,
-      'Copy the file again.',
-    );
-  }
-  try {
-    return await parquetMetadataAsync(
-      {
-        byteLength: file.size,
-        slice: async (start, end = file.size) => (await readRange(file, start, end)).buffer,
-      },
-      { geoparquet: false },
-    );
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure(
-      'CORRUPT_FOOTER',
-      `the table of contents of '${file.uri}' cannot be read: ${reason}`,
-      'Copy the file again.',
-      error,
-    );
-  }
-}
-
 type Row = Document<Document['meta']>;
 
 export interface ParquetConfig {
@@ -87,12 +46,26 @@ export function parquetConfig(table: Table, limits: ParquetLimits): ParquetConfi
   return { table, maxRowGroupBytes: checkedLimit('maxRowGroupBytes', limits.maxRowGroupBytes ?? 1 << 30, 1) };
 }
 
+type RowGroupRange = {
+  readonly first: number;
+  readonly last: number;
+  /** Number of the first row. */
+  readonly row: number;
+  /** Uncompressed bytes of the largest row group. */
+  readonly held: number;
+  /** Of a remote file: bytes of the largest row group that are fetched. */
+  readonly fetched?: number;
+};
+
+const neededColumns = ({ text, columns }: Table): ReadonlySet<string> =>
+  new Set([text.name, ...columns.map((column) => column.name)]);
+
 /** Runs of row groups, each about `splitBytes` of needed columns. */
-function runs(config: ParquetConfig, metadata: FileMetaData, file: FoundFile, splitBytes: number): Piece[] {
+function runs(config: ParquetConfig, metadata: FileMetaData, file: OpenFile, splitBytes: number): Piece[] {
   physicalTable(config.table, metadata, file.uri);
-  const needed = new Set([config.table.text.name, ...config.table.columns.map((column) => column.name)]);
+  const needed = neededColumns(config.table);
   const pieces: Piece[] = [];
-  let range = { first: 0, last: 0, row: 0, held: 0 };
+  let range: RowGroupRange = { first: 0, last: 0, row: 0, held: 0 };
   let bytes = 0;
   let row = 0;
   for (const [index, group] of metadata.row_groups.entries()) {
@@ -110,6 +83,10 @@ function runs(config: ParquetConfig, metadata: FileMetaData, file: FoundFile, sp
       bytes = 0;
     }
     range = { ...range, last: index + 1, held: Math.max(range.held, size) };
+    if (file.local === undefined) {
+      const fetched = chunkRanges(metadata, index, needed).reduce((sum, { start, end }) => sum + end - start, 0);
+      range = { ...range, fetched: Math.max(range.fetched ?? 0, fetched) };
+    }
     bytes += size;
     row += Number(group.num_rows);
   }
@@ -146,14 +123,14 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
   const { table } = config;
   return {
     name: 'parquet',
-    async *pieces(file: FoundFile, context: PlanContext): AsyncGenerator<Piece> {
+    async *pieces(file: FoundFile, context: FilePlan): AsyncGenerator<Piece> {
       try {
         if (file.size === 0) throw new Failure('EMPTY_FILE', `'${file.uri}' is empty`);
-        const open = await openPlanned(file);
+        const open = await context.open(file);
         try {
-          yield* runs(config, await footer(open), file, context.splitBytes);
+          yield* runs(config, (await readFooter(open)).metadata, open, context.splitBytes);
         } finally {
-          await open.handle.close();
+          await open.close();
         }
       } catch (error) {
         if (error instanceof RecordError) context.reject(error);
@@ -161,50 +138,49 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
         else throw error;
       }
     },
-    // Decoded pages, and the packed copy of them that leaves the worker.
-    holds: ({ held = 0 }) => 2 * held + (1 << 20),
+    // Decoded pages, and the packed copy of them that leaves the worker; of a remote file also what is fetched of two groups.
+    holds: ({ held = 0, fetched = 0 }) => 2 * held + 2 * fetched + (1 << 20),
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Row[]> {
-      const metadata = await footer(file);
+      const footer = await readFooter(file);
+      const { metadata } = footer;
       const { text, columns } = physicalTable(table, metadata, file.uri);
       const { first = 0, last = metadata.row_groups.length } = range;
+      const groups = new RowGroups(file, footer, neededColumns(table), last);
       let { row = 0 } = range;
-      for (const group of metadata.row_groups.slice(first, last)) {
-        const rows = Number(group.num_rows);
-        if (rows === 0) continue;
-        const task: RowGroupTask = {
-          path: file.path,
-          size: file.size,
-          mtimeMs: file.mtimeMs,
-          rowStart: row,
-          rowEnd: row + rows,
-          text,
-          columns,
-        };
-        let chunks: RowChunk[] | undefined;
-        try {
-          chunks = await sharedPool().run<RowChunk[]>(WORKER, task, [], reading.signal);
-        } catch (error) {
-          if (reading.signal.aborted) return;
-          const reason = error instanceof Error ? error.message : String(error);
-          const position = { ordinal: reading.ordinal(), row };
-          // The rows keep their numbers, so that those behind them are the same whether or not this group is read.
-          for (let skipped = 1; skipped < rows; skipped++) reading.ordinal();
-          reading.reject(
-            new RecordError(`rows ${row} to ${row + rows - 1} of '${file.uri}' cannot be decoded: ${reason}`, {
-              code: 'CORRUPT_ROW_GROUP',
-              path: file.uri,
-              position,
-              hint: 'Copy the file again; the other row groups were read.',
-              cause: error,
-            }),
-          );
+      try {
+        for (let group = first; group < last; group++) {
+          const rows = Number(metadata.row_groups[group]?.num_rows ?? 0);
+          if (rows === 0) continue;
+          const wanted = { rowStart: row, rowEnd: row + rows, text, columns };
+          let chunks: RowChunk[] | undefined;
+          try {
+            chunks = await groups.decode(group, wanted, reading.signal);
+          } catch (error) {
+            if (reading.signal.aborted) return;
+            if (error instanceof SluiceError) throw error;
+            const reason = error instanceof Error ? error.message : String(error);
+            const position = { ordinal: reading.ordinal(), row };
+            // The rows keep their numbers, so that those behind them are the same whether or not this group is read.
+            for (let skipped = 1; skipped < rows; skipped++) reading.ordinal();
+            reading.reject(
+              new RecordError(`rows ${row} to ${row + rows - 1} of '${file.uri}' cannot be decoded: ${reason}`, {
+                code: 'CORRUPT_ROW_GROUP',
+                path: file.uri,
+                position,
+                hint: 'Copy the file again; the other row groups were read.',
+                cause: error,
+              }),
+            );
+          }
+          let at = row;
+          for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) {
+            yield [...documents(chunk, at, table, file, reading)];
+            at += chunk.rows;
+          }
+          row += rows;
         }
-        let at = row;
-        for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) {
-          yield [...documents(chunk, at, table, file, reading)];
-          at += chunk.rows;
-        }
-        row += rows;
+      } finally {
+        await groups.close();
       }
     },
   };

@@ -1,17 +1,38 @@
 import { isUtf8 } from 'node:buffer';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { type AsyncBuffer, type Compressors, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadata,
+  parquetMetadataAsync,
+  parquetScan,
+} from 'hyparquet';
 import type { MetaValue } from '../records.ts';
 import { moving } from '../run/pool.ts';
 import { kindName } from './columns.ts';
+import type { FilePart } from './parquet-fetch.ts';
 import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
+
+interface LocalParquet {
+  readonly path: string;
+  readonly mtimeMs: number;
+}
+
+/** What was fetched of a remote file. */
+interface FetchedParquet {
+  /** Names the file and its version. */
+  readonly key: string;
+  /** Its end, with all of the footer. */
+  readonly tail: Uint8Array<SharedArrayBuffer>;
+  readonly parts: readonly FilePart[];
+}
 
 /** One row group to decode. */
 export interface RowGroupTask {
-  readonly path: string;
   readonly size: number;
-  readonly mtimeMs: number;
+  readonly from: LocalParquet | FetchedParquet;
   readonly rowStart: number;
   readonly rowEnd: number;
   readonly text: PhysicalColumn;
@@ -53,16 +74,22 @@ const instants = {
 const footers = new Map<string, Promise<FileMetaData>>();
 const FOOTERS = 8;
 
-function footer(task: RowGroupTask, file: AsyncBuffer): Promise<FileMetaData> {
-  const key = `${task.path}\0${task.size}\0${task.mtimeMs}`;
+function footer({ from, size }: RowGroupTask, file: AsyncBuffer): Promise<FileMetaData> {
+  const key = 'path' in from ? `${from.path}\0${size}\0${from.mtimeMs}` : from.key;
   let metadata = footers.get(key);
   if (metadata === undefined) {
-    metadata = parquetMetadataAsync(file, { geoparquet: false }).then(withoutLogicalTypes);
+    metadata = metadataOf(from, file).then(withoutLogicalTypes);
     metadata.catch(() => footers.delete(key));
     footers.set(key, metadata);
     for (const old of [...footers.keys()].slice(0, -FOOTERS)) footers.delete(old);
   }
   return metadata;
+}
+
+async function metadataOf(from: RowGroupTask['from'], file: AsyncBuffer): Promise<FileMetaData> {
+  const options = { geoparquet: false };
+  // A copy of its own: text is not decoded out of shared memory.
+  return 'path' in from ? parquetMetadataAsync(file, options) : parquetMetadata(new Uint8Array(from.tail), options);
 }
 
 class Unfit extends Error {
@@ -172,60 +199,83 @@ function pack(task: RowGroupTask, texts: Values, columns: readonly Values[], sta
   return { rows, text, offsets, values, bad };
 }
 
+function fetchedFile(size: number, parts: readonly FilePart[]): AsyncBuffer {
+  return {
+    byteLength: size,
+    slice(start, end = size) {
+      const part = parts.find(
+        (candidate) => candidate.start <= start && candidate.start + candidate.bytes.length >= end,
+      );
+      if (part === undefined) throw new Error(`bytes ${start} to ${end - 1} belong to no needed column`);
+      const from = part.bytes.byteOffset + start - part.start;
+      return part.bytes.buffer.slice(from, from + end - start);
+    },
+  };
+}
+
+function localFile(size: number, handle: FileHandle): AsyncBuffer {
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      const bytes = new Uint8Array(Math.max(0, end - start));
+      let filled = 0;
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
+        if (bytesRead === 0) throw new Error('the file ends too early');
+        filled += bytesRead;
+      }
+      return bytes.buffer;
+    },
+  };
+}
+
 /** Decodes the needed columns of one row group and hands them over in chunks of bounded size. */
 export default async function decodeRowGroup(task: RowGroupTask): Promise<unknown> {
-  const handle = await open(task.path);
+  const { from, size } = task;
+  if (!('path' in from)) return decode(task, fetchedFile(size, from.parts));
+  const handle = await open(from.path);
   try {
-    const file: AsyncBuffer = {
-      byteLength: task.size,
-      async slice(start, end = task.size) {
-        const bytes = new Uint8Array(Math.max(0, end - start));
-        let filled = 0;
-        while (filled < bytes.length) {
-          const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
-          if (bytesRead === 0) throw new Error('the file ends too early');
-          filled += bytesRead;
-        }
-        return bytes.buffer;
-      },
-    };
-    const metadata = await footer(task, file);
-    const names = [task.text.name, ...task.columns.map((column) => column.name)];
-    const scan = await parquetScan({
-      file,
-      metadata,
-      columns: names,
-      rowStart: task.rowStart,
-      rowEnd: task.rowEnd,
-      compressors,
-      utf8: false,
-      parsers: instants,
-      geoparquet: false,
-    });
-    const total = task.rowEnd - task.rowStart;
-    const column = async (name: string): Promise<Values> => {
-      const values = await scan.readColumn({ column: name, rowStart: task.rowStart, rowEnd: task.rowEnd });
-      if (values.length !== total) throw new Error(`column '${name}' has ${values.length} of ${total} rows`);
-      return values;
-    };
-    const texts = await column(task.text.name);
-    const columns: Values[] = [];
-    for (const { name } of task.columns) columns.push(await column(name));
-    const chunks: RowChunk[] = [];
-    for (let start = 0; start < total; ) {
-      let end = start;
-      for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes < CHUNK_BYTES; end++) {
-        const value = texts[end];
-        bytes += value instanceof Uint8Array ? value.length : 0;
-      }
-      chunks.push(pack(task, texts, columns, start, end));
-      start = end;
-    }
-    return moving(
-      chunks,
-      chunks.flatMap((chunk) => [chunk.text.buffer, chunk.offsets.buffer]),
-    );
+    return await decode(task, localFile(size, handle));
   } finally {
     await handle.close();
   }
+}
+
+async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
+  const metadata = await footer(task, file);
+  const names = [task.text.name, ...task.columns.map((column) => column.name)];
+  const scan = await parquetScan({
+    file,
+    metadata,
+    columns: names,
+    rowStart: task.rowStart,
+    rowEnd: task.rowEnd,
+    compressors,
+    utf8: false,
+    parsers: instants,
+    geoparquet: false,
+  });
+  const total = task.rowEnd - task.rowStart;
+  const column = async (name: string): Promise<Values> => {
+    const values = await scan.readColumn({ column: name, rowStart: task.rowStart, rowEnd: task.rowEnd });
+    if (values.length !== total) throw new Error(`column '${name}' has ${values.length} of ${total} rows`);
+    return values;
+  };
+  const texts = await column(task.text.name);
+  const columns: Values[] = [];
+  for (const { name } of task.columns) columns.push(await column(name));
+  const chunks: RowChunk[] = [];
+  for (let start = 0; start < total; ) {
+    let end = start;
+    for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes < CHUNK_BYTES; end++) {
+      const value = texts[end];
+      bytes += value instanceof Uint8Array ? value.length : 0;
+    }
+    chunks.push(pack(task, texts, columns, start, end));
+    start = end;
+  }
+  return moving(
+    chunks,
+    chunks.flatMap((chunk) => [chunk.text.buffer, chunk.offsets.buffer]),
+  );
 }

@@ -1,6 +1,6 @@
 import type { Document } from '../records.ts';
 import type { Format, Piece, Range, Reading } from './file-source.ts';
-import { type OpenFile, readRange } from './open-file.ts';
+import type { OpenFile } from './open-file.ts';
 import { cutPoint, partCount, partPlan } from './parts.ts';
 import type { PlanContext } from './source.ts';
 import type { FoundFile } from './walk.ts';
@@ -34,20 +34,19 @@ export function plainFormat(maxBytes: number): Format<Document<FileMeta>> {
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Document<FileMeta>[]> {
       const parts = partCount(file.size, plan);
       const { first = 0, last = parts } = range;
-      const unit = parts === 1 ? 1 : unitOf(await readRange(file, 0, Math.min(4, file.size)));
+      const unit = parts === 1 ? 1 : unitOf(await file.read(0, Math.min(4, file.size)));
       const boundary = async (part: number): Promise<number> => {
         if (part === 0) return 0;
         if (part >= parts) return file.size;
         const start = part * plan.stride;
         return (
-          (unit === 1 ? start : start - (start % unit)) +
-          cutPoint(await readRange(file, start, start + plan.window), unit)
+          (unit === 1 ? start : start - (start % unit)) + cutPoint(await file.read(start, start + plan.window), unit)
         );
       };
       let start = await boundary(first);
       for (let part = first; part < last; part++) {
         const end = await boundary(part + 1);
-        const bytes = await readRange(file, start, end);
+        const bytes = await file.read(start, end);
         const ordinal = reading.ordinal();
         const whole = parts === 1;
         yield [

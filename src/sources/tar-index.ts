@@ -1,4 +1,4 @@
-import { type OpenFile, readRange } from './open-file.ts';
+import type { OpenFile } from './open-file.ts';
 
 const BLOCK = 512;
 /** Bytes read in one go: small members lie many to a window. */
@@ -43,7 +43,7 @@ export async function memberOffsets(file: OpenFile): Promise<number[]> {
   const block = async (at: number, length: number): Promise<Uint8Array> => {
     if (at < windowStart || at + length > windowStart + window.length) {
       windowStart = at;
-      window = await readRange(file, at, Math.min(file.size, at + Math.max(WINDOW, length)));
+      window = await file.read(at, Math.min(file.size, at + Math.max(WINDOW, length)));
     }
     return window.subarray(at - windowStart, at - windowStart + length);
   };

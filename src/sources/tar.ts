@@ -3,13 +3,13 @@ import { RecordError } from '../errors.ts';
 import type { Document } from '../records.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
-import { type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import type { Inputs, ListOptions } from './list.ts';
-import { type OpenFile, openPlanned, streamRange } from './open-file.ts';
+import type { OpenFile } from './open-file.ts';
 import { MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
 import type { FileMeta } from './plain.ts';
-import type { PlanContext, Source } from './source.ts';
+import type { Source } from './source.ts';
 import { memberOffsets } from './tar-index.ts';
 import type { FoundFile } from './walk.ts';
 
@@ -196,7 +196,7 @@ async function* readArchive(
 ): AsyncGenerator<readonly TarDocument[]> {
   const { start = 0, end = file.size } = range;
   const compression = compressionOf(file.uri);
-  const raw = streamRange(file, start, end);
+  const raw = file.stream(start, end);
   const archive = extract(ANY_FORMAT);
   const feed = new Feed(compression === undefined ? raw : decompress(raw, compression, config.maxExpansion), archive);
   const reader = new ArchiveReader(file, reading, start, config.maxDocumentBytes);
@@ -226,7 +226,7 @@ async function* readArchive(
 export function tarFormat(config: TarConfig): Format<TarDocument> {
   return {
     name: 'tar',
-    async *pieces(file: FoundFile, context: PlanContext): AsyncGenerator<Piece> {
+    async *pieces(file: FoundFile, context: FilePlan): AsyncGenerator<Piece> {
       if (file.size === 0) {
         context.reject(new RecordError(`'${file.uri}' is empty`, { code: 'EMPTY_FILE', path: file.uri }));
         return;
@@ -234,11 +234,12 @@ export function tarFormat(config: TarConfig): Format<TarDocument> {
       let offsets: number[] = [];
       if (compressionOf(file.uri) === undefined && file.size > context.splitBytes) {
         try {
-          const open = await openPlanned(file);
+          const open = await context.open(file);
           try {
-            offsets = await memberOffsets(open);
+            // Of a remote archive the headers are scattered over all of it: it is read in one go.
+            if (open.local !== undefined) offsets = await memberOffsets(open);
           } finally {
-            await open.handle.close();
+            await open.close();
           }
         } catch (error) {
           if (error instanceof Failure) context.reject(error.at(file.uri));

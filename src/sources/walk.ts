@@ -5,12 +5,15 @@ import { RecordError } from '../errors.ts';
 
 /** A regular file as it was when the source was planned. */
 export interface FoundFile {
-  readonly path: string;
-  /** Relative to the source's root, with `/`. */
+  /** Absolute path, or the URL of a remote file. */
+  readonly location: string;
+  /** Relative to the source's root, with `/`; of a remote file that was named itself, its URL. */
   readonly uri: string;
   readonly size: number;
-  /** Whole milliseconds. */
-  readonly mtimeMs: number;
+  /** Of a file on this machine: whole milliseconds. */
+  readonly mtimeMs?: number | undefined;
+  /** Of a remote file, what its store calls this version of its bytes: a strong entity tag or a hash. */
+  readonly etag?: string | undefined;
 }
 
 export interface WalkOptions {
@@ -29,7 +32,7 @@ export interface WalkOptions {
 const BATCH = 64;
 
 export function found(path: string, uri: string, stats: Stats): FoundFile {
-  return { path, uri, size: stats.size, mtimeMs: Math.floor(stats.mtimeMs) };
+  return { location: path, uri, size: stats.size, mtimeMs: Math.floor(stats.mtimeMs) };
 }
 
 /** The reject line of a path that the system refuses to open or list. */

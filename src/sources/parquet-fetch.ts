@@ -1,0 +1,40 @@
+import type { FileMetaData } from 'hyparquet';
+import type { OpenFile } from './open-file.ts';
+
+/** Some bytes of a file, as they go to another thread. */
+export interface FilePart {
+  readonly start: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Ranges that lie closer than this are asked for as one: less than what a request costs in headers alone. */
+const GAP = 1 << 10;
+
+/** Where the chunks of some columns of a row group lie, in order, neighbours joined. */
+export function chunkRanges(metadata: FileMetaData, group: number, columns: ReadonlySet<string>): ByteRange[] {
+  const ranges: ByteRange[] = [];
+  for (const { meta_data: meta } of metadata.row_groups[group]?.columns ?? []) {
+    if (meta === undefined || !columns.has(meta.path_in_schema[0] ?? '')) continue;
+    const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+    ranges.push({ start, end: start + Number(meta.total_compressed_size) });
+  }
+  ranges.sort((a, b) => a.start - b.start);
+  const joined: ByteRange[] = [];
+  for (const range of ranges) {
+    const last = joined.at(-1);
+    if (last !== undefined && range.start - last.end <= GAP) {
+      joined[joined.length - 1] = { start: last.start, end: Math.max(last.end, range.end) };
+    } else joined.push(range);
+  }
+  return joined;
+}
+
+/** Fetches ranges of a remote file side by side. */
+export function fetchParts(file: OpenFile, ranges: readonly ByteRange[]): Promise<FilePart[]> {
+  return Promise.all(ranges.map(async ({ start, end }) => ({ start, bytes: await file.read(start, end) })));
+}

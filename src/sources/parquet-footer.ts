@@ -1,0 +1,86 @@
+import { type FileMetaData, parquetMetadata } from 'hyparquet';
+import { Failure } from './failure.ts';
+import type { OpenFile } from './open-file.ts';
+
+/** The table of contents of a Parquet file. */
+export interface Footer {
+  readonly metadata: FileMetaData;
+  /** The end of the file that it was read from, for other threads. */
+  readonly tail: Uint8Array<SharedArrayBuffer>;
+}
+
+const MAGIC = 'PAR1';
+const MAGIC_ENCRYPTED = 'PARE';
+/** Magic, footer length and magic: the least a Parquet file has. */
+const LEAST = 12;
+/** Length of the footer and magic. */
+const TRAILER = 8;
+/** Bytes read at first: most footers are smaller. */
+const GUESS = 64 << 10;
+/** Remote footers that are kept; one of a thousand row groups takes some megabytes. */
+const KEPT = 4;
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+
+const kept = new Map<string, Promise<Footer>>();
+
+/**
+ * Reads the footer of a Parquet file. Those of remote files are kept for a while, so that planning and reading ask for
+ * them once.
+ *
+ * @throws Failure `NOT_PARQUET`, `TRUNCATED`, `ENCRYPTED`, `CORRUPT_FOOTER`.
+ */
+export function readFooter(file: OpenFile): Promise<Footer> {
+  if (file.local !== undefined) return read(file);
+  const key = `${file.location}\0${file.size}\0${file.etag ?? ''}`;
+  const known = kept.get(key);
+  const footer = known ?? read(file);
+  kept.delete(key);
+  kept.set(key, footer);
+  footer.catch(() => kept.delete(key));
+  for (const old of [...kept.keys()].slice(0, -KEPT)) kept.delete(old);
+  return footer;
+}
+
+async function read(file: OpenFile): Promise<Footer> {
+  let tail = await file.read(Math.max(0, file.size - GUESS), file.size);
+  const ending = latin1(tail.subarray(-4));
+  const beginning = latin1(tail.length === file.size ? tail.subarray(0, 4) : await file.read(0, 4));
+  if (ending === MAGIC_ENCRYPTED || beginning === MAGIC_ENCRYPTED) {
+    throw new Failure('ENCRYPTED', `'${file.uri}' is encrypted`, 'Decrypt the file first.');
+  }
+  if (beginning !== MAGIC) throw new Failure('NOT_PARQUET', `'${file.uri}' is not a Parquet file`);
+  if (ending !== MAGIC || file.size < LEAST) {
+    throw new Failure(
+      'TRUNCATED',
+      `'${file.uri}' is a Parquet file without its end, where its table of contents is`,
+      'Copy the file again.',
+    );
+  }
+  const length = new DataView(tail.buffer, tail.byteOffset).getUint32(tail.length - TRAILER, true) + TRAILER;
+  if (length > file.size) {
+    throw corrupt(file, new Error(`it would have ${length} bytes, more than the file`));
+  }
+  if (length > tail.length) {
+    const rest = await file.read(file.size - length, file.size - tail.length);
+    tail = Buffer.concat([rest, tail]);
+  }
+  try {
+    const shared = new Uint8Array(new SharedArrayBuffer(length));
+    shared.set(tail.subarray(tail.length - length));
+    return { metadata: parquetMetadata(tail, { geoparquet: false }), tail: shared };
+  } catch (error) {
+    throw corrupt(file, error);
+  }
+}
+
+function corrupt(file: OpenFile, error: unknown): Failure {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Failure(
+    'CORRUPT_FOOTER',
+    `the table of contents of '${file.uri}' cannot be read: ${reason}`,
+    'Copy the file again.',
+    error,
+  );
+}

@@ -1,0 +1,14 @@
+import { join } from 'node:path';
+
+const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
+
+/** Scheme of a URL in lower case; undefined for a path of this machine. */
+export function schemeOf(location: string): string | undefined {
+  return SCHEME.exec(location)?.[1]?.toLowerCase();
+}
+
+/** Where a file lies: its name within a folder or under a URL, unless the name is a URL by itself. */
+export function locate(root: string, uri: string): string {
+  if (schemeOf(uri) !== undefined) return uri;
+  return schemeOf(root) === undefined ? join(root, uri) : `${root}/${uri}`;
+}

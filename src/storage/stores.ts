@@ -1,0 +1,56 @@
+import { PipelineError } from '../errors.ts';
+import { type OpenFile, openLocal } from '../sources/open-file.ts';
+import type { FoundFile } from '../sources/walk.ts';
+import { schemeOf } from './location.ts';
+import type { RemoteOptions } from './remoteOptions.ts';
+
+/** A place that files are kept in, under URLs of its own. */
+export interface Store {
+  /**
+   * Lists what an input means: a file, or all that a pattern matches, in the byte order of their names.
+   * @throws SourceError
+   */
+  list(input: string, signal?: AbortSignal): AsyncIterable<FoundFile>;
+  /** @throws SourceError `INPUT_CHANGED` where it is another file than was listed; `NETWORK` and others where it cannot be had */
+  open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile>;
+}
+
+/** Loaded when a URL asks for it: most runs read files of this machine alone. */
+const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {};
+
+/** All stores that a source may read, each with the source's settings. */
+export class Stores {
+  readonly #options: RemoteOptions;
+  readonly #open = new Map<string, Promise<Store>>();
+
+  constructor(options: RemoteOptions = {}) {
+    this.#options = options;
+  }
+
+  /** @throws RecordError where a local file cannot be opened; otherwise as {@link Store.open} */
+  async open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile> {
+    const scheme = schemeOf(file.location);
+    return scheme === undefined ? openLocal(file) : (await this.#store(scheme)).open(file, signal);
+  }
+
+  async *list(input: string, signal?: AbortSignal): AsyncGenerator<FoundFile> {
+    yield* (await this.#store(schemeOf(input) ?? '')).list(input, signal);
+  }
+
+  #store(scheme: string): Promise<Store> {
+    let store = this.#open.get(scheme);
+    if (store === undefined) {
+      const make = kinds[scheme];
+      if (make === undefined) {
+        throw new PipelineError(`nothing is known of '${scheme}://'`, {
+          code: 'UNKNOWN_SCHEME',
+          hint: `Inputs are paths, or URLs that begin with ${Object.keys(kinds).join('://, ')}://.`,
+        });
+      }
+      store = make(this.#options);
+      store.catch(() => this.#open.delete(scheme));
+      this.#open.set(scheme, store);
+    }
+    return store;
+  }
+}
