@@ -9,7 +9,7 @@ import type { Plan } from './plan.ts';
 export const MANIFEST_FILE = 'manifest.json';
 
 /** What of a plan ends up in the manifest. */
-export type ManifestPlan = Pick<Plan, 'digest' | 'pipeline' | 'sluice' | 'stages' | 'left_out'> & {
+export type ManifestPlan = Pick<Plan, 'digest' | 'pipeline' | 'sluice' | 'stages' | 'left_out' | 'warnings'> & {
   readonly splits: readonly { readonly id: string }[];
 };
 
@@ -40,6 +40,8 @@ export interface Manifest {
   /** The stages with their options and identities: the model with the hash of its weights, the threshold. */
   readonly stages: Plan['stages'];
   readonly splits: number;
+  /** What the source said about its input as a whole, such as that it is not all of a dataset. */
+  readonly warnings?: readonly string[];
   /** Sums of every count over all splits; `rejects` includes `left_out`, the inputs that could not be planned. */
   readonly totals: Readonly<Record<string, number>>;
   /** Counts of each task of a pass or stage besides the run proper; absent where there is none. */
@@ -72,6 +74,7 @@ export function buildManifest(
     sluice: plan.sluice,
     stages: plan.stages,
     splits: plan.splits.length,
+    ...(plan.warnings === undefined ? {} : { warnings: plan.warnings }),
     totals,
     ...(besides.length === 0 ? {} : { tasks: tasksOf(besides) }),
     artefacts: artefacts.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)),

@@ -22,6 +22,8 @@ export interface MemoryRequest {
   readonly stages: readonly StageInfo[];
   /** Bytes that reading one split holds. */
   readonly source: number;
+  /** Bytes of splits that are fetched ahead. */
+  readonly ahead?: number | undefined;
   /** Bytes the sinks of one split hold. */
   readonly sinks: number;
   readonly workers: number;
@@ -36,8 +38,8 @@ export interface MemoryRequest {
  * @throws PipelineError `MEMORY_TOO_SMALL` naming the least that works
  */
 export function divideMemory(request: MemoryRequest): MemoryPlan {
-  const { stages, budget } = request;
-  const fixed = BASE_BYTES + request.workers * WORKER_BYTES;
+  const { stages, budget, ahead = 0 } = request;
+  const fixed = BASE_BYTES + request.workers * WORKER_BYTES + ahead;
   const held = request.source + request.sinks + sum(stages.map((stage) => stage.holds ?? 0));
   const asked = stages.map((stage) => stage.room.bytes ?? 0);
   const least = stages.map((stage, i) =>
@@ -62,6 +64,7 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
     { what: `${request.workers} worker threads`, bytes: request.workers * WORKER_BYTES },
     ...stages.map((stage, i) => ({ what: stage.name, bytes: splits * ((rooms[i] ?? 0) + (stage.holds ?? 0)) })),
     { what: 'source', bytes: splits * request.source },
+    ...(ahead === 0 ? [] : [{ what: 'splits fetched ahead', bytes: ahead }]),
     { what: 'sinks', bytes: splits * request.sinks },
   ];
   return {

@@ -5,7 +5,7 @@ import { OutputError, PipelineError, type RecordError } from '../errors.ts';
 import { monitored, type StageInfo } from '../flow/monitor.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
-import type { Source, Split } from '../sources/source.ts';
+import type { PlanContext, Source, Split } from '../sources/source.ts';
 import { type RunContext, withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
@@ -38,6 +38,8 @@ export interface Plan extends Recipe {
   readonly splits: readonly Split[];
   /** Inputs that were left out, listed in `rejects/plan.jsonl`. */
   readonly left_out: number;
+  /** What the source says about its input as a whole; absent where it says nothing. */
+  readonly warnings?: readonly string[];
 }
 
 export const PLAN_FILE = 'plan.json';
@@ -122,14 +124,20 @@ export async function listSplits(
   pipeline: Pipeline,
   splitBytes: number,
   signal?: AbortSignal,
-): Promise<{ splits: Split[]; rejects: Rejects }> {
+): Promise<{ splits: Split[]; rejects: Rejects; warnings: string[] }> {
   const rejects = new Rejects(pipeline.options.onError === 'fail');
   const splits: Split[] = [];
-  const context = { splitBytes, signal, reject: (error: RecordError) => rejects.reject('plan', error) };
+  const warnings: string[] = [];
+  const context: PlanContext = {
+    splitBytes,
+    signal,
+    reject: (error: RecordError) => rejects.reject('plan', error),
+    warn: (message) => warnings.push(message),
+  };
   for await (const split of pipeline.source.splits(context)) {
     splits.push({ ...split, id: splitId(splits.length) });
   }
-  return { splits, rejects };
+  return { splits, rejects, warnings };
 }
 
 /** Makes the plan and stores it. From here on the output folder belongs to it. */
@@ -139,7 +147,7 @@ export async function createPlan(
   recipe: Recipe,
   signal?: AbortSignal,
 ): Promise<Plan> {
-  const { splits, rejects } = await listSplits(pipeline, recipe.split_bytes, signal);
+  const { splits, rejects, warnings } = await listSplits(pipeline, recipe.split_bytes, signal);
   if (splits.length === 0 && rejects.count === 0) {
     throw new PipelineError('the source holds nothing to read', {
       code: 'EMPTY_SOURCE',
@@ -149,7 +157,8 @@ export async function createPlan(
   if (rejects.count > 0) await folder.publish(PLAN_REJECTS, rejects.text());
   // A run that was ended here before may have left the rejects of an input that has been mended since.
   else await rm(folder.resolve(PLAN_REJECTS), { force: true });
-  const plan: Plan = { ...recipe, digest: digestOf(recipe), splits, left_out: rejects.count };
+  const said = warnings.length === 0 ? {} : { warnings };
+  const plan: Plan = { ...recipe, digest: digestOf(recipe), splits, left_out: rejects.count, ...said };
   await folder.publish(PLAN_FILE, `${canonicalJson(plan as unknown as JsonValue, 1)}\n`);
   return plan;
 }
@@ -183,7 +192,7 @@ export function isPlanOf(stored: Plan, recipe: Recipe): boolean {
   return stored.digest === digestOf(recipe) && stored.digest === digestOf(recipeOf(stored));
 }
 
-const recipeOf = ({ digest: _, splits: __, left_out: ___, ...own }: Plan): Recipe => own;
+const recipeOf = ({ digest: _, splits: __, left_out: ___, warnings: ____, ...own }: Plan): Recipe => own;
 
 /** An `OTHER_PLAN` that names every part of the recipe in which the two differ. */
 export function otherPlan(root: string, stored: Plan, recipe: Recipe): OutputError {

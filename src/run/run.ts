@@ -151,6 +151,7 @@ function planPass(pipeline: Pipeline, options: MemoryOptions, splits: readonly S
   return divideMemory({
     stages: stagesOf(pipeline),
     source: sourceHolds(pipeline.source, splits),
+    ahead: pipeline.source.ahead?.holds,
     sinks: pipeline.sinks.reduce((bytes, sink) => bytes + sink.holds, 0),
     workers,
     splits: Math.min(workers, splits.length),

@@ -3,12 +3,13 @@ import { RecordError, SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
-import { locate } from '../storage/location.ts';
+import { locate, schemeOf } from '../storage/location.ts';
+import type { ByteRange } from '../storage/readAhead.ts';
 import { Stores } from '../storage/stores.ts';
 import { Failure } from './failure.ts';
 import { type Inputs, type Listing, type ListOptions, list, listJson } from './list.ts';
 import type { OpenFile } from './open-file.ts';
-import type { PlanContext, Source, Split } from './source.ts';
+import type { Ahead, PlanContext, Source, Split } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
 /** Which part of a file to read, in numbers that mean something to its format alone. */
@@ -45,6 +46,8 @@ export interface Format<T> {
   pieces(file: FoundFile, context: FilePlan): AsyncIterable<Piece> | Iterable<Piece>;
   /** Bytes in memory while a piece is read: its largest record or row group, and buffers. */
   holds(range: Range): number;
+  /** Ranges of a remote file that `read` will ask for, just so. Absent: `start` to `end` of the range, if it has them. */
+  needs?(file: OpenFile, range: Range): Promise<readonly ByteRange[]>;
   /** Chunks of records in order, each small against a split. */
   read(file: OpenFile, range: Range, reading: Reading): AsyncIterable<readonly T[]>;
 }
@@ -87,6 +90,7 @@ export function fileSource<T>(source: FileSourceOptions<T>): Source<T> {
   return {
     kind: source.kind,
     options: { ...listJson(source.inputs, source.list), ...source.options },
+    ahead: aheadOf(source, stores),
     splits: (context) => splits(source, stores, context),
     read: (split) => read(source, stores, split),
   };
@@ -185,10 +189,10 @@ interface FilesSpec {
   readonly slices: readonly Slice[];
 }
 
-function read<T>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
+function workOf<T>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
   // What `splits` above wrote; the plan's digest vouches for it.
   const { root, slices } = split.spec as unknown as FilesSpec;
-  const work = slices.map((slice) => {
+  return slices.map((slice) => {
     const format = source.formats.find((candidate) => candidate.name === slice.format);
     if (format === undefined) {
       throw new SourceError(
@@ -200,6 +204,10 @@ function read<T>(source: FileSourceOptions<T>, stores: Stores, split: Split): Ob
     }
     return { format, range: slice.range, file: { ...identityOf(slice), location: locate(root, slice.uri) } };
   });
+}
+
+function read<T>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
+  const work = workOf(source, split);
   const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
   return gated(source.kind, split, holds, (reading) => readWork(stores, work, reading));
 }
@@ -230,4 +238,25 @@ async function* readWork<T>(stores: Stores, work: readonly Work<T>[], reading: R
       await open.close();
     }
   }
+}
+
+const AHEAD = { splits: 2, bytes: 64 << 20 };
+
+function aheadOf<T>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
+  const inputs = typeof source.inputs === 'string' ? [source.inputs] : source.inputs;
+  if (!inputs.some((input) => schemeOf(input) !== undefined)) return undefined;
+  const { cache = false, prefetch = {} } = source.list.remote ?? {};
+  const { splits: most = AHEAD.splits, bytes = AHEAD.bytes } = prefetch;
+  return {
+    splits: most,
+    bytes,
+    holds: cache || most === 0 ? 0 : bytes,
+    async fetch(split, signal) {
+      for (const { format, range, file } of workOf(source, split)) {
+        const { start, end } = range;
+        const whole = start === undefined || end === undefined ? [] : [{ start, end }];
+        await stores.fetch(file, (open) => format.needs?.(open, range) ?? whole, signal);
+      }
+    },
+  };
 }

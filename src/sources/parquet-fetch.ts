@@ -1,15 +1,11 @@
 import type { FileMetaData } from 'hyparquet';
+import type { ByteRange } from '../storage/readAhead.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** Some bytes of a file, as they go to another thread. */
 export interface FilePart {
   readonly start: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
 }
 
 /** Ranges that lie closer than this are asked for as one: less than what a request costs in headers alone. */

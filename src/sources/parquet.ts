@@ -1,6 +1,7 @@
 import type { FileMetaData } from 'hyparquet';
 import { RecordError, SluiceError } from '../errors.ts';
 import type { Document, MetaValue } from '../records.ts';
+import type { ByteRange } from '../storage/readAhead.ts';
 import {
   type Columns,
   documentId,
@@ -140,6 +141,11 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
     },
     // Decoded pages, and the packed copy of them that leaves the worker; of a remote file also what is fetched of two groups.
     holds: ({ held = 0, fetched = 0 }) => 2 * held + 2 * fetched + (1 << 20),
+    async needs(file: OpenFile, { first = 0, last = 0 }: Range): Promise<readonly ByteRange[]> {
+      const { metadata } = await readFooter(file);
+      const groups = Array.from({ length: last - first }, (_, place) => first + place);
+      return groups.flatMap((group) => chunkRanges(metadata, group, neededColumns(table)));
+    },
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Row[]> {
       const footer = await readFooter(file);
       const { metadata } = footer;

@@ -18,6 +18,19 @@ export interface PlanContext {
   readonly signal?: AbortSignal | undefined;
   /** Reports an input that is left out: an unreadable file, a truncated one, one without rows. */
   reject(error: RecordError): void;
+  /** Says something about the input as a whole that whoever uses the output should know. */
+  warn?(message: string): void;
+}
+
+/** Splits are fetched from afar before their turn comes. */
+export interface Ahead {
+  /** Splits at most, and bytes of them. */
+  readonly splits: number;
+  readonly bytes: number;
+  /** Bytes of memory that they take meanwhile. */
+  readonly holds: number;
+  /** Fetches what reading a split will ask for. It is dropped when `signal` is aborted. */
+  fetch(split: Split, signal: AbortSignal): Promise<void>;
 }
 
 /** Where documents come from. `options` is what decides its content; it becomes part of the run's digest. */
@@ -26,6 +39,8 @@ export interface Source<T> {
   readonly options: JsonValue;
   /** True of a stream that passes once: a split can be read only once. */
   readonly once?: boolean | undefined;
+  /** Absent where everything lies on this machine. */
+  readonly ahead?: Ahead | undefined;
   /** Lists the splits in a stable order. Throws SourceError where nothing can be read at all. */
   splits(context: PlanContext): AsyncIterable<Omit<Split, 'id'>>;
   /**

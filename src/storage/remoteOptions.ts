@@ -2,4 +2,6 @@
 export interface RemoteOptions {
   /** Fetch each file whole into the cache, verified by its hash, before it is read. Default: false, ranges are streamed. */
   readonly cache?: boolean | undefined;
+  /** Splits, and bytes of them, that are fetched before their turn. Default: 2 and 64 MiB; 0 splits for none. */
+  readonly prefetch?: { readonly splits?: number | undefined; readonly bytes?: number | undefined } | undefined;
 }

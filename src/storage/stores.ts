@@ -2,6 +2,7 @@ import { PipelineError } from '../errors.ts';
 import { type OpenFile, openLocal } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
 import { schemeOf } from './location.ts';
+import { type ByteRange, ReadAhead } from './readAhead.ts';
 import type { RemoteOptions } from './remoteOptions.ts';
 
 /** A place that files are kept in, under URLs of its own. */
@@ -22,6 +23,7 @@ const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>
 export class Stores {
   readonly #options: RemoteOptions;
   readonly #open = new Map<string, Promise<Store>>();
+  readonly #ahead = new ReadAhead();
 
   constructor(options: RemoteOptions = {}) {
     this.#options = options;
@@ -30,7 +32,24 @@ export class Stores {
   /** @throws RecordError where a local file cannot be opened; otherwise as {@link Store.open} */
   async open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile> {
     const scheme = schemeOf(file.location);
-    return scheme === undefined ? openLocal(file) : (await this.#store(scheme)).open(file, signal);
+    if (scheme === undefined) return openLocal(file);
+    return this.#ahead.over(await (await this.#store(scheme)).open(file, signal));
+  }
+
+  /** Fetches a remote file, or ranges of it, ahead of time; what lies on this machine then needs nothing more. */
+  async fetch(
+    file: FoundFile,
+    needs: (file: OpenFile) => Promise<readonly ByteRange[]> | readonly ByteRange[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const scheme = schemeOf(file.location);
+    if (scheme === undefined) return;
+    const open = await (await this.#store(scheme)).open(file, signal);
+    try {
+      if (open.local === undefined) await this.#ahead.fetch(open, await needs(open), signal);
+    } finally {
+      await open.close();
+    }
   }
 
   async *list(input: string, signal?: AbortSignal): AsyncGenerator<FoundFile> {

@@ -55,7 +55,7 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
   const pipeline = { ...given, model: modelSettings(flags) };
   const splitBytes = flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes);
   const recipe = await makeRecipe(pipeline, { definition, limit: flags.limit, splitBytes });
-  const { splits, rejects } = await listSplits(pipeline, recipe.split_bytes);
+  const { splits, rejects, warnings } = await listSplits(pipeline, recipe.split_bytes);
   const memory = planMemory(
     pipeline,
     { workers: flags.workers, memory: flags.memory === undefined ? undefined : parseBytes(flags.memory) },
@@ -73,7 +73,7 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
   );
   const total = splits.reduce((sum, split) => sum + split.bytes, 0);
   if (flags.json) {
-    jsonLine({ ...recipe, rooms: stages.reverse(), steps, notes, memory, splits, left_out: rejects.count });
+    jsonLine({ ...recipe, rooms: stages.reverse(), steps, notes, warnings, memory, splits, left_out: rejects.count });
     return;
   }
   const out = (line: string): void => {
@@ -90,6 +90,7 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
   for (const sink of pipeline.sinks) out(`sink     ${sink.kind.padEnd(14)} holds ${bytes(sink.holds)}`);
   if (steps.length > 1) out(`steps    ${steps.join(', ')}`);
   for (const note of notes) out(`note     ${note}`);
+  for (const warning of warnings) out(`warning  ${warning}`);
   for (const part of memory.parts) if (part.bytes > 0) out(`memory   ${bytes(part.bytes).padStart(8)}  ${part.what}`);
   const most = memory.largest === undefined ? '' : `; ${memory.largest} takes most, more than the run proper above`;
   out(

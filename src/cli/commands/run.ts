@@ -153,14 +153,16 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
         (event.committed.size > 0 ? `; resuming, ${plural(event.committed.size, 'split')} committed before` : '') +
         (plan.left_out > 0 ? `; ${plural(plan.left_out, 'input')} left out, see ${PLAN_REJECTS}` : ''),
     );
+    for (const warning of plan.warnings ?? []) reporter.note(`warning: ${warning}`);
     if (flags.progress === 'json') {
-      const { digest, splits, left_out } = plan;
+      const { digest, splits, left_out, warnings = [] } = plan;
       jsonLine({
         event: 'planned',
         pipeline: plan.pipeline,
         digest,
         splits: splits.length,
         left_out,
+        warnings: [...warnings],
         committed: event.committed.size,
         memory_bound: memory.bound,
       });

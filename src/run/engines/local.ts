@@ -5,6 +5,7 @@ import type { OutputFolder } from '../durable.ts';
 import { commitName, type JobStage, type JobView } from '../jobStage.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { Plan } from '../plan.ts';
+import { SplitsAhead } from '../readAhead.ts';
 import { RejectKinds } from '../rejectKinds.ts';
 import { requireRate } from '../rejects.ts';
 import type { RunEvent } from '../run.ts';
@@ -39,6 +40,9 @@ export async function runSplits(job: LocalJob): Promise<number> {
   let left = plan.limit ?? Number.POSITIVE_INFINITY;
   let next = 0;
   let ran = 0;
+  const over = new AbortController();
+  const todo = plan.splits.filter(({ id }) => !commits.has(commitName(job.pass, id)));
+  const ahead = new SplitsAhead(job.pipeline.source, todo, AbortSignal.any([either, over.signal]));
 
   const work = async (): Promise<void> => {
     while (next < plan.splits.length && left > 0) {
@@ -49,6 +53,8 @@ export async function runSplits(job: LocalJob): Promise<number> {
       if (record === undefined) {
         either.throwIfAborted();
         const limit = plan.limit === null ? undefined : left;
+        // Under a limit nobody knows whether the next split is read at all.
+        if (limit === undefined) ahead.reached(todo.indexOf(split));
         record = await recovery.run(split.id, (pipeline, counts) => {
           const { folder, pass } = job;
           const one = new SplitRun({ pipeline, split, pass, folder, memory, limit, counts, signal: either });
@@ -73,6 +79,7 @@ export async function runSplits(job: LocalJob): Promise<number> {
     }),
   );
   await Promise.allSettled(workers);
+  over.abort();
   either.throwIfAborted();
   return ran;
 }
