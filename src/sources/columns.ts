@@ -2,6 +2,7 @@ import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
 import type { Document, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
+import { type ColumnTest, parseWhere, type Where } from './where.ts';
 
 /** What a value of each kind is in JavaScript. */
 interface Scalars {
@@ -57,6 +58,11 @@ export interface TableOptions<C extends Columns, T extends string> {
    * declared, else documents are named `<uri>#<row or byte>`.
    */
   readonly id?: ([keyof C] extends [never] ? string : Extract<keyof C, string>) | undefined;
+  /**
+   * Conditions on declared columns that a row must fulfil to become a document; others are passed over, are no rejects and
+   * are counted as `filtered`. Default: all rows are read.
+   */
+  readonly where?: Where<NoInfer<C>, NoInfer<T>> | undefined;
 }
 
 export interface Column {
@@ -73,6 +79,8 @@ export interface Table {
   readonly text: Column;
   readonly id: string | undefined;
   readonly columns: readonly Column[];
+  /** What a row must pass, by column. */
+  readonly where: readonly ColumnTest[];
 }
 
 const SCALARS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'binary', 'timestamp'];
@@ -94,7 +102,8 @@ function parseKind(name: string, kind: string): Column {
 /**
  * Checks a declaration of columns.
  *
- * @throws PipelineError `UNKNOWN_KIND`, `UNKNOWN_COLUMN` (text or id names no declared column), `TEXT_KIND`.
+ * @throws PipelineError `UNKNOWN_KIND`, `UNKNOWN_COLUMN` (text, id or where names no declared column), `TEXT_KIND`,
+ * `BAD_WHERE`.
  */
 export function parseTable<C extends Columns, T extends string>(options: TableOptions<C, T>): Table {
   const declared = new Map<string, Column>();
@@ -117,6 +126,7 @@ export function parseTable<C extends Columns, T extends string>(options: TableOp
   }
   const id = options.id ?? (declared.has('id') ? 'id' : undefined);
   const columns = [...declared.values()].filter((column) => column.name !== textName);
+  const where = parseWhere(options.where ?? {}, columns, textName);
   if (id !== undefined && !declared.has(id)) {
     if (names.length > 0) {
       throw new PipelineError(`the id column '${id}' is not among the columns`, {
@@ -130,6 +140,7 @@ export function parseTable<C extends Columns, T extends string>(options: TableOp
     text: text ?? { name: textName, kind: 'string', or: 'binary', list: false, nullable: false },
     id,
     columns,
+    where,
   };
 }
 
@@ -145,7 +156,36 @@ export function tableJson(table: Table): { readonly [key: string]: JsonValue } {
     textKind: kindName(table.text),
     id: table.id ?? null,
     columns: Object.fromEntries(table.columns.map((column) => [column.name, kindName(column)])),
+    ...(table.where.length === 0 ? {} : { where: whereJson(table) }),
   };
+}
+
+function whereJson({ where, columns }: Table): JsonValue {
+  return Object.fromEntries(where.map(({ column, json }) => [columns[column]?.name ?? '', json]));
+}
+
+/**
+ * The values of a row's columns, those that conditions ask for first; undefined as soon as one does not hold.
+ *
+ * @param read Makes the value of a column; what it throws about a column that is not looked at any more stays unsaid.
+ */
+export function valuesWhere(
+  table: Table,
+  read: (column: Column, index: number) => MetaValue,
+): { readonly [name: string]: MetaValue } | undefined {
+  const known = new Map<number, MetaValue>();
+  for (const { column: index, passes } of table.where) {
+    const column = table.columns[index];
+    if (column === undefined) continue;
+    const value = read(column, index);
+    if (!passes(value)) return undefined;
+    known.set(index, value);
+  }
+  const values: Record<string, MetaValue> = {};
+  for (const [index, column] of table.columns.entries()) {
+    values[column.name] = known.has(index) ? (known.get(index) ?? null) : read(column, index);
+  }
+  return values;
 }
 
 /** Name of a document: the value of its id column, or where it lies. */

@@ -1,6 +1,6 @@
 import type { MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
-import { type Column, kindName, type Table } from './columns.ts';
+import { type Column, kindName, type Table, valuesWhere } from './columns.ts';
 import { Failure } from './failure.ts';
 
 export interface JsonRow {
@@ -116,13 +116,13 @@ function member(column: Column, record: object): MetaValue {
   return value.map((element) => scalar(column, element));
 }
 
-function convert(table: Table, record: unknown): JsonRow {
+function convert(table: Table, record: unknown): JsonRow | undefined {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
     throw new Failure('NOT_AN_OBJECT', `the line holds ${describe(record)}, not an object`);
   }
+  const meta = valuesWhere(table, (column) => member(column, record));
+  if (meta === undefined) return undefined;
   const value = member({ ...table.text, nullable: false }, record);
-  const meta: Record<string, MetaValue> = {};
-  for (const column of table.columns) meta[column.name] = member(column, record);
   return { text: value instanceof Uint8Array ? value : Buffer.from(`${value}`), meta };
 }
 
@@ -133,12 +133,12 @@ function exactly(_key: string, value: unknown, context: { source?: string }): un
 }
 
 /**
- * Reads one line of JSON as a row.
+ * Reads one line of JSON as a row; undefined where the table's conditions pass over it.
  *
  * @throws Failure `INVALID_JSON`, `NOT_AN_OBJECT`, `MISSING_COLUMN`, `NULL_VALUE`, `WRONG_TYPE`, `OUT_OF_RANGE`,
  * `LONE_SURROGATE`.
  */
-export function jsonRow(table: Table, line: string): JsonRow {
+export function jsonRow(table: Table, line: string): JsonRow | undefined {
   let record: unknown;
   try {
     record = JSON.parse(line);

@@ -120,7 +120,7 @@ class LineReader {
     return this.#line === undefined ? { ordinal, byte } : { ordinal, byte, line: this.#line };
   }
 
-  /** The line as a document; undefined where it is blank or was rejected. */
+  /** The line as a document; undefined where it is blank, passed over or was rejected. */
   read(line: Line): Row | undefined {
     if (this.#line !== undefined) this.#line++;
     const { tooLong } = line;
@@ -146,7 +146,9 @@ class LineReader {
         throw new Failure('INVALID_UTF8', 'the line is not valid UTF-8', 'JSON is UTF-8; convert the file first.');
       }
       const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const { text, meta } = jsonRow(this.#config.table, view.toString('utf8'));
+      const row = jsonRow(this.#config.table, view.toString('utf8'));
+      if (row === undefined) return undefined;
+      const { text, meta } = row;
       const { id } = this.#config.table;
       return {
         id: documentId(id === undefined ? undefined : meta[id], uri, byte),

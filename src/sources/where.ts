@@ -1,0 +1,275 @@
+import { PipelineError } from '../errors.ts';
+import type { JsonValue } from '../json.ts';
+import type { MetaValue } from '../records.ts';
+import { didYouMean } from '../suggest.ts';
+import type { Column, Columns, Kind, ScalarKind } from './columns.ts';
+
+/** What a value of a kind is compared with. */
+interface Literals {
+  string: string;
+  int32: number;
+  int64: number | bigint;
+  double: number;
+  bool: boolean;
+  /** A time, or its RFC 3339 text. */
+  timestamp: Date | string;
+}
+
+/** Every comparison that is given must hold. */
+export interface Comparison<V> {
+  readonly eq?: V;
+  readonly ne?: V;
+  readonly in?: readonly V[];
+  readonly notIn?: readonly V[];
+  readonly lt?: V;
+  readonly lte?: V;
+  readonly gt?: V;
+  readonly gte?: V;
+  readonly isNull?: boolean;
+}
+
+type ScalarOf<K extends Kind> = K extends `${infer S}?` ? S : K;
+
+/** What a column of a kind may be asked: a comparison, a value for `eq`, or null for `isNull`. */
+type Condition<K extends Kind> =
+  ScalarOf<K> extends keyof Literals
+    ? Literals[ScalarOf<K>] | null | Comparison<Literals[ScalarOf<K>]>
+    : null | { readonly isNull: boolean };
+
+/**
+ * The rows to keep: conditions on declared columns, all of which must hold, such as `{ lang: 'en', score: { gte: 3 } }`.
+ *
+ * Strings are ordered by their UTF-8 bytes, timestamps to the millisecond. A null fulfils `isNull: true` and nothing else, not
+ * even `ne`; NaN fulfils `ne` and `notIn` alone. Lists and binary columns can be asked for null; the text column cannot
+ * be asked.
+ */
+export type Where<C extends Columns, T extends string> = string extends keyof C
+  ? { readonly [name: string]: Condition<Kind> }
+  : { readonly [K in Exclude<keyof C, T>]?: Condition<C[K]> };
+
+type Literal = string | number | bigint | boolean;
+
+/** What a file says about a run of stored values, already in the form that the column's kind has; text as UTF-8. */
+export interface Bounds {
+  readonly rows: number;
+  readonly nulls?: number | undefined;
+  /** No value is less (or greater); not necessarily values themselves. NaN may be there besides. */
+  readonly least?: Literal | Uint8Array | undefined;
+  readonly greatest?: Literal | Uint8Array | undefined;
+}
+
+/** The checked conditions on one column. */
+export interface ColumnTest {
+  /** Position among the columns of the table. */
+  readonly column: number;
+  readonly passes: (value: MetaValue) => boolean;
+  /** False where it is certain that no value within the bounds passes. */
+  readonly mayPass: (bounds: Bounds) => boolean;
+  readonly json: JsonValue;
+}
+
+function wrong(name: string, message: string, hint?: string): PipelineError {
+  return new PipelineError(`where: column '${name}' ${message}`, { code: 'BAD_WHERE', hint });
+}
+
+/** Order of code points, which is that of UTF-8 bytes; JavaScript's own is that of UTF-16 units. */
+function compareText(a: string, b: string): number {
+  const shorter = Math.min(a.length, b.length);
+  for (let index = 0; index < shorter; index++) {
+    let [left, right] = [a.charCodeAt(index), b.charCodeAt(index)];
+    if (left === right) continue;
+    // Halves of pairs stand for code points above all that a single unit can be.
+    if (left >= 0xd800 && left <= 0xdfff) left += 0x10000;
+    if (right >= 0xd800 && right <= 0xdfff) right += 0x10000;
+    return left - right;
+  }
+  return a.length - b.length;
+}
+
+/** NaN where either is NaN, so that every comparison with zero fails. */
+function compare(a: Literal, b: Literal): number {
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
+  return a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.NaN;
+}
+
+function compareBound(bound: Literal | Uint8Array, literal: Literal): number {
+  return bound instanceof Uint8Array ? Buffer.compare(bound, Buffer.from(`${literal}`)) : compare(bound, literal);
+}
+
+interface Operator {
+  readonly passes: (value: Literal, operand: Literal) => boolean;
+  /** Whether some value between the bounds may pass. */
+  readonly mayPass: (least: number, greatest: number) => boolean;
+}
+
+/** By the order of a value, or of its bounds, against the operand. */
+const ORDERED = {
+  eq: { passes: (value, operand) => compare(value, operand) === 0, mayPass: (least, most) => least <= 0 && most >= 0 },
+  ne: {
+    passes: (value, operand) => compare(value, operand) !== 0,
+    mayPass: (least, most) => least !== 0 || most !== 0,
+  },
+  lt: { passes: (value, operand) => compare(value, operand) < 0, mayPass: (least) => least < 0 },
+  lte: { passes: (value, operand) => compare(value, operand) <= 0, mayPass: (least) => least <= 0 },
+  gt: { passes: (value, operand) => compare(value, operand) > 0, mayPass: (_least, most) => most > 0 },
+  gte: { passes: (value, operand) => compare(value, operand) >= 0, mayPass: (_least, most) => most >= 0 },
+} as const satisfies { readonly [name: string]: Operator };
+
+type OrderedName = keyof typeof ORDERED;
+const LISTS = { in: 'eq', notIn: 'ne' } as const;
+const NAMES: readonly string[] = [...Object.keys(ORDERED), ...Object.keys(LISTS), 'isNull'];
+
+const isOrdered = (name: string): name is OrderedName => Object.hasOwn(ORDERED, name);
+const isList = (name: string): name is keyof typeof LISTS => Object.hasOwn(LISTS, name);
+
+const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?$/;
+
+const EXPECTED: { readonly [K in ScalarKind]?: string } = {
+  string: 'text',
+  int32: 'a number',
+  int64: 'a whole number (above 2^53 a bigint)',
+  double: 'a number',
+  bool: 'true or false',
+  timestamp: 'a Date or RFC 3339 text',
+};
+
+/** The operand in the form in which values of its column are compared: int64 as bigint, times as milliseconds. */
+function literal({ name, kind }: Column, value: unknown): Literal {
+  switch (kind) {
+    case 'string':
+      if (typeof value === 'string' && value.isWellFormed()) return value;
+      break;
+    case 'int32':
+    case 'double':
+      if (typeof value === 'number' && Number.isFinite(value)) return value;
+      break;
+    case 'int64':
+      if (typeof value === 'bigint') return value;
+      if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
+      break;
+    case 'bool':
+      if (typeof value === 'boolean') return value;
+      break;
+    case 'timestamp': {
+      const text = typeof value === 'string' && RFC3339.test(value);
+      const time = value instanceof Date ? value.getTime() : text ? Date.parse(value) : Number.NaN;
+      if (!Number.isNaN(time)) return time;
+      break;
+    }
+    case 'binary':
+      break;
+  }
+  const shown = typeof value === 'string' ? `'${value}'` : String(value);
+  throw wrong(name, `is ${kind} and cannot be compared with ${shown}`, `It takes ${EXPECTED[kind]}.`);
+}
+
+function comparable(value: Exclude<MetaValue, null>): Literal | undefined {
+  if (value instanceof Date) return value.getTime();
+  return typeof value === 'object' ? undefined : value;
+}
+
+interface Parsed {
+  readonly isNull: boolean | undefined;
+  /** Each an operator and its operands: one passes, or with `ne` none fails. */
+  readonly tests: readonly { readonly name: OrderedName; readonly operands: readonly Literal[] }[];
+  readonly json: { readonly [name: string]: JsonValue };
+}
+
+function parseCondition(column: Column, condition: unknown): Parsed {
+  const { name, kind, list } = column;
+  if (condition === null) return { isNull: true, tests: [], json: { isNull: true } };
+  const plain = typeof condition === 'object' && !(condition instanceof Date) && !Array.isArray(condition);
+  const entries = plain
+    ? Object.entries(condition ?? {}).filter(([, operand]) => operand !== undefined)
+    : [['eq', condition] as const];
+  if (entries.length === 0) throw wrong(name, 'has no condition');
+  const json: Record<string, JsonValue> = {};
+  const tests: { name: OrderedName; operands: Literal[] }[] = [];
+  let isNull: boolean | undefined;
+  const written = (value: Literal): JsonValue =>
+    typeof value === 'bigint' ? `${value}` : kind === 'timestamp' ? new Date(Number(value)).toISOString() : value;
+  for (const [operator, operand] of entries) {
+    if (operator === 'isNull') {
+      if (typeof operand !== 'boolean') throw wrong(name, 'has an isNull that is neither true nor false');
+      isNull = operand;
+      json['isNull'] = operand;
+      continue;
+    }
+    if (list || kind === 'binary') {
+      throw wrong(name, `is a ${list ? 'list' : 'binary column'} and can only be asked for null`, 'Use isNull.');
+    }
+    if (isOrdered(operator)) {
+      const value = literal(column, operand);
+      tests.push({ name: operator, operands: [value] });
+      json[operator] = written(value);
+    } else if (isList(operator)) {
+      if (!Array.isArray(operand) || operand.length === 0)
+        throw wrong(name, `has an '${operator}' that is no list of values`);
+      const values = operand.map((value) => literal(column, value));
+      tests.push({ name: LISTS[operator], operands: values });
+      json[operator] = values.map(written);
+    } else throw wrong(name, `has the unknown condition '${operator}'`, didYouMean(operator, NAMES));
+  }
+  if (isNull === true && tests.length > 0)
+    throw wrong(name, 'is to be null and to be compared, which no value fulfils');
+  return { isNull, tests, json };
+}
+
+function columnTest(index: number, column: Column, condition: unknown): ColumnTest {
+  const { isNull, tests, json } = parseCondition(column, condition);
+  // Without NaN, all values between two equal bounds are that value; a double may hold NaN, which bounds leave out.
+  const mayHoldNaN = column.kind === 'double';
+  return {
+    column: index,
+    json,
+    passes(value) {
+      if (value === null) return isNull === true;
+      if (isNull === true) return false;
+      if (tests.length === 0) return true;
+      const own = comparable(value);
+      if (own === undefined) return false;
+      return tests.every(({ name, operands }) =>
+        name === 'ne'
+          ? operands.every((operand) => ORDERED.ne.passes(own, operand))
+          : operands.some((operand) => ORDERED[name].passes(own, operand)),
+      );
+    },
+    mayPass({ rows, nulls, least, greatest }) {
+      if (isNull === true) return nulls !== 0;
+      if (nulls === rows) return false;
+      if (least === undefined || greatest === undefined || Number.isNaN(least) || Number.isNaN(greatest)) return true;
+      return tests.every(({ name, operands }) => {
+        if (name === 'ne' && mayHoldNaN) return true;
+        const may = (operand: Literal): boolean =>
+          ORDERED[name].mayPass(compareBound(least, operand), compareBound(greatest, operand));
+        return name === 'ne' ? operands.every(may) : operands.some(may);
+      });
+    },
+  };
+}
+
+/**
+ * Checks conditions against the declared columns.
+ *
+ * @throws PipelineError `UNKNOWN_COLUMN`, `BAD_WHERE`
+ */
+export function parseWhere(where: object, columns: readonly Column[], text: string): readonly ColumnTest[] {
+  const names = columns.map(({ name }) => name);
+  const tests: ColumnTest[] = [];
+  for (const [name, condition] of Object.entries(where)) {
+    if (condition === undefined) continue;
+    if (name === text) {
+      throw wrong(name, 'is the text, which cannot be asked', 'A filter behind the source can look at the documents.');
+    }
+    const index = names.indexOf(name);
+    const column = columns[index];
+    if (column === undefined) {
+      throw new PipelineError(`where: '${name}' is not among the columns`, {
+        code: 'UNKNOWN_COLUMN',
+        hint: `Declare it in columns. ${didYouMean(name, names)}`,
+      });
+    }
+    tests.push(columnTest(index, column, condition));
+  }
+  return tests;
+}
