@@ -28,6 +28,8 @@ export interface Reading {
   /** The number of the next record of the split: every record takes one, rejected or not. */
   ordinal(): number;
   reject(error: RecordError, payload?: Uint8Array): void;
+  /** Counts rows that conditions passed over; the commit says how many. */
+  passOver(rows: number): void;
 }
 
 /** What a format may ask while a file is planned. */
@@ -159,12 +161,17 @@ export function gated<T>(
   return defer(() => {
     const run = currentRun();
     let ordinal = 0;
+    let filtered = 0;
+    run?.output?.beforeCommit(async (): Promise<Record<string, number>> => (filtered > 0 ? { filtered } : {}));
     return pull(
       (signal) =>
         chunks({
           split: split.id,
           signal,
           ordinal: () => ordinal++,
+          passOver(rows) {
+            filtered += rows;
+          },
           reject(error, payload) {
             rejectOrThrow(
               run,

@@ -147,7 +147,10 @@ class LineReader {
       }
       const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const row = jsonRow(this.#config.table, view.toString('utf8'));
-      if (row === undefined) return undefined;
+      if (row === undefined) {
+        this.#reading.passOver(1);
+        return undefined;
+      }
       const { text, meta } = row;
       const { id } = this.#config.table;
       return {

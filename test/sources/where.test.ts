@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { map } from 'rxjs';
+import { definePipeline, run } from 'sluice';
+import { jsonl as written } from 'sluice/sinks';
 import { describe, expect, it } from 'vitest';
 import { type Columns, parseTable, type TableOptions, tableJson } from '../../src/sources/columns.ts';
 import { jsonl } from '../../src/sources/index.ts';
@@ -189,6 +192,16 @@ describe('rows that are passed over', () => {
       ['NULL_VALUE', 3],
       ['WRONG_TYPE', 4],
     ]);
+  });
+
+  it('are counted in the commit of their split', async () => {
+    const output = join(temporaryFolder(), 'out');
+    const source = jsonl(file(), { columns: declared, where: { n: { lt: 10 } } });
+    const pipeline = definePipeline('some', source)
+      .pipe(map((document) => document))
+      .to(written('kept'));
+    const { counts } = await run(pipeline, { output });
+    expect(counts).toMatchObject({ documents_read: 10, filtered: 30 });
   });
 
   it('are the same however the file is cut', async () => {
