@@ -2,6 +2,7 @@ import type { MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type Table, valuesWhere } from './columns.ts';
 import { Failure } from './failure.ts';
+import { timeOf } from './times.ts';
 
 export interface JsonRow {
   readonly text: Uint8Array;
@@ -12,7 +13,6 @@ export interface JsonRow {
 const INEXACT = new Error('inexact');
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
-const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?$/;
 
 function describe(value: unknown): string {
   if (value === null) return 'null';
@@ -48,7 +48,12 @@ function text(column: Column, value: unknown): string {
   return value;
 }
 
-function scalar(column: Column, value: unknown): MetaValue {
+/**
+ * A JSON value as the value of a column, lists aside.
+ *
+ * @throws Failure `WRONG_TYPE`, `OUT_OF_RANGE`, `LONE_SURROGATE`
+ */
+export function jsonScalar(column: Column, value: unknown): MetaValue {
   switch (column.kind) {
     case 'string':
       // Binary is base64 in JSON, which nobody can tell from text: it must be declared.
@@ -78,7 +83,7 @@ function scalar(column: Column, value: unknown): MetaValue {
       }
       break;
     case 'timestamp': {
-      const time = typeof value === 'string' && RFC3339.test(value) ? Date.parse(value) : Number.NaN;
+      const time = typeof value === 'string' ? timeOf(value) : Number.NaN;
       if (!Number.isNaN(time)) return new Date(time);
       if (typeof value === 'string') {
         throw new Failure(
@@ -111,9 +116,9 @@ function member(column: Column, record: object): MetaValue {
       `Declare it '${kindName({ ...column, nullable: true })}' to allow that.`,
     );
   }
-  if (!column.list) return scalar(column, value);
+  if (!column.list) return jsonScalar(column, value);
   if (!Array.isArray(value)) throw wrong(column, value);
-  return value.map((element) => scalar(column, element));
+  return value.map((element) => jsonScalar(column, element));
 }
 
 function convert(table: Table, record: unknown): JsonRow | undefined {

@@ -3,6 +3,7 @@ import type { JsonValue } from '../json.ts';
 import type { MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Column, Columns, Kind, ScalarKind } from './columns.ts';
+import { timeOf } from './times.ts';
 
 /** What a value of a kind is compared with. */
 interface Literals {
@@ -122,8 +123,6 @@ const NAMES: readonly string[] = [...Object.keys(ORDERED), ...Object.keys(LISTS)
 const isOrdered = (name: string): name is OrderedName => Object.hasOwn(ORDERED, name);
 const isList = (name: string): name is keyof typeof LISTS => Object.hasOwn(LISTS, name);
 
-const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?$/;
-
 const EXPECTED: { readonly [K in ScalarKind]?: string } = {
   string: 'text',
   int32: 'a number',
@@ -151,8 +150,7 @@ function literal({ name, kind }: Column, value: unknown): Literal {
       if (typeof value === 'boolean') return value;
       break;
     case 'timestamp': {
-      const text = typeof value === 'string' && RFC3339.test(value);
-      const time = value instanceof Date ? value.getTime() : text ? Date.parse(value) : Number.NaN;
+      const time = value instanceof Date ? value.getTime() : typeof value === 'string' ? timeOf(value) : Number.NaN;
       if (!Number.isNaN(time)) return time;
       break;
     }
