@@ -112,6 +112,11 @@ export class BincodeReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   uint(): number {
     const tag = this.byte();
     if (tag < 251) return tag;

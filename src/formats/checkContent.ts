@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Sqlite from 'better-sqlite3';
-import { type Complain, tensorChunks } from './checkPatches.ts';
+import type { Complain } from './checkNumbers.ts';
+import { tensorChunks } from './checkPatches.ts';
 import { readSafetensorsHeader } from './safetensors/read.ts';
 import type { DocumentRow } from './sidecarRows.ts';
 

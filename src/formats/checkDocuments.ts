@@ -9,7 +9,7 @@ import {
 } from 'hyparquet';
 import { OutputError } from '../errors.ts';
 import { withoutLogicalTypes } from '../sources/parquet-schema.ts';
-import type { Complain } from './checkPatches.ts';
+import type { Complain } from './checkNumbers.ts';
 
 type Values = ArrayLike<unknown>;
 type ReadColumn = (column: string) => Promise<Values>;

@@ -1,11 +1,16 @@
+import { type Complain, checkFloats, checkLengths, checkOffsets, type Pieces } from './checkNumbers.ts';
 import { fileChunks } from './fileChunks.ts';
-import { float32From, int32From, int64From } from './littleEndian.ts';
 import { PATCHES_FORMAT, SIGNALS_FORMAT } from './names.ts';
-import { readSafetensorsHeader, type SafetensorsHeader, type TensorEntry } from './safetensors/read.ts';
+import {
+  parseSafetensorsHeader,
+  readSafetensorsHeader,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors/read.ts';
 import { safetensorsHeader } from './safetensors/write.ts';
 
-/** Says what is wrong with a file, in words that end a sentence about it. */
-export type Complain = (what: string) => void;
+/** A file by its path, or its bytes in memory. */
+type Content = string | Uint8Array;
 
 /** The sizes that a commit record says a shard has. */
 export interface ExpectedShard {
@@ -20,8 +25,9 @@ export interface ExpectedShard {
  *
  * @throws SluiceError `SAFETENSORS_*` where it cannot be parsed at all
  */
-export async function checkPatches(file: string, expected: ExpectedShard, complain: Complain): Promise<void> {
-  const header = await readSafetensorsHeader(file);
+export async function checkPatches(file: Content, expected: ExpectedShard, complain: Complain): Promise<void> {
+  const header =
+    typeof file === 'string' ? await readSafetensorsHeader(file) : parseSafetensorsHeader(file, file.length);
   await checkLayout(file, header, complain);
   const { patches, bytes, dim } = expected;
   const wanted: [string, string, number[]][] = [
@@ -39,19 +45,11 @@ export async function checkPatches(file: string, expected: ExpectedShard, compla
   );
   if (header.tensors.has('entropies'))
     complain("has a tensor 'entropies', which readers would take for one value a patch");
-  await checkFloats(file, header, 'embeddings', Number.NEGATIVE_INFINITY, complain);
-  await checkFloats(file, header, 'patch_entropies', -1e-3, complain);
-  await checkFloats(file, header, 'prominence', 0, complain);
-  let sum = 0;
-  let shortest = 1;
-  for await (const chunk of tensorChunks(file, header, 'patch_lengths')) {
-    for (const length of int32From(chunk)) {
-      sum += length;
-      shortest = Math.min(shortest, length);
-    }
-  }
-  if (shortest < 1) complain(`has a patch of ${shortest} bytes`);
-  if (sum !== bytes) complain(`has patch lengths that add up to ${sum}, and ${bytes} bytes`);
+  const pieces = (name: string): Pieces => tensorChunks(file, header, name);
+  await checkFloats('embeddings', pieces('embeddings'), Number.NEGATIVE_INFINITY, complain);
+  await checkFloats('patch_entropies', pieces('patch_entropies'), -1e-3, complain);
+  await checkFloats('prominence', pieces('prominence'), 0, complain);
+  await checkLengths(pieces('patch_lengths'), bytes, complain);
 }
 
 /**
@@ -73,36 +71,35 @@ export async function checkSignals(
   ];
   if (!checkTensors(header, wanted, complain)) return;
   checkMetadata(header, { format: SIGNALS_FORMAT, documents: parts, total_bytes: bytes }, complain);
-  await checkFloats(file, header, 'entropies', -1e-3, complain);
-  await checkFloats(file, header, 'norms', 0, complain);
-  let previous = 0n;
-  let index = 0;
-  for await (const chunk of tensorChunks(file, header, 'document_offsets')) {
-    for (const offset of int64From(chunk)) {
-      if (index === 0 ? offset !== 0n : offset < previous) complain(`has document offset ${index} at ${offset}`);
-      previous = offset;
-      index++;
-    }
-  }
-  if (previous !== BigInt(bytes)) complain(`has a last document offset of ${previous}, and ${bytes} bytes`);
+  const pieces = (name: string): Pieces => tensorChunks(file, header, name);
+  await checkFloats('entropies', pieces('entropies'), -1e-3, complain);
+  await checkFloats('norms', pieces('norms'), 0, complain);
+  await checkOffsets('document offset', pieces('document_offsets'), bytes, complain);
 }
+
+const PIECE = 1 << 20;
 
 /** A tensor's bytes in pieces of at most 1 MiB, every piece a whole number of elements of up to 8 bytes. */
 export async function* tensorChunks(
-  file: string,
+  file: Content,
   header: SafetensorsHeader,
   name: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const entry = header.tensors.get(name);
-  if (entry !== undefined) yield* fileChunks(file, entry.offset, entry.offset + entry.length);
+  if (entry !== undefined) yield* chunksOf(file, entry.offset, entry.offset + entry.length);
+}
+
+async function* chunksOf(content: Content, start: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
+  if (typeof content === 'string') yield* fileChunks(content, start, end);
+  else for (let at = start; at < end; at += PIECE) yield content.subarray(at, Math.min(end, at + PIECE));
 }
 
 /** The header, written anew from what it says, must be the header that is there: order, padding, sorted metadata. */
-async function checkLayout(file: string, header: SafetensorsHeader, complain: Complain): Promise<void> {
+async function checkLayout(file: Content, header: SafetensorsHeader, complain: Complain): Promise<void> {
   const again = safetensorsHeader([...header.tensors.values()], header.metadata);
   let at = 0;
   if (again.length === header.dataOffset) {
-    for await (const chunk of fileChunks(file, 0, again.length)) {
+    for await (const chunk of chunksOf(file, 0, again.length)) {
       if (Buffer.compare(chunk, again.subarray(at, at + chunk.length)) !== 0) break;
       at += chunk.length;
     }
@@ -129,24 +126,5 @@ function checkMetadata(
 ): void {
   for (const [key, value] of Object.entries(wanted)) {
     if (metadata[key] !== String(value)) complain(`says ${key} is '${metadata[key] ?? ''}', and it is '${value}'`);
-  }
-}
-
-async function checkFloats(
-  file: string,
-  header: SafetensorsHeader,
-  name: string,
-  least: number,
-  complain: Complain,
-): Promise<void> {
-  let index = 0;
-  for await (const chunk of tensorChunks(file, header, name)) {
-    const values = float32From(chunk);
-    const bad = values.findIndex((value) => !(Number.isFinite(value) && value >= least));
-    if (bad >= 0) {
-      complain(`has ${name}[${index + bad}] = ${values[bad]}`);
-      return;
-    }
-    index += values.length;
   }
 }

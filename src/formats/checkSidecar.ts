@@ -1,7 +1,8 @@
 import type Sqlite from 'better-sqlite3';
 import { SluiceError } from '../errors.ts';
 import { checkContent } from './checkContent.ts';
-import { type Complain, type ExpectedShard, tensorChunks } from './checkPatches.ts';
+import type { Complain } from './checkNumbers.ts';
+import { type ExpectedShard, tensorChunks } from './checkPatches.ts';
 import { decodeEdge, decodeNode, decodeVertices, type HypergraphNode, nodeJson } from './hypergraphSchema.ts';
 import { float32From, int32From } from './littleEndian.ts';
 import { readSafetensorsHeader } from './safetensors/read.ts';

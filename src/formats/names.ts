@@ -7,3 +7,4 @@ export const PARQUET_DOCUMENTS_FORMAT = 'sluice_documents_parquet_v1';
 export const REJECTS_FORMAT = 'sluice_rejects_v1';
 export const DUPLICATES_FORMAT = 'sluice_duplicates_v1';
 export const DEDUP_REPORT_FORMAT = 'sluice_dedup_report_v1';
+export const NPZ_FORMAT = 'sluice_npz_v1';

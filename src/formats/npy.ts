@@ -81,30 +81,42 @@ export function* npyChunks(array: NpyArray): Generator<Uint8Array, void, undefin
 const HEADER = /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:\d+,? ?)*)\),? *\}\s*$/;
 
 /**
- * Reads a `.npy` file, version 1.0 to 3.0, in memory.
+ * Reads the head of a `.npy` file, version 1.0 to 3.0, of which `head` holds the beginning and `bytes` is the size.
+ * @returns type and shape, and where its data begin
  * @throws SluiceError `BAD_NPY` for what is no such file, a type that sluice does not write, column-major order, or another
  * number of bytes than its shape needs
  */
-export function parseNpy(bytes: Uint8Array, path?: string): ReadNpy {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.length < PREFIX || view.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) !== 0)
+export function parseNpyHead(
+  head: Uint8Array,
+  bytes: number,
+  path?: string,
+): Pick<NpyArray, 'type' | 'shape'> & { readonly offset: number } {
+  const view = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  if (view.length < PREFIX + 2 || view.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) !== 0)
     throw fail('it does not begin as a .npy file does', path);
   const version = view[MAGIC.length] ?? 0;
-  const wide = version > 1;
-  if (version < 1 || version > 3 || (wide && view.length < PREFIX + 2)) throw fail(`its version is ${version}`, path);
-  const start = wide ? PREFIX + 2 : PREFIX;
-  const end = start + (wide ? view.readUInt32LE(PREFIX - 2) : view.readUInt16LE(PREFIX - 2));
-  if (end > view.length) throw fail(`its header ends at byte ${end}, and it has ${view.length}`, path);
-  const text = view.toString('latin1', start, end);
+  if (version < 1 || version > 3) throw fail(`its version is ${version}`, path);
+  const start = version > 1 ? PREFIX + 2 : PREFIX;
+  const offset = start + (version > 1 ? view.readUInt32LE(PREFIX - 2) : view.readUInt16LE(PREFIX - 2));
+  if (offset > view.length) throw fail(`its header ends at byte ${offset}, and it has ${view.length}`, path);
+  const text = view.toString('latin1', start, offset);
   const [, type = '', fortran, axes = ''] = HEADER.exec(text) ?? [];
   if (!isType(type)) throw fail(`its header is ${text.slice(0, 100).trim()}`, path);
   const shape = axes.split(',').flatMap((axis) => (axis.trim() === '' ? [] : [Number(axis)]));
   if (fortran === 'True' && shape.length > 1) throw fail('it is stored by columns', path);
   const needed = dataBytes({ type, shape });
-  if (needed !== view.length - end) {
-    throw fail(`its shape (${shape.join(', ')}) needs ${needed} bytes, and it has ${view.length - end}`, path);
-  }
-  return { type, shape, data: bytes.subarray(end) };
+  if (needed !== bytes - offset)
+    throw fail(`its shape (${shape.join(', ')}) needs ${needed} bytes, and it has ${bytes - offset}`, path);
+  return { type, shape, offset };
+}
+
+/**
+ * Reads a `.npy` file in memory.
+ * @throws SluiceError `BAD_NPY` as `parseNpyHead`
+ */
+export function parseNpy(bytes: Uint8Array, path?: string): ReadNpy {
+  const { type, shape, offset } = parseNpyHead(bytes, bytes.length, path);
+  return { type, shape, data: bytes.subarray(offset) };
 }
 
 function dataBytes({ type, shape }: Pick<NpyArray, 'type' | 'shape'>): number {

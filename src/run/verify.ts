@@ -4,7 +4,7 @@ import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
 import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
-import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
+import { NPZ_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
@@ -237,7 +237,7 @@ class Verification {
 
   /** What a commit counts is what its files of patches hold, whichever sink wrote them. */
   #checkCounts({ split, artefacts, counts }: CommitRecord): void {
-    for (const format of [PATCHES_FORMAT, SIDECAR_FORMAT]) {
+    for (const format of [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT]) {
       const folders = Map.groupBy(
         artefacts.filter(({ info }) => info.format === format),
         (file) => path.posix.dirname(file.path),

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { checkDocuments } from '../formats/checkDocuments.ts';
+import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import {
   DOCUMENTS_FORMAT,
   DUPLICATES_FORMAT,
+  NPZ_FORMAT,
   PARQUET_DOCUMENTS_FORMAT,
   PATCHES_FORMAT,
   REJECTS_FORMAT,
@@ -37,6 +39,13 @@ export async function checkContent(
     switch (artefact.info.format) {
       case PATCHES_FORMAT:
         await checkPatches(file, { patches: number('patches'), bytes: number('bytes'), dim: number('dim') }, complain);
+        return undefined;
+      case NPZ_FORMAT:
+        await checkNpz(
+          file,
+          { patches: number('patches'), bytes: number('bytes'), dim: number('dim'), parts: number('parts') },
+          complain,
+        );
         return undefined;
       case SIGNALS_FORMAT: {
         const patches = patchesBeside('.signals.safetensors');

@@ -1,6 +1,7 @@
 export type { Artefact, ArtefactFile } from './artefact.ts';
 export { type HypergraphOptions, hypergraph } from './hypergraph.ts';
 export { type JsonlOptions, jsonl } from './jsonl.ts';
+export { npz } from './npz.ts';
 export { type ParquetOptions, parquet } from './parquet.ts';
 export { type SafetensorsOptions, safetensors } from './safetensors.ts';
 export type { CutOptions } from './shardCut.ts';
