@@ -1,4 +1,5 @@
 export type { Columns, Kind, Kinds, Row, RowDocument, TableOptions } from './columns.ts';
+export { type CsvOptions, csv } from './csv.ts';
 export { type FilesOptions, files } from './files.ts';
 export { type FolderOptions, folder, glob } from './folder.ts';
 export { type JsonlOptions, jsonl } from './jsonl.ts';

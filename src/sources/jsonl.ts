@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { type Position, RecordError } from '../errors.ts';
-import type { Document } from '../records.ts';
 import {
   type Columns,
   documentId,
@@ -18,6 +17,7 @@ import { jsonRow } from './json-row.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
+import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
@@ -39,9 +39,6 @@ const NAME = /\.(jsonl|ndjson)(\.(gz|zst))?$/i;
 export const isJsonl = (uri: string): boolean => NAME.test(uri);
 
 const LF = 0x0a;
-/** Text and rows handed on in one chunk. */
-const CHUNK_BYTES = 256 << 10;
-const CHUNK_ROWS = 256;
 
 export interface JsonlConfig {
   readonly table: Table;
@@ -98,8 +95,6 @@ async function* pieces(file: FoundFile, context: FilePlan): AsyncGenerator<Piece
     await open.close();
   }
 }
-
-type Row = Document<Document['meta']>;
 
 class LineReader {
   readonly #file: OpenFile;
@@ -187,33 +182,19 @@ export function jsonlFormat(config: JsonlConfig): Format<Row> {
       const bytes = compression === undefined ? raw : decompress(raw, compression, config.maxExpansion);
       const splitter = new LineSplitter(config.maxRecordBytes, start);
       const reader = new LineReader(file, config, reading, start);
-      let rows: Row[] = [];
-      let size = 0;
-      const take = (line: Line): boolean => {
-        const row = reader.read(line);
-        if (row === undefined) return false;
-        rows.push(row);
-        size += row.bytes.length;
-        return rows.length >= CHUNK_ROWS || size >= CHUNK_BYTES;
-      };
-      const cut = (): Row[] => {
-        const chunk = rows;
-        rows = [];
-        size = 0;
-        return chunk;
-      };
+      const rows = new RowChunks();
       let failure: Failure | undefined;
       try {
         for await (const chunk of bytes) {
-          for (const line of splitter.push(chunk)) if (take(line)) yield cut();
+          for (const line of splitter.push(chunk)) if (rows.add(reader.read(line))) yield rows.cut();
         }
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         failure = error;
       }
       // Of a stream that broke off, the last line is not whole.
-      if (failure === undefined) for (const line of splitter.flush()) if (take(line)) yield cut();
-      if (rows.length > 0) yield cut();
+      if (failure === undefined) for (const line of splitter.flush()) if (rows.add(reader.read(line))) yield rows.cut();
+      yield rows.cut();
       if (failure !== undefined) reading.reject(failure.at(file.uri, reader.position(splitter.byte)));
     },
   };
