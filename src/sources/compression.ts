@@ -1,6 +1,7 @@
-import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { Decoder, type Decoding } from './decoder.ts';
 import { Failure } from './failure.ts';
+import { GzipMember } from './gzip-member.ts';
 import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'gzip' | 'zstd';
@@ -9,76 +10,15 @@ export type Compression = 'gzip' | 'zstd';
 export const MAX_EXPANSION = 250;
 
 /** Output below which the ratio is not looked at: a small file may well be all one letter. */
-const EXPANSION_FLOOR = 16 << 20;
+export const EXPANSION_FLOOR = 16 << 20;
+
+/** Bytes of output in one go: with zlib's own 16 KiB, half the time goes into handing them over. */
+export const OUTPUT_CHUNK = 128 << 10;
 
 /** By the file name; content is not asked. */
 export function compressionOf(uri: string): Compression | undefined {
   if (/\.(gz|tgz)$/i.test(uri)) return 'gzip';
   return /\.(zst|tzst)$/i.test(uri) ? 'zstd' : undefined;
-}
-
-/** zlib's own streams count the input that they consumed. */
-type ZlibStream = Transform & { readonly bytesWritten: number };
-
-/**
- * One decoder, driven chunk by chunk so that everything it has put out is taken before it sees more: a Node stream
- * throws away what is still unread when it fails, and a truncated file must lose nothing that lies before its end.
- */
-class Decoder {
-  readonly #stream: ZlibStream;
-  #failure: unknown;
-  #wake: () => void = () => {};
-  ended = false;
-  /** Input bytes of the last `write` that were used. Fewer than given: the rest belongs to a new frame. */
-  consumed = 0;
-
-  constructor(stream: ZlibStream) {
-    this.#stream = stream;
-    stream.on('readable', () => this.#wake());
-    stream.on('end', () => {
-      this.ended = true;
-      this.#wake();
-    });
-    stream.on('error', (error) => {
-      this.#failure = error;
-      this.#wake();
-    });
-  }
-
-  async *write(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
-    const before = this.#stream.bytesWritten;
-    let written = false;
-    this.#stream.write(chunk, () => {
-      written = true;
-      this.#wake();
-    });
-    yield* this.#drain(() => written);
-    this.consumed = this.#stream.bytesWritten - before;
-  }
-
-  async *end(): AsyncGenerator<Uint8Array> {
-    this.#stream.end();
-    yield* this.#drain(() => false);
-  }
-
-  destroy(): void {
-    this.#stream.destroy();
-  }
-
-  async *#drain(done: () => boolean): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const output: unknown = this.#stream.read();
-      if (output instanceof Uint8Array) {
-        yield output;
-        continue;
-      }
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.ended || done()) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
 }
 
 function truncated(compression: Compression, cause?: unknown): Failure {
@@ -103,17 +43,27 @@ function understand(error: unknown, compression: Compression): unknown {
  * Decompresses a stream of any number of gzip members or zstd frames.
  *
  * @param maxExpansion Output bytes per input byte above which a stream counts as a bomb.
+ * @param onFrame Told of every end of a member or frame that something follows, with the offsets behind it in the
+ * compressed stream and in its content, once all of the content before was handed on: reading may begin anew there.
  * @throws Failure `TRUNCATED`, `CORRUPT_COMPRESSION`, `EXPANSION_LIMIT`, always after everything before was handed on.
  */
 export async function* decompress(
   input: AsyncIterable<Uint8Array>,
   compression: Compression,
   maxExpansion: number,
+  onFrame?: (bytesIn: number, bytesOut: number) => void,
 ): AsyncGenerator<Uint8Array> {
   const frames = compression === 'zstd' ? new ZstdFrames() : undefined;
-  let decoder: Decoder | undefined;
+  let decoder: Decoding | undefined;
+  let begun = 0;
   let bytesIn = 0;
   let bytesOut = 0;
+  const begin = (): Decoding => {
+    begun++;
+    if (compression === 'zstd') return new Decoder(createZstdDecompress({ chunkSize: OUTPUT_CHUNK }));
+    if (onFrame !== undefined) return new GzipMember(begun === 1, OUTPUT_CHUNK);
+    return new Decoder(createGunzip({ chunkSize: OUTPUT_CHUNK }));
+  };
   const checked = (output: Uint8Array): Uint8Array => {
     bytesOut += output.length;
     if (bytesOut > EXPANSION_FLOOR && bytesOut > bytesIn * maxExpansion) {
@@ -131,13 +81,14 @@ export async function* decompress(
       frames?.push(chunk);
       let rest = chunk;
       while (rest.length > 0) {
-        decoder ??= new Decoder(compression === 'gzip' ? createGunzip() : createZstdDecompress());
+        decoder ??= begin();
         for await (const output of decoder.write(rest)) yield checked(output);
         rest = rest.subarray(decoder.consumed);
         // Node ends a zstd stream behind its first frame; what is left is the next one.
         if (decoder.ended) {
           decoder.destroy();
           decoder = undefined;
+          onFrame?.(bytesIn - rest.length, bytesOut);
         }
       }
     }

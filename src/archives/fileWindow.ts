@@ -1,0 +1,44 @@
+import type { OpenFile } from '../sources/open-file.ts';
+
+/** Bytes read at a time from a file of this machine. */
+const LOCAL = 256 << 10;
+/** The same from afar, where every read is a request. */
+const REMOTE = 1 << 20;
+/** A read that lands this far behind the last one looks at a header between large members: what follows is not wanted. */
+const FAR = 1 << 20;
+const GLANCE = 16 << 10;
+
+/** Small pieces of a file, read mostly forward: many of them come with one read. */
+export class FileWindow {
+  readonly file: OpenFile;
+  readonly #most: number;
+  #start = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(file: OpenFile) {
+    this.file = file;
+    this.#most = file.local === undefined ? REMOTE : LOCAL;
+  }
+
+  /** Bytes that a window takes. */
+  static readonly holds = REMOTE;
+
+  /** `[start, end)` of the file if it is at hand: a view, valid as long as it is held. */
+  held(start: number, end: number): Uint8Array | undefined {
+    const from = start - this.#start;
+    return from < 0 || end - this.#start > this.#bytes.length
+      ? undefined
+      : this.#bytes.subarray(from, end - this.#start);
+  }
+
+  /** `[start, end)` of the file, which must have as many bytes: a view, valid as long as it is held. */
+  async bytes(start: number, end: number): Promise<Uint8Array> {
+    const held = this.held(start, end);
+    if (held !== undefined) return held;
+    const far = start > this.#start + this.#bytes.length + FAR;
+    const ahead = Math.max(end - start, far ? GLANCE : this.#most);
+    this.#bytes = await this.file.read(start, Math.min(this.file.size, start + ahead));
+    this.#start = start;
+    return this.#bytes.subarray(0, end - start);
+  }
+}
