@@ -16,11 +16,22 @@ export type MetaValue =
   | { readonly [key: string]: MetaValue };
 export type Meta = { readonly [key: string]: MetaValue };
 
+/**
+ * A file that a row holds or points to: its bytes, or where it lies (a path or URL), or both, in which case the bytes count.
+ * As Hugging Face datasets store images and audio.
+ */
+export type FileRef = { readonly bytes: Uint8Array | null; readonly path: string | null };
+
 export interface SourceRef {
   readonly split: string;
   /** File path relative to the source's root with `/`, or `archive.tar!/member`. */
   readonly uri: string;
   readonly position: Position;
+  /**
+   * What paths in the document are relative to: a folder of this machine, or a URL. For stages alone: it is never written
+   * to an output.
+   */
+  readonly base?: string | undefined;
 }
 
 /** One record of a source: the unit that is kept, rejected, deduplicated and listed in the output. */

@@ -1,6 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
-import type { Document, MetaValue } from '../records.ts';
+import type { Document, FileRef, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type ColumnTest, parseWhere, type Where } from './where.ts';
 
@@ -17,6 +17,11 @@ interface Scalars {
   binary: Uint8Array;
   /** Milliseconds; in JSON RFC 3339 text. Finer units are cut: ask for `int64` to keep them. */
   timestamp: Date;
+  /**
+   * A file, or where it lies: a struct of `bytes` (binary, in JSON base64) and `path`, a path or URL by itself, or in
+   * Parquet the bytes by themselves. In structs `url` stands in for a `path` that is null or absent. `attach` fetches it.
+   */
+  file: FileRef;
 }
 
 export type ScalarKind = keyof Scalars;
@@ -83,7 +88,7 @@ export interface Table {
   readonly where: readonly ColumnTest[];
 }
 
-const SCALARS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'binary', 'timestamp'];
+const SCALARS: readonly ScalarKind[] = ['string', 'int32', 'int64', 'double', 'bool', 'binary', 'timestamp', 'file'];
 
 function parseKind(name: string, kind: string): Column {
   const nullable = kind.endsWith('?');

@@ -2,8 +2,9 @@ import { defer, type Observable } from 'rxjs';
 import { RecordError, SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
+import type { Document } from '../records.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
-import { locate, schemeOf } from '../storage/location.ts';
+import { baseOf, locate, schemeOf } from '../storage/location.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
 import { Stores } from '../storage/stores.ts';
 import { Failure } from './failure.ts';
@@ -87,7 +88,7 @@ export interface FileSourceOptions<T> {
 }
 
 /** A source of files: lists them, cuts and groups them into splits, and reads splits as gated flows. */
-export function fileSource<T>(source: FileSourceOptions<T>): Source<T> {
+export function fileSource<T extends Document>(source: FileSourceOptions<T>): Source<T> {
   const stores = source.stores ?? new Stores(source.list.remote);
   return {
     kind: source.kind,
@@ -196,7 +197,7 @@ interface FilesSpec {
   readonly slices: readonly Slice[];
 }
 
-function workOf<T>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
+function workOf<T extends Document>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
   // What `splits` above wrote; the plan's digest vouches for it.
   const { root, slices } = split.spec as unknown as FilesSpec;
   return slices.map((slice) => {
@@ -209,11 +210,12 @@ function workOf<T>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
         },
       );
     }
-    return { format, range: slice.range, file: { ...identityOf(slice), location: locate(root, slice.uri) } };
+    const location = locate(root, slice.uri);
+    return { format, range: slice.range, file: { ...identityOf(slice), location }, base: baseOf(root, location) };
   });
 }
 
-function read<T>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
+function read<T extends Document>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
   const work = workOf(source, split);
   const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
   return gated(source.kind, split, holds, (reading) => readWork(stores, work, reading));
@@ -223,10 +225,16 @@ interface Work<T> {
   readonly format: Format<T>;
   readonly range: Range;
   readonly file: FoundFile;
+  /** What paths in its records are relative to. */
+  readonly base: string;
 }
 
-async function* readWork<T>(stores: Stores, work: readonly Work<T>[], reading: Reading): AsyncGenerator<readonly T[]> {
-  for (const { format, range, file } of work) {
+async function* readWork<T extends Document>(
+  stores: Stores,
+  work: readonly Work<T>[],
+  reading: Reading,
+): AsyncGenerator<readonly T[]> {
+  for (const { format, range, file, base } of work) {
     let open: OpenFile;
     try {
       open = await stores.open(file, reading.signal);
@@ -237,7 +245,9 @@ async function* readWork<T>(stores: Stores, work: readonly Work<T>[], reading: R
       continue;
     }
     try {
-      yield* format.read(open, range, reading);
+      for await (const records of format.read(open, range, reading)) {
+        yield records.map((record) => ({ ...record, source: { ...record.source, base } }));
+      }
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       reading.reject(error.at(file.uri, { ordinal: reading.ordinal() }));
@@ -249,7 +259,7 @@ async function* readWork<T>(stores: Stores, work: readonly Work<T>[], reading: R
 
 const AHEAD = { splits: 2, bytes: 64 << 20 };
 
-function aheadOf<T>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
+function aheadOf<T extends Document>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
   const inputs = typeof source.inputs === 'string' ? [source.inputs] : source.inputs;
   if (!inputs.some((input) => schemeOf(input) !== undefined)) return undefined;
   const { cache = false, prefetch = {} } = source.list.remote ?? {};

@@ -1,4 +1,4 @@
-import type { MetaValue } from '../records.ts';
+import type { FileRef, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type Table, valuesWhere } from './columns.ts';
 import { Failure } from './failure.ts';
@@ -48,10 +48,47 @@ function text(column: Column, value: unknown): string {
   return value;
 }
 
+/** The bytes of base64 text; undefined of any other. */
+function base64(value: string): Uint8Array | undefined {
+  return value.length % 4 === 0 && BASE64.test(value) ? new Uint8Array(Buffer.from(value, 'base64')) : undefined;
+}
+
+/** A path or URL, or an object that has one, or bytes, or both. */
+function file(column: Column, value: unknown): FileRef | null {
+  if (typeof value === 'string') return { bytes: null, path: text(column, value) };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(column, value);
+  if (!['bytes', 'path', 'url'].some((name) => Object.hasOwn(value, name))) {
+    throw new Failure(
+      'WRONG_TYPE',
+      `column '${column.name}' is declared ${kindName(column)} but its object has no bytes, path or url`,
+    );
+  }
+  const own = (name: string): string | null => {
+    const member: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : null;
+    return member === null ? null : text(column, member);
+  };
+  const encoded = own('bytes');
+  const bytes = encoded === null ? null : base64(encoded);
+  if (bytes === undefined) {
+    throw new Failure(
+      'WRONG_TYPE',
+      `column '${column.name}' is declared ${kindName(column)} but its bytes are not base64`,
+    );
+  }
+  const path = own('path') ?? own('url');
+  if (bytes !== null || path !== null) return { bytes, path };
+  if (column.nullable && !column.list) return null;
+  throw new Failure(
+    'NULL_VALUE',
+    `column '${column.name}' has neither bytes nor a path`,
+    column.list ? undefined : `Declare it '${kindName({ ...column, nullable: true })}' to allow that.`,
+  );
+}
+
 /**
  * A JSON value as the value of a column, lists aside.
  *
- * @throws Failure `WRONG_TYPE`, `OUT_OF_RANGE`, `LONE_SURROGATE`
+ * @throws Failure `WRONG_TYPE`, `NULL_VALUE`, `OUT_OF_RANGE`, `LONE_SURROGATE`
  */
 export function jsonScalar(column: Column, value: unknown): MetaValue {
   switch (column.kind) {
@@ -75,13 +112,14 @@ export function jsonScalar(column: Column, value: unknown): MetaValue {
     case 'int64':
       return int64(column, value);
     case 'binary':
-      if (typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value)) {
-        return new Uint8Array(Buffer.from(value, 'base64'));
-      }
       if (typeof value === 'string') {
+        const bytes = base64(value);
+        if (bytes !== undefined) return bytes;
         throw new Failure('WRONG_TYPE', `column '${column.name}' is declared binary but the value is not base64`);
       }
       break;
+    case 'file':
+      return file(column, value);
     case 'timestamp': {
       const time = typeof value === 'string' ? timeOf(value) : Number.NaN;
       if (!Number.isNaN(time)) return new Date(time);

@@ -14,7 +14,12 @@ type Conversion =
   | 'days'
   | 'milliseconds'
   | 'microseconds'
-  | 'nanoseconds';
+  | 'nanoseconds'
+  /** A struct of `bytes` and `path`, or a part of them. */
+  | 'file'
+  /** Bytes, or text, that are a file or its path by themselves. */
+  | 'fileBytes'
+  | 'filePath';
 
 export interface PhysicalColumn extends Column {
   readonly conversion: Conversion;
@@ -44,6 +49,22 @@ function leafOf(tree: SchemaTree): Leaf | undefined {
   if (inner === undefined) return { element: middle.element, list: true };
   if (more.length > 0 || inner.children.length > 0 || inner.element.repetition_type === 'REPEATED') return undefined;
   return { element: inner.element, list: true };
+}
+
+/** A struct that is a file, or a list of them: any of `bytes`, `path` and `url`, whatever there is besides. */
+function fileStruct(tree: SchemaTree): { readonly list: boolean } | undefined {
+  const list = isList(tree.element);
+  const [middle] = tree.children;
+  // The repeated group of a list is its element by itself where it has several members.
+  const struct = !list ? tree : middle?.children.length === 1 ? middle.children[0] : middle;
+  const members = struct?.children.filter(({ element }) => ['bytes', 'path', 'url'].includes(element.name)) ?? [];
+  const plain = members.every(
+    ({ element, children }) =>
+      element.type === 'BYTE_ARRAY' && element.repetition_type !== 'REPEATED' && children.length === 0,
+  );
+  const repeated = list && middle?.element.repetition_type === 'REPEATED';
+  const once = !list && tree.element.repetition_type !== 'REPEATED';
+  return members.length > 0 && plain && (repeated || once) ? { list } : undefined;
 }
 
 function storedAs({ element, list }: Leaf): string {
@@ -89,6 +110,9 @@ function conversionTo(kind: ScalarKind, element: SchemaElement): Conversion | un
       return type === 'INT32' && !unsigned ? 'bigint' : undefined;
     case 'timestamp':
       return timeUnit(element);
+    case 'file':
+      if (type !== 'BYTE_ARRAY' || decimal) return undefined;
+      return converted === 'UTF8' || logical?.type === 'STRING' ? 'filePath' : 'fileBytes';
   }
 }
 
@@ -100,12 +124,16 @@ function physical(column: Column, trees: readonly SchemaTree[], file: string): P
     const names = trees.map((candidate) => candidate.element.name);
     throw new Failure('MISSING_COLUMN', `'${file}' has no column '${column.name}'`, didYouMean(column.name, names));
   }
+  const struct = fileStruct(tree);
+  if (column.kind === 'file' && struct?.list === column.list) return { ...column, conversion: 'file', scale: 0 };
   const leaf = leafOf(tree);
   if (leaf === undefined) {
     throw new Failure(
       'WRONG_TYPE',
       `column '${column.name}' of '${file}' is a struct, a map or a list of lists`,
-      'Only scalars and lists of scalars can be read.',
+      struct === undefined
+        ? 'Only scalars, files (structs with bytes, path or url) and lists of them can be read.'
+        : `It can be read as '${kindName({ kind: 'file', list: struct.list, nullable: false })}'.`,
     );
   }
   const kinds = column.or === undefined ? [column.kind] : [column.kind, column.or];

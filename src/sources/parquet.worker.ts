@@ -13,6 +13,7 @@ import type { MetaValue } from '../records.ts';
 import { moving } from '../run/pool.ts';
 import { kindName } from './columns.ts';
 import type { FilePart } from './parquet-fetch.ts';
+import { FileBytes, fileOf, isEmptyStruct, storedBytes } from './parquet-files.ts';
 import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
 
 interface LocalParquet {
@@ -54,6 +55,8 @@ export interface RowChunk {
   /** u32[rows + 1]: where in `text` each row's begins. */
   readonly offsets: Uint32Array<ArrayBuffer>;
   readonly values: readonly (readonly MetaValue[])[];
+  /** What bytes of files in `values` are views of. */
+  readonly files: Uint8Array<ArrayBuffer>;
   readonly bad: readonly BadRow[];
 }
 
@@ -114,17 +117,26 @@ function decimalText(value: unknown, scale: number): string {
   return unscaled < 0n ? `-${text}` : text;
 }
 
-function scalar(column: PhysicalColumn, value: unknown): MetaValue {
+function utf8(column: PhysicalColumn, bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new Unfit('INVALID_UTF8', `column '${column.name}' is not valid UTF-8`);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+function scalar(column: PhysicalColumn, value: unknown, files: FileBytes): MetaValue {
   // The schema was checked at plan time: every stored type that reaches a conversion is the one it is for.
   switch (column.conversion) {
     case 'same':
       // A view would carry its whole page over the thread boundary.
       return value instanceof Uint8Array ? new Uint8Array(value) : (value as MetaValue);
-    case 'text': {
-      const bytes = value as Uint8Array;
-      if (!isUtf8(bytes)) throw new Unfit('INVALID_UTF8', `column '${column.name}' is not valid UTF-8`);
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-    }
+    case 'text':
+      return utf8(column, value as Uint8Array);
+    case 'file':
+    case 'fileBytes':
+    case 'filePath':
+      return fileOf(column.conversion, value, {
+        bytes: (bytes) => files.keep(bytes),
+        path: (bytes) => utf8(column, bytes),
+      });
     case 'bigint':
       return BigInt(value as number | bigint);
     case 'uint32':
@@ -144,32 +156,47 @@ function scalar(column: PhysicalColumn, value: unknown): MetaValue {
   }
 }
 
-function convert(column: PhysicalColumn, value: unknown): MetaValue {
+function convert(column: PhysicalColumn, stored: unknown, files: FileBytes): MetaValue {
+  const isEmpty = (file: unknown): boolean => column.conversion === 'file' && isEmptyStruct(file);
+  const value = !column.list && isEmpty(stored) ? null : stored;
   if (value === undefined || value === null) {
     if (column.nullable) return null;
     const nullable = kindName({ ...column, nullable: true });
     throw new Unfit('NULL_VALUE', `column '${column.name}' is null`, `Declare it '${nullable}' to allow that.`);
   }
-  if (!column.list) return scalar(column, value);
+  if (!column.list) return scalar(column, value, files);
   return Array.from(value as ArrayLike<unknown>, (element) => {
-    if (element === undefined || element === null) {
+    if (element === undefined || element === null || isEmpty(element)) {
       throw new Unfit('NULL_VALUE', `column '${column.name}' holds a list with a null in it`);
     }
-    return scalar(column, element);
+    return scalar(column, element, files);
   });
 }
 
-function textBytes(column: PhysicalColumn, value: unknown): Uint8Array {
+function textBytes(column: PhysicalColumn, value: unknown, files: FileBytes): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (value === undefined || value === null) throw new Unfit('NULL_VALUE', `column '${column.name}' is null`);
-  return Buffer.from(`${convert(column, value)}`);
+  return Buffer.from(`${convert(column, value, files)}`);
 }
 
 type Values = ArrayLike<unknown>;
 
-/** Packs rows [start, end): copies the texts together, so that one buffer moves and no page stays alive for a row. */
-function pack(task: RowGroupTask, texts: Values, columns: readonly Values[], start: number, end: number): RowChunk {
+interface Rows {
+  readonly start: number;
+  readonly end: number;
+  /** Bytes of files in them. */
+  readonly fileBytes: number;
+}
+
+/** Packs rows: copies texts and files together, so that buffers move and no page stays alive for a row. */
+function pack(
+  task: RowGroupTask,
+  texts: Values,
+  columns: readonly Values[],
+  { start, end, fileBytes }: Rows,
+): RowChunk {
   const rows = end - start;
+  const files = new FileBytes(fileBytes);
   const pieces: Uint8Array[] = [];
   const offsets = new Uint32Array(rows + 1);
   const values: MetaValue[][] = columns.map(() => []);
@@ -178,8 +205,8 @@ function pack(task: RowGroupTask, texts: Values, columns: readonly Values[], sta
   for (let row = 0; row < rows; row++) {
     offsets[row] = length;
     try {
-      const piece = textBytes(task.text, texts[start + row]);
-      const cells = task.columns.map((column, index) => convert(column, columns[index]?.[start + row]));
+      const piece = textBytes(task.text, texts[start + row], files);
+      const cells = task.columns.map((column, index) => convert(column, columns[index]?.[start + row], files));
       for (const [index, cell] of cells.entries()) values[index]?.push(cell);
       pieces.push(piece);
       length += piece.length;
@@ -196,7 +223,7 @@ function pack(task: RowGroupTask, texts: Values, columns: readonly Values[], sta
     text.set(piece, at);
     at += piece.length;
   }
-  return { rows, text, offsets, values, bad };
+  return { rows, text, offsets, values, files: files.buffer, bad };
 }
 
 function fetchedFile(size: number, parts: readonly FilePart[]): AsyncBuffer {
@@ -264,18 +291,23 @@ async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
   const texts = await column(task.text.name);
   const columns: Values[] = [];
   for (const { name } of task.columns) columns.push(await column(name));
+  const files = task.columns.flatMap(({ conversion }, index) =>
+    conversion === 'file' || conversion === 'fileBytes' ? [index] : [],
+  );
   const chunks: RowChunk[] = [];
   for (let start = 0; start < total; ) {
     let end = start;
-    for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes < CHUNK_BYTES; end++) {
+    let fileBytes = 0;
+    for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes + fileBytes < CHUNK_BYTES; end++) {
       const value = texts[end];
       bytes += value instanceof Uint8Array ? value.length : 0;
+      for (const index of files) fileBytes += storedBytes(columns[index]?.[end]);
     }
-    chunks.push(pack(task, texts, columns, start, end));
+    chunks.push(pack(task, texts, columns, { start, end, fileBytes }));
     start = end;
   }
   return moving(
     chunks,
-    chunks.flatMap((chunk) => [chunk.text.buffer, chunk.offsets.buffer]),
+    chunks.flatMap(({ text, offsets, files: bytes }) => [text.buffer, offsets.buffer, bytes.buffer]),
   );
 }

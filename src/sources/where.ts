@@ -41,7 +41,7 @@ type Condition<K extends Kind> =
  * The rows to keep: conditions on declared columns, all of which must hold, such as `{ lang: 'en', score: { gte: 3 } }`.
  *
  * Strings are ordered by their UTF-8 bytes, timestamps to the millisecond. A null fulfils `isNull: true` and nothing else, not
- * even `ne`; NaN fulfils `ne` and `notIn` alone. Lists and binary columns can be asked for null; the text column cannot
+ * even `ne`; NaN fulfils `ne` and `notIn` alone. Lists, binary columns and files can be asked for null; the text column cannot
  * be asked.
  */
 export type Where<C extends Columns, T extends string> = string extends keyof C
@@ -155,6 +155,7 @@ function literal({ name, kind }: Column, value: unknown): Literal {
       break;
     }
     case 'binary':
+    case 'file':
       break;
   }
   const shown = typeof value === 'string' ? `'${value}'` : String(value);
@@ -193,8 +194,8 @@ function parseCondition(column: Column, condition: unknown): Parsed {
       json['isNull'] = operand;
       continue;
     }
-    if (list || kind === 'binary') {
-      throw wrong(name, `is a ${list ? 'list' : 'binary column'} and can only be asked for null`, 'Use isNull.');
+    if (list || kind === 'binary' || kind === 'file') {
+      throw wrong(name, `is a ${list ? 'list' : `${kind} column`} and can only be asked for null`, 'Use isNull.');
     }
     if (isOrdered(operator)) {
       const value = literal(column, operand);

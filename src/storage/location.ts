@@ -12,3 +12,17 @@ export function locate(root: string, uri: string): string {
   if (schemeOf(uri) !== undefined) return uri;
   return schemeOf(root) === undefined ? join(root, uri) : `${root}/${uri}`;
 }
+
+const REPOSITORY = /^hf:\/\/datasets\/[^/]+\/[^/]+/;
+
+/**
+ * What paths in a file are relative to: the folder that its source reads, or of a remote file its dataset at the
+ * revision it has, or the folder it lies in. Without a slash at the end.
+ */
+export function baseOf(root: string, location: string): string {
+  if (schemeOf(location) === undefined) return root;
+  const repository = REPOSITORY.exec(location)?.[0];
+  if (repository !== undefined) return repository;
+  const path = location.replace(/[?#].*$/s, '');
+  return path.slice(0, path.lastIndexOf('/'));
+}

@@ -8,7 +8,9 @@ import type { Cell, StoredColumn } from './columns.ts';
  * Members of `meta` to write as columns of their own, with kinds as the `parquet` source has them; `?` where a document may
  * lack the member or hold null, such as `{ lang: 'string', score: 'double?' }`.
  */
-export type TypedColumns = { readonly [name: string]: ScalarKind | `${ScalarKind}?` };
+export type TypedColumns = { readonly [name: string]: TypedKind | `${TypedKind}?` };
+
+type TypedKind = Exclude<ScalarKind, 'file'>;
 
 export interface TypedColumn extends StoredColumn {
   /** @throws PipelineError `COLUMN_TYPE` */
@@ -21,7 +23,7 @@ interface Storage {
   stored(value: MetaValue): Cell | undefined;
 }
 
-const storages: Readonly<Record<ScalarKind, Storage>> = {
+const storages: Readonly<Record<TypedKind, Storage>> = {
   string: {
     element: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
     stored: (value) => (typeof value === 'string' ? Buffer.from(value) : undefined),
@@ -87,10 +89,10 @@ export function typedColumns(declared: TypedColumns, taken: readonly StoredColum
 
 function typedColumn(column: Column): TypedColumn {
   const { name, kind, list } = column;
-  if (list) {
+  if (list || kind === 'file') {
     throw new PipelineError(`column '${name}' is declared '${kindName(column)}'`, {
       code: 'UNKNOWN_KIND',
-      hint: 'lists are written in meta alone',
+      hint: 'lists and files are written in meta alone',
     });
   }
   const { element, stored } = storages[kind];
