@@ -4,7 +4,7 @@ import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
 import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
-import { NPZ_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
+import { NPZ_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, WEBDATASET_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
@@ -12,6 +12,9 @@ import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
+
+/** Formats of files that hold everything that a split yields. */
+const COUNTED = [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT, WEBDATASET_FORMAT];
 
 /** One thing that is wrong with an output. */
 interface Finding {
@@ -235,15 +238,17 @@ class Verification {
     }
   }
 
-  /** What a commit counts is what its files of patches hold, whichever sink wrote them. */
+  /** What a commit counts is what its files hold, whichever sink wrote them. */
   #checkCounts({ split, artefacts, counts }: CommitRecord): void {
-    for (const format of [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT]) {
+    for (const format of COUNTED) {
       const folders = Map.groupBy(
         artefacts.filter(({ info }) => info.format === format),
         (file) => path.posix.dirname(file.path),
       );
       for (const [folder, files] of folders) {
         for (const key of ['documents', 'patches', 'bytes']) {
+          // Files of documents have no patches to count.
+          if (files.every(({ info }) => info[key] === undefined)) continue;
           const held = files.reduce((sum, file) => sum + numberOf(file, key), 0);
           if (held === counts[key]) continue;
           this.#find(

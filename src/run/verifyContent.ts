@@ -4,6 +4,7 @@ import { checkDocuments } from '../formats/checkDocuments.ts';
 import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
+import { checkWebdataset } from '../formats/checkWebdataset.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import {
   DOCUMENTS_FORMAT,
@@ -14,6 +15,7 @@ import {
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
+  WEBDATASET_FORMAT,
 } from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 
@@ -47,6 +49,19 @@ export async function checkContent(
           complain,
         );
         return undefined;
+      case WEBDATASET_FORMAT: {
+        const { split, compression, patches } = artefact.info;
+        const expected = {
+          split: String(split),
+          compression: String(compression),
+          samples: number('samples'),
+          documents: number('documents'),
+          patches: patches === undefined ? undefined : number('patches'),
+          bytes: number('bytes'),
+        };
+        await checkWebdataset(file, expected, complain);
+        return undefined;
+      }
       case SIGNALS_FORMAT: {
         const patches = patchesBeside('.signals.safetensors');
         if (patches !== undefined && numberOf(patches, 'bytes') !== number('bytes'))
