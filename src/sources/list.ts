@@ -134,8 +134,9 @@ export async function list(
   }
   async function* filesOf(input: Input): AsyncGenerator<FoundFile> {
     if (input.kind === 'remote') {
+      const wantedBelow = included ?? (input.path.endsWith('/') ? usual : () => true);
       for await (const file of stores.list(input.path, context.signal)) {
-        if ((included?.(file.uri) ?? true) && !excluded(file.uri)) yield file;
+        if (wantedBelow(file.uri) && !excluded(file.uri)) yield file;
       }
       return;
     }

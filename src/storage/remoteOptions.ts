@@ -1,7 +1,17 @@
+import type { HttpSettings } from './http/settings.ts';
+import type { HubOptions } from './hub/settings.ts';
+import type { S3Options } from './s3/options.ts';
+
 /** How remote files are reached. None of it decides what is read, so none of it belongs to a run's digest. */
 export interface RemoteOptions {
-  /** Fetch each file whole into the cache, verified by its hash, before it is read. Default: false, ranges are streamed. */
+  /** Fetch each file of the Hub whole into its cache, verified by its hash, before it is read. Default: false, ranges are streamed. */
   readonly cache?: boolean | undefined;
   /** Splits, and bytes of them, that are fetched before their turn. Default: 2 and 64 MiB; 0 splits for none. */
   readonly prefetch?: { readonly splits?: number | undefined; readonly bytes?: number | undefined } | undefined;
+  /** Attempts, patience, hosts that may be talked to. */
+  readonly http?: Omit<HttpSettings, 'signal'> | undefined;
+  /** Where the Hub is and who asks it. */
+  readonly hub?: HubOptions | undefined;
+  /** Where an S3-compatible store is. */
+  readonly s3?: S3Options | undefined;
 }

@@ -17,7 +17,9 @@ export interface Store {
 }
 
 /** Loaded when a URL asks for it: most runs read files of this machine alone. */
-const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {};
+const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {
+  s3: async ({ s3 = {}, http = {} }) => (await import('./s3/s3Store.ts')).s3Store(s3, http),
+};
 
 /** All stores that a source may read, each with the source's settings. */
 export class Stores {

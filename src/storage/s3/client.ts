@@ -1,0 +1,70 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { PipelineError, SourceError } from '../../errors.ts';
+import type { S3Options } from './options.ts';
+
+type Client = typeof import('@aws-sdk/client-s3');
+
+export interface S3Library extends Pick<Client, 'GetObjectCommand' | 'HeadObjectCommand' | 'ListObjectsV2Command'> {
+  readonly client: S3Client;
+  /** An address at which an object can be read for some time without credentials. */
+  sign(bucket: string, key: string, seconds: number): Promise<string>;
+}
+
+const PACKAGES = '@aws-sdk/client-s3 @aws-sdk/s3-request-presigner';
+
+/**
+ * Loads the S3 client, which is no dependency of sluice.
+ *
+ * @throws PipelineError `MISSING_PACKAGE`
+ */
+export async function loadS3(options: S3Options): Promise<S3Library> {
+  const [s3, presigner] = await Promise.all([
+    import('@aws-sdk/client-s3'),
+    import('@aws-sdk/s3-request-presigner'),
+  ]).catch((error: unknown) => {
+    throw new PipelineError('s3:// inputs need the S3 client, which is not installed', {
+      code: 'MISSING_PACKAGE',
+      hint: `npm install ${PACKAGES}`,
+      cause: error,
+    });
+  });
+  const { env } = process;
+  const endpoint = options.endpoint ?? (env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || undefined);
+  const region = options.region ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || undefined);
+  const client = new s3.S3Client({
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // Stores of other makers do not mind, but signatures name one.
+    ...(region === undefined && endpoint !== undefined ? { region: 'us-east-1' } : {}),
+    ...(region === undefined ? {} : { region }),
+    maxAttempts: 7,
+  });
+  return {
+    client,
+    GetObjectCommand: s3.GetObjectCommand,
+    HeadObjectCommand: s3.HeadObjectCommand,
+    ListObjectsV2Command: s3.ListObjectsV2Command,
+    sign: (Bucket, Key, expiresIn) =>
+      presigner.getSignedUrl(client, new s3.GetObjectCommand({ Bucket, Key }), { expiresIn }),
+  };
+}
+
+/** What the client throws, as an error that says which object and what to do. */
+export function s3Error(location: string, error: unknown): SourceError {
+  const { name = 'Error', message = '', $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
+  const status = $metadata?.httpStatusCode;
+  const [code, hint] =
+    status === 404
+      ? ['NOT_FOUND', 'Check bucket and key.']
+      : status === 403
+        ? ['FORBIDDEN', 'These credentials may not read or list it.']
+        : status === 401 || name === 'CredentialsProviderError'
+          ? ['NOT_AUTHORISED', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile with AWS_PROFILE.']
+          : ['NETWORK', 'Check AWS_ENDPOINT_URL and AWS_REGION, and run again; what is finished is kept.'];
+  return new SourceError(`'${location}' cannot be read: ${name}${message === '' ? '' : `: ${message}`}`, {
+    code,
+    path: location,
+    hint,
+    cause: error,
+  });
+}
