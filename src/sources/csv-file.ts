@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { behindMark } from './byte-order-mark.ts';
 import type { Table } from './columns.ts';
 import { compressionOf, decompress } from './compression.ts';
 import { type CsvDialect, type CsvRecord, CsvRecords } from './csv-records.ts';
@@ -23,8 +24,6 @@ export interface CsvStart {
   readonly line: number;
   readonly row: number;
 }
-
-const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 const isTsv = (uri: string): boolean => /\.tsv(\.(gz|zst))?$/i.test(uri);
 
@@ -59,29 +58,9 @@ export class CsvStream {
     const compression = compressionOf(this.#file.uri);
     const raw = this.#file.stream(this.#start, this.#end);
     const bytes = compression === undefined ? raw : decompress(raw, compression, this.#config.maxExpansion);
-    for await (const chunk of this.#start === 0 ? this.#behindMark(bytes) : bytes) yield full(this.cutter.push(chunk));
+    const content = this.#start === 0 ? behindMark(bytes, (mark) => this.cutter.skip(mark)) : bytes;
+    for await (const chunk of content) yield full(this.cutter.push(chunk));
     yield full(this.cutter.flush());
-  }
-
-  async *#behindMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let head: Buffer | undefined = Buffer.alloc(0);
-    for await (const chunk of chunks) {
-      if (head === undefined) {
-        yield chunk;
-        continue;
-      }
-      head = Buffer.concat([head, chunk]);
-      if (head.length < BYTE_ORDER_MARK.length) continue;
-      yield this.#withoutMark(head);
-      head = undefined;
-    }
-    if (head !== undefined) yield head;
-  }
-
-  #withoutMark(head: Buffer): Uint8Array {
-    if (!head.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) return head;
-    this.cutter.skip(BYTE_ORDER_MARK.length);
-    return head.subarray(BYTE_ORDER_MARK.length);
   }
 }
 

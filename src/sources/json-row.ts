@@ -161,7 +161,7 @@ function member(column: Column, record: object): MetaValue {
 
 function convert(table: Table, record: unknown): JsonRow | undefined {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    throw new Failure('NOT_AN_OBJECT', `the line holds ${describe(record)}, not an object`);
+    throw new Failure('NOT_AN_OBJECT', `the record is ${describe(record)}, not an object`);
   }
   const meta = valuesWhere(table, (column) => member(column, record));
   if (meta === undefined) return undefined;
@@ -176,17 +176,17 @@ function exactly(_key: string, value: unknown, context: { source?: string }): un
 }
 
 /**
- * Reads one line of JSON as a row; undefined where the table's conditions pass over it.
+ * Reads the JSON of a record as a row; undefined where the table's conditions pass over it.
  *
  * @throws Failure `INVALID_JSON`, `NOT_AN_OBJECT`, `MISSING_COLUMN`, `NULL_VALUE`, `WRONG_TYPE`, `OUT_OF_RANGE`,
  * `LONE_SURROGATE`.
  */
-export function jsonRow(table: Table, line: string): JsonRow | undefined {
+export function jsonRow(table: Table, source: string): JsonRow | undefined {
   let record: unknown;
   try {
-    record = JSON.parse(line);
+    record = JSON.parse(source);
   } catch (error) {
-    throw new Failure('INVALID_JSON', `the line is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw new Failure('INVALID_JSON', `the record is not JSON: ${error instanceof Error ? error.message : error}`);
   }
   try {
     return convert(table, record);
@@ -195,7 +195,7 @@ export function jsonRow(table: Table, line: string): JsonRow | undefined {
   }
   try {
     // TypeScript's library does not know the third argument of a reviver (ECMA-262, JSON.parse source text access).
-    return convert(table, JSON.parse(line, exactly as (key: string, value: unknown) => unknown));
+    return convert(table, JSON.parse(source, exactly as (key: string, value: unknown) => unknown));
   } catch (error) {
     if (error !== INEXACT) throw error;
     throw new Failure('OUT_OF_RANGE', 'an int64 column holds a number beyond 2^53 that is not written as an integer');
