@@ -7,23 +7,25 @@ import { isParquet, type ParquetLimits, parquetConfig, parquetFormat } from './p
 import { plainFormat } from './plain.ts';
 import type { Source } from './source.ts';
 import { isTar, type TarLimits, tarConfig, tarFormat } from './tar.ts';
+import { isZip, type ZipLimits, zipFormat } from './zip.ts';
 
 export interface FilesOptions
   extends TableOptions<Columns, string>,
     ListOptions,
     JsonlLimits,
     ParquetLimits,
-    TarLimits {}
+    TarLimits,
+    ZipLimits {}
 
 /**
  * Files of any kind, each read by what its name says: `.jsonl`, `.ndjson` (also `.gz`, `.zst`) as `jsonl` does,
- * `.parquet` as `parquet`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` as `tar`, everything else as `folder`: one document each.
+ * `.parquet` as `parquet`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` as `tar`, `.zip` as `zip`, everything else as `folder`: one document each.
  *
  * The options are those of all of them; `columns`, `text` and `id` count for tables alone.
  *
  *     files('corpus', { text: 'content' })
  *
- * @throws as `jsonl`, `parquet`, `tar` and `folder`.
+ * @throws as `jsonl`, `parquet`, `tar`, `zip` and `folder`.
  */
 export function files(path: Inputs, options: FilesOptions = {}): Source<Document> {
   const table = parseTable(options);
@@ -33,6 +35,7 @@ export function files(path: Inputs, options: FilesOptions = {}): Source<Document
   const jsonl = jsonlFormat(jsonlSetup);
   const parquet = parquetFormat(parquetSetup);
   const tar = tarFormat(tarSetup);
+  const zip = zipFormat(tarSetup);
   const plain = plainFormat(tarSetup.maxDocumentBytes);
   return fileSource<Document>({
     kind: 'files',
@@ -44,8 +47,8 @@ export function files(path: Inputs, options: FilesOptions = {}): Source<Document
       maxRecordBytes: jsonlSetup.maxRecordBytes,
       maxRowGroupBytes: parquetSetup.maxRowGroupBytes,
     },
-    formats: [jsonl, parquet, tar, plain],
-    formatOf: (uri) => (isJsonl(uri) ? jsonl : isParquet(uri) ? parquet : isTar(uri) ? tar : plain),
+    formats: [jsonl, parquet, tar, zip, plain],
+    formatOf: (uri) => (isJsonl(uri) ? jsonl : isParquet(uri) ? parquet : isTar(uri) ? tar : isZip(uri) ? zip : plain),
     otherwise: plain,
   });
 }

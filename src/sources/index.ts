@@ -10,3 +10,4 @@ export type { FileMeta } from './plain.ts';
 export type { PlanContext, Source, Split } from './source.ts';
 export { type StdinOptions, stdin } from './stdin.ts';
 export { type TarOptions, tar } from './tar.ts';
+export { type ZipOptions, zip } from './zip.ts';
