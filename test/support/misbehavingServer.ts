@@ -83,6 +83,8 @@ export interface MisbehavingServer extends AsyncDisposable {
   readonly log: LoggedRequest[];
   /** Requests open at this moment, and the most there ever were. */
   readonly open: { now: number; most: number };
+  /** Connections that were ever made. */
+  connections(): number;
   url(name: string): string;
   /** Adds faults, which come in this order, one for each answer that they match. */
   inject(...faults: readonly Fault[]): void;
@@ -127,6 +129,7 @@ export async function misbehavingServer(
   const pending: { fault: Fault; left: number }[] = [];
   const signatures = new Map<string, number>();
   const open = { now: 0, most: 0 };
+  let connections = 0;
 
   const takeFault = (key: string, early: boolean): Misbehaviour | undefined => {
     // What spoils a body is not used up by answers without one.
@@ -203,7 +206,7 @@ export async function misbehavingServer(
     createServer((request, response) => {
       response.on('error', () => {});
       answer(request, response, store).catch((error: unknown) => response.destroy(error as Error));
-    });
+    }).on('connection', () => connections++);
   const front = serve(false);
   const back = serve(true);
   const origin = await listen(front);
@@ -216,6 +219,7 @@ export async function misbehavingServer(
     storeOrigin,
     log,
     open,
+    connections: () => connections,
     url: (name) => `${origin}/${encodeURIComponent(name)}`,
     inject: (...faults) => pending.push(...faults.map((fault) => ({ fault, left: fault.times ?? 1 }))),
     replace(name, bytes) {
@@ -283,11 +287,11 @@ async function send(
       : Number.POSITIVE_INFINITY;
   const size = fault?.kind === 'slow' ? fault.piece : PIECE;
   for (let at = 0; at < Math.min(stop, body.length); at += size) {
+    if (fault?.kind === 'slow') await sleep(fault.everyMs);
     const piece = body.subarray(at, Math.min(at + size, stop));
     entry.served += piece.length;
     if (!response.write(piece)) await drained(response);
     if (response.destroyed) return;
-    if (fault?.kind === 'slow') await sleep(fault.everyMs);
   }
   if (fault?.kind === 'stall') return;
   if (fault?.kind !== 'cut') {

@@ -94,7 +94,8 @@ function isFinal(failure: unknown): boolean {
   return failure instanceof AttemptFailure ? failure.retries === 0 : failure instanceof SourceError;
 }
 
-function checkRange(file: RemoteIdentity, start: number, end: number): void {
+/** @throws SourceError `BAD_RANGE` where a file does not have these bytes. */
+export function checkRange(file: RemoteIdentity, start: number, end: number): void {
   if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= file.size)
     return;
   const path = shownUrl(file.url);

@@ -1,5 +1,5 @@
 /** Milliseconds for which whoever holds a place may leave it unused while others wait for one. */
-const LEND_AFTER = 100;
+const LEND_AFTER = 20;
 
 interface Waiter {
   enter(): void;

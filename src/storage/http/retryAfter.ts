@@ -10,7 +10,8 @@ import { type Headers, header } from './headers.ts';
 export function retryAfter(headers: Headers, now: number): number | undefined {
   const asked = header(headers, 'retry-after')?.trim();
   if (asked !== undefined && /^\d{1,9}(\.\d*)?$/.test(asked)) return Number(asked) * 1000;
-  const date = Date.parse(asked ?? '');
+  // JavaScript takes nearly everything for a date, "-5" included.
+  const date = Date.parse(asked?.endsWith(' GMT') ? asked : '');
   if (!Number.isNaN(date)) {
     // Against the server's own clock, which need not be ours.
     const there = Date.parse(header(headers, 'date') ?? '');

@@ -131,7 +131,8 @@ export class Transport {
         stallMs,
         signal,
         () => stalled(path, stallMs),
-        (ending) => agent.request({ ...request, signal: ending }),
+        // `reset`: HEAD closes its connection otherwise, and all that come after it do the same.
+        (ending) => agent.request({ ...request, reset: false, signal: ending }),
       );
       value.body.once('close', release);
       return value;
