@@ -2,7 +2,6 @@ import { defer, type Observable } from 'rxjs';
 import { RecordError, SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
-import type { Document } from '../records.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
 import { baseOf, locate, schemeOf } from '../storage/location.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
@@ -61,6 +60,8 @@ interface Slice {
   readonly size: number;
   readonly mtimeMs?: number;
   readonly etag?: string;
+  /** Where it lies, if its name does not say. */
+  readonly location?: string;
   readonly range: Range;
 }
 
@@ -88,7 +89,7 @@ export interface FileSourceOptions<T> {
 }
 
 /** A source of files: lists them, cuts and groups them into splits, and reads splits as gated flows. */
-export function fileSource<T extends Document>(source: FileSourceOptions<T>): Source<T> {
+export function fileSource<T extends object>(source: FileSourceOptions<T>): Source<T> {
   const stores = source.stores ?? new Stores(source.list.remote);
   return {
     kind: source.kind,
@@ -130,7 +131,9 @@ async function* splits<T>(
     const format = source.formatOf(file.uri) ?? source.otherwise;
     for await (const piece of format.pieces(file, noting)) {
       if (slices.length > 0 && (bytes + piece.bytes > context.splitBytes || slices.length >= MAX_SLICES)) yield close();
-      slices.push({ format: format.name, ...identityOf(file), range: piece.range });
+      const { location } = file;
+      const elsewhere = locate(root, file.uri) === location ? {} : { location };
+      slices.push({ format: format.name, ...identityOf(file), ...elsewhere, range: piece.range });
       bytes += piece.bytes;
     }
   }
@@ -197,7 +200,7 @@ interface FilesSpec {
   readonly slices: readonly Slice[];
 }
 
-function workOf<T extends Document>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
+function workOf<T extends object>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
   // What `splits` above wrote; the plan's digest vouches for it.
   const { root, slices } = split.spec as unknown as FilesSpec;
   return slices.map((slice) => {
@@ -210,12 +213,12 @@ function workOf<T extends Document>(source: FileSourceOptions<T>, split: Split):
         },
       );
     }
-    const location = locate(root, slice.uri);
+    const location = slice.location ?? locate(root, slice.uri);
     return { format, range: slice.range, file: { ...identityOf(slice), location }, base: baseOf(root, location) };
   });
 }
 
-function read<T extends Document>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
+function read<T extends object>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
   const work = workOf(source, split);
   const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
   return gated(source.kind, split, holds, (reading) => readWork(stores, work, reading));
@@ -229,7 +232,7 @@ interface Work<T> {
   readonly base: string;
 }
 
-async function* readWork<T extends Document>(
+async function* readWork<T extends object>(
   stores: Stores,
   work: readonly Work<T>[],
   reading: Reading,
@@ -246,7 +249,7 @@ async function* readWork<T extends Document>(
     }
     try {
       for await (const records of format.read(open, range, reading)) {
-        yield records.map((record) => ({ ...record, source: { ...record.source, base } }));
+        yield records.map((record) => rooted(record, base));
       }
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -257,9 +260,15 @@ async function* readWork<T extends Document>(
   }
 }
 
+/** A document says what its paths are relative to; patches have gone beyond that. */
+function rooted<T extends object>(record: T, base: string): T {
+  if (!('source' in record) || typeof record.source !== 'object') return record;
+  return { ...record, source: { ...record.source, base } };
+}
+
 const AHEAD = { splits: 2, bytes: 64 << 20 };
 
-function aheadOf<T extends Document>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
+function aheadOf<T extends object>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
   const inputs = typeof source.inputs === 'string' ? [source.inputs] : source.inputs;
   if (!inputs.some((input) => schemeOf(input) !== undefined)) return undefined;
   const { cache = false, prefetch = {} } = source.list.remote ?? {};

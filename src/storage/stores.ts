@@ -16,8 +16,13 @@ export interface Store {
   open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile>;
 }
 
+const http = async ({ http = {} }: RemoteOptions): Promise<Store> =>
+  (await import('./http/httpStore.ts')).httpStore(http);
+
 /** Loaded when a URL asks for it: most runs read files of this machine alone. */
 const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {
+  http,
+  https: http,
   s3: async ({ s3 = {}, http = {} }) => (await import('./s3/s3Store.ts')).s3Store(s3, http),
 };
 

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { files, jsonl, parquet, tar } from '../../src/sources/index.ts';
+import type { Split } from '../../src/sources/source.ts';
+import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
+import { type MisbehavingServer, misbehavingServer, type ServerOptions } from '../support/misbehavingServer.ts';
+import { plan, readAll, readSplit, tarOf, text } from './helpers.ts';
+
+const ROWS = 600;
+/** Half of its bytes lie in a column that nobody asks for. */
+function table(): Uint8Array {
+  const rows = Array.from({ length: ROWS }, (_, n) => n);
+  const bytes = parquetWriteBuffer({
+    codec: 'UNCOMPRESSED',
+    rowGroupSize: 100,
+    columnData: [
+      { name: 'id', data: rows.map((n) => `r${n}`), type: 'STRING' },
+      { name: 'image', data: rows.map(() => randomBytes(1000)), type: 'BYTE_ARRAY' },
+      { name: 'text', data: rows.map((n) => `text ${n} ${randomBytes(400).toString('hex')}`), type: 'STRING' },
+    ],
+  });
+  return new Uint8Array(bytes);
+}
+
+async function serve(
+  contents: Readonly<Record<string, Uint8Array>>,
+  options?: ServerOptions,
+): Promise<{ server: MisbehavingServer; remote: RemoteOptions }> {
+  const server = await misbehavingServer(contents, options);
+  onTestFinished(() => server.close());
+  const http = { endpoints: [server.origin], backoff: { firstMs: 1, mostMs: 5 }, stallMs: 300, retries: 4 };
+  return { server, remote: { http } };
+}
+
+const columns = { id: 'string', text: 'string' } as const;
+
+describe('a Parquet file on a server', () => {
+  it('gives the rows that it gives on disk, and costs no more bytes than the columns that are read', async () => {
+    const bytes = table();
+    const { server, remote } = await serve({ 'table.parquet': bytes });
+    const { records, rejects } = await readAll(parquet(server.url('table.parquet'), { columns, remote }), 100_000);
+    expect(rejects).toEqual([]);
+    expect(records).toHaveLength(ROWS);
+    expect(records[42]?.id).toBe('r42');
+    expect(text(records[42] ?? never())).toMatch(/^text 42 /);
+    const needed = records.reduce((sum, record) => sum + record.bytes.length + 4 + record.id.length + 4, 0);
+    // A footer is guessed to take 64 KiB.
+    expect(server.served()).toBeLessThan(needed * 1.1 + (64 << 10));
+    expect(bytes.length).toBeGreaterThan(needed * 2);
+  });
+
+  it('arrives whole over a bad line', async () => {
+    const { server, remote } = await serve({ 'table.parquet': table() });
+    const clean = await readAll(parquet(server.url('table.parquet'), { columns, remote }), 100_000);
+    server.inject(
+      { kind: 'cut', after: 5000, times: 3 },
+      { kind: 'status', status: 503, times: 2 },
+      { kind: 'short', by: 100 },
+      { kind: 'stall', after: 200 },
+      { kind: 'reset' },
+      { kind: 'chunked', after: 3000 },
+    );
+    const { records, rejects } = await readAll(parquet(server.url('table.parquet'), { columns, remote }), 100_000);
+    expect(rejects).toEqual([]);
+    expect(records.map(text)).toEqual(clean.records.map(text));
+  });
+
+  it('is fetched ahead of its turn, once', async () => {
+    const { server, remote } = await serve({ 'table.parquet': table() });
+    const source = parquet(server.url('table.parquet'), { columns, remote });
+    const splits = await plan(source, 100_000);
+    expect(splits.length).toBeGreaterThan(2);
+    const planned = server.served();
+    const { signal } = new AbortController();
+    const [first, second] = splits as [Split, Split];
+    await source.ahead?.fetch(first, signal);
+    await source.ahead?.fetch(second, signal);
+    const fetched = server.served() - planned;
+    expect(fetched).toBeGreaterThan(100_000);
+    await readSplit(source, first);
+    await readSplit(source, second);
+    expect(server.served() - planned).toBe(fetched);
+  });
+
+  it('whose bytes were damaged on the way is asked for once more', async () => {
+    const rows = Array.from({ length: 50 }, (_, n) => `row ${n} ${'x'.repeat(200)}`);
+    const column = { name: 'text', data: rows, type: 'STRING' as const };
+    const compressors = { ZSTD: (bytes: Uint8Array) => new Uint8Array(zstdCompressSync(bytes)) };
+    const bytes = new Uint8Array(parquetWriteBuffer({ codec: 'ZSTD', compressors, columnData: [column] }));
+    const { server, remote } = await serve({ 'z.parquet': bytes });
+    const source = parquet(server.url('z.parquet'), { remote });
+    const [split] = await plan(source, 1 << 20);
+    server.inject({ kind: 'corrupt', at: 40 });
+    const records = await readSplit(source, split ?? never());
+    expect(records.map(text)).toEqual(rows);
+  });
+
+  it('that changes between plan and read stops the run', async () => {
+    const { server, remote } = await serve({ 'table.parquet': table() });
+    const source = parquet(server.url('table.parquet'), { columns, remote });
+    const [split] = await plan(source, 1 << 20);
+    server.replace('table.parquet', table());
+    await expect(readSplit(source, split ?? never())).rejects.toMatchObject({ code: 'INPUT_CHANGED' });
+  });
+
+  it('on a server that stays ill stops the run and names the file: nothing is left out', async () => {
+    const { server, remote } = await serve({ 'table.parquet': table() });
+    const source = parquet(server.url('table.parquet'), { columns, remote });
+    const [split] = await plan(source, 1 << 20);
+    server.inject({ kind: 'status', status: 503, times: 1000 });
+    const rejects: never[] = [];
+    await expect(readSplit(source, split ?? never(), rejects)).rejects.toMatchObject({
+      code: 'NETWORK',
+      path: expect.stringContaining('table.parquet'),
+    });
+    expect(rejects).toEqual([]);
+  });
+});
+
+describe('other files on a server', () => {
+  it('are read by every format, compressed or not', async () => {
+    const lines = Array.from(
+      { length: 2000 },
+      (_, n) => `${JSON.stringify({ id: `r${n}`, text: `line ${n}` })}\n`,
+    ).join('');
+    const members = await tarOf([
+      { name: 'a.txt', content: 'alpha' },
+      { name: 'b.txt', content: 'beta' },
+    ]);
+    const { server, remote } = await serve({
+      'x.jsonl': Buffer.from(lines),
+      'x.jsonl.gz': gzipSync(lines),
+      'm.tar': members,
+      'm.tar.zst': zstdCompressSync(members),
+      'plain.txt': Buffer.from('plain'),
+    });
+    server.inject({ kind: 'cut', after: 7000, times: 2 });
+    const plainLines = await readAll(jsonl(server.url('x.jsonl'), { remote }), 20_000);
+    expect(plainLines.splits.length).toBeGreaterThan(1);
+    expect(plainLines.records.map(text)).toEqual(Array.from({ length: 2000 }, (_, n) => `line ${n}`));
+    const packed = await readAll(jsonl(server.url('x.jsonl.gz'), { remote }), 20_000);
+    expect(packed.records.map(text)).toEqual(plainLines.records.map(text));
+    for (const name of ['m.tar', 'm.tar.zst']) {
+      const { records } = await readAll(tar(server.url(name), { remote }));
+      expect(records.map(text)).toEqual(['alpha', 'beta']);
+      expect(records[0]?.id).toBe(`${server.url(name)}!/a.txt`);
+    }
+    const mixed = await readAll(files([server.url('plain.txt'), server.url('m.tar')], { remote }));
+    expect(mixed.records.map(text)).toEqual(['plain', 'alpha', 'beta']);
+  });
+
+  it('keep what stands behind a question mark to themselves', async () => {
+    const { server, remote } = await serve({ 'plain.txt': Buffer.from('plain') });
+    const url = `${server.url('plain.txt')}?signature=secret`;
+    const { splits, records } = await readAll(files(url, { remote }));
+    expect(records.map(text)).toEqual(['plain']);
+    expect(records[0]?.source.uri).toMatch(/~[0-9a-f]{8}\/plain\.txt$/);
+    expect(records[0]?.source.uri).not.toContain('secret');
+    expect(JSON.stringify(splits)).toContain('secret');
+  });
+
+  it('of private networks are not asked for unless somebody configured that', async () => {
+    const { server } = await serve({ 'plain.txt': Buffer.from('plain') });
+    await expect(readAll(files(server.url('plain.txt')))).rejects.toMatchObject({ code: 'PRIVATE_ADDRESS' });
+    expect(server.log).toEqual([]);
+  });
+});
+
+function never(): never {
+  throw new Error('it was to be there');
+}
