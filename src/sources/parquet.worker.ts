@@ -12,6 +12,7 @@ import {
 import type { MetaValue } from '../records.ts';
 import { moving } from '../run/pool.ts';
 import { kindName } from './columns.ts';
+import { checkPages } from './parquet-checksums.ts';
 import type { FilePart } from './parquet-fetch.ts';
 import { FileBytes, fileOf, isEmptyStruct, storedBytes } from './parquet-files.ts';
 import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
@@ -270,6 +271,7 @@ export default async function decodeRowGroup(task: RowGroupTask): Promise<unknow
 
 async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
   const metadata = await footer(task, file);
+  if ('parts' in task.from) checkPages(metadata, task.from.parts);
   const names = [task.text.name, ...task.columns.map((column) => column.name)];
   const scan = await parquetScan({
     file,

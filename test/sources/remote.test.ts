@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -6,7 +7,7 @@ import { files, jsonl, parquet, tar } from '../../src/sources/index.ts';
 import type { Split } from '../../src/sources/source.ts';
 import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
 import { type MisbehavingServer, misbehavingServer, type ServerOptions } from '../support/misbehavingServer.ts';
-import { plan, readAll, readSplit, tarOf, text } from './helpers.ts';
+import { plan, type Reject, readAll, readSplit, tarOf, text } from './helpers.ts';
 
 const ROWS = 600;
 /** Half of its bytes lie in a column that nobody asks for. */
@@ -95,6 +96,22 @@ describe('a Parquet file on a server', () => {
     server.inject({ kind: 'corrupt', at: 40 });
     const records = await readSplit(source, split ?? never());
     expect(records.map(text)).toEqual(rows);
+  });
+
+  it('with checksums gives no damaged byte, even where nothing is compressed', async () => {
+    const bytes = new Uint8Array(readFileSync(new URL('../fixtures/sources/checksums.parquet', import.meta.url)));
+    const { server, remote } = await serve({ 'c.parquet': bytes });
+    const source = parquet(server.url('c.parquet'), { columns, remote });
+    const [split] = await plan(source, 1 << 20);
+    const at = Buffer.from(bytes).indexOf('text 17 ') + 5;
+    server.inject({ kind: 'corrupt', at });
+    expect((await readSplit(source, split ?? never())).map(text)[17]).toBe('text 17 yyy');
+    server.inject({ kind: 'corrupt', at, times: 2 });
+    const rejects: Reject[] = [];
+    const records = await readSplit(source, split ?? never(), rejects);
+    expect(rejects.map(({ error }) => error.code)).toEqual(['CORRUPT_ROW_GROUP']);
+    expect(rejects[0]?.error.message).toContain("page 0 of column 'text' does not have its checksum");
+    expect(records.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, n) => `r${30 + n}`));
   });
 
   it('that changes between plan and read stops the run', async () => {
