@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -73,6 +74,8 @@ export interface ServerOptions {
   readonly head?: number;
   /** Leaves `Accept-Ranges` and ranges out altogether. */
   readonly noRanges?: boolean;
+  /** Speaks TLS with this certificate, both PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 /** A file server on loopback, which does what servers do on bad days. */
@@ -102,9 +105,9 @@ const PIECE = 16 << 10;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-const listen = (server: Server): Promise<string> =>
+const listen = (server: Server, scheme: string): Promise<string> =>
   new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    server.listen(0, '127.0.0.1', () => resolve(`${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`));
   });
 
 const shut = (server: Server): Promise<void> =>
@@ -202,15 +205,19 @@ export async function misbehavingServer(
     await send(request, response, bytes, tag, fault, options, entry);
   };
 
-  const serve = (store: boolean): Server =>
-    createServer((request, response) => {
+  const serve = (store: boolean): Server => {
+    const listener = (request: IncomingMessage, response: ServerResponse): void => {
       response.on('error', () => {});
       answer(request, response, store).catch((error: unknown) => response.destroy(error as Error));
-    }).on('connection', () => connections++);
+    };
+    const server = options.tls === undefined ? createServer(listener) : createSecureServer(options.tls, listener);
+    return server.on('connection', () => connections++);
+  };
   const front = serve(false);
   const back = serve(true);
-  const origin = await listen(front);
-  const storeOrigin = await listen(back);
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const origin = await listen(front, scheme);
+  const storeOrigin = await listen(back, scheme);
   const close = async (): Promise<void> => {
     await Promise.all([shut(front), shut(back)]);
   };

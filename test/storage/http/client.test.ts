@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { HttpClient } from '../../../src/storage/http/client.ts';
 import type { HttpSettings } from '../../../src/storage/http/settings.ts';
-import { misbehavingServer } from '../../support/misbehavingServer.ts';
+import { type Fault, misbehavingServer } from '../../support/misbehavingServer.ts';
 import { failure, noise, quickClient, read } from './helpers.ts';
 
 const FILE = noise(300_000);
@@ -236,7 +236,7 @@ describe('an abort', () => {
   /** Whatever waits here would wait for longer than any test. */
   const patient: HttpSettings = { stallMs: 600_000, backoff: { firstMs: 600_000, mostMs: 600_000 } };
 
-  const cases: [string, Parameters<Awaited<ReturnType<typeof misbehavingServer>>['inject']>[0]][] = [
+  const cases: [string, Fault][] = [
     ['an answer is waited for', { kind: 'silent' }],
     ['a body has stalled', { kind: 'stall', after: 1000 }],
     ['a pause lasts', { kind: 'status', status: 503, retryAfter: 200 }],
