@@ -106,7 +106,8 @@ describe('a Parquet file on a server', () => {
     const at = Buffer.from(bytes).indexOf('text 17 ') + 5;
     server.inject({ kind: 'corrupt', at });
     expect((await readSplit(source, split ?? never())).map(text)[17]).toBe('text 17 yyy');
-    server.inject({ kind: 'corrupt', at, times: 2 });
+    // The first row group, the second meanwhile, the first again.
+    server.inject({ kind: 'corrupt', at, times: 3 });
     const rejects: Reject[] = [];
     const records = await readSplit(source, split ?? never(), rejects);
     expect(rejects.map(({ error }) => error.code)).toEqual(['CORRUPT_ROW_GROUP']);
