@@ -1,0 +1,271 @@
+import path from 'node:path';
+import { RecordError, SluiceError, SourceError } from '../errors.ts';
+import type { JsonValue } from '../json.ts';
+import { filesBeside, olderDocuments } from '../layouts/beside.ts';
+import type { ByteFile } from '../layouts/byteFile.ts';
+import { openCorpusDb } from '../layouts/corpusDb.ts';
+import type { LayoutDocument } from '../layouts/document.ts';
+import type { LayoutOptions } from '../layouts/openLayout.ts';
+import { besideShard, openShard } from '../layouts/openShard.ts';
+import { layoutOf, type TableOptions, tableOf } from '../layouts/openTable.ts';
+import { Tensors } from '../layouts/tensors.ts';
+import { MAX_SAMPLE_BYTES, sampleDocument, samples } from '../layouts/webdataset.ts';
+import type { Patches } from '../records.ts';
+import { Failure } from './failure.ts';
+import { type FilePlan, type Format, fileSource, gated, type Piece, type Range, type Reading } from './file-source.ts';
+import type { Inputs, ListOptions } from './list.ts';
+import { changed, type OpenFile } from './open-file.ts';
+import { chainValues, type PlannedShard, plannedShard, shardValues, stampOf } from './patchFiles/chain.ts';
+import { olderValues } from './patchFiles/older.ts';
+import { chainsOf, isOutput, longestSegment, outputShards } from './patchFiles/output.ts';
+import type { Absent } from './patchFiles/values.ts';
+import type { Source, Split } from './source.ts';
+import { isTar } from './tar.ts';
+import type { FoundFile } from './walk.ts';
+
+export interface PatchFilesOptions extends ListOptions, LayoutOptions {
+  /** Folder of shards within an output of ours. Default: the only one that holds patches. */
+  readonly dir?: string | undefined;
+  /**
+   * What stands for signals that older files do not hold. Default: nothing, and files without them are rejected as
+   * `NO_SIGNALS`.
+   */
+  readonly absent?: Absent | undefined;
+}
+
+/** Rows that are on their way, and what a table reads at a time. */
+const BESIDES = 8 << 20;
+
+/**
+ * Patches that lie in files: an output folder of ours in the order of its manifest, or files of older layouts (a folder,
+ * a list, a pattern; safetensors, WebDataset archives, corpus databases) as `docs/layouts.md` describes them.
+ *
+ * A split is a shard of an output, several where a document goes on in the next; or some older files. Documents and
+ * segments come from the sidecar beside a shard, signals of bytes from the file of signals; coherence is computed anew. An
+ * older file is one document of one segment, unless a sidecar tells more of them; a document is given whole or rejected.
+ *
+ *     definePipeline('again', patchFiles('out/ingest')).to(safetensors('small', { shardBytes: 1 << 20 }))
+ *
+ * @throws SourceError at plan time `NOT_FOUND`, `NO_FILES`, `NO_USABLE_FILE`, `INCOMPLETE`, `AMBIGUOUS`; while reading
+ *   `INPUT_CHANGED`, `SHARDS_APART`. Rejects: docs/rejects.md
+ */
+export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Source<Patches> {
+  const { dir, absent = {}, specialTokens, maxSampleBytes = MAX_SAMPLE_BYTES, ...list } = options;
+  const tensors = tensorFormat({ specialTokens }, absent);
+  const archive = archiveFormat({ specialTokens, maxSampleBytes }, absent);
+  const corpus = corpusFormat(absent);
+  const older = (among: Inputs): Source<Patches> =>
+    fileSource({
+      kind: 'patchFiles',
+      inputs: among,
+      list,
+      options: { dir: dir ?? null, absent: { ...absent }, specialTokens: specialTokens ?? true, maxSampleBytes },
+      formats: [tensors, archive, corpus],
+      formatOf(uri) {
+        if (isTar(uri)) return archive;
+        if (uri.endsWith('.safetensors')) return uri.endsWith('.signals.safetensors') ? undefined : tensors;
+        return uri.endsWith('.db') && !uri.endsWith('.hypergraph.db') ? corpus : undefined;
+      },
+      otherwise: tensors,
+    });
+  const all = typeof inputs === 'string' ? [inputs] : inputs;
+  return {
+    ...older(inputs),
+    async *splits(context) {
+      const outputs = all.filter(isOutput);
+      for (const output of outputs) yield* outputSplits(output, dir);
+      const others = all.filter((input) => !outputs.includes(input));
+      if (others.length > 0) yield* older(others).splits(context);
+    },
+    read(split) {
+      const { spec } = split;
+      if (!isChain(spec)) return older(inputs).read(split);
+      return gated('patchFiles', split, spec.holds + BESIDES, (reading) => chainValues(spec.shards, reading, absent));
+    },
+  };
+}
+
+interface Chain {
+  readonly shards: readonly PlannedShard[];
+  readonly holds: number;
+}
+
+/** What `outputSplits` wrote; the plan's digest vouches for its members. */
+function isChain(spec: JsonValue): spec is JsonValue & Chain {
+  return typeof spec === 'object' && spec !== null && 'shards' in spec;
+}
+
+async function* outputSplits(root: string, dir: string | undefined): AsyncGenerator<Omit<Split, 'id'>> {
+  for (const chain of chainsOf(await outputShards(path.resolve(root), dir))) {
+    const shards: PlannedShard[] = [];
+    let holds = 0;
+    for (const shard of chain) {
+      const planned = await plannedShard(shard.path);
+      if (planned.tensors.size !== shard.size) {
+        throw new SourceError(
+          `'${shard.path}' has ${planned.tensors.size} bytes, and its manifest says ${shard.size}`,
+          {
+            code: 'DAMAGED',
+            path: shard.path,
+            hint: 'check the output with sluice verify',
+          },
+        );
+      }
+      shards.push(planned);
+      holds = Math.max(holds, await longestSegment(shard));
+    }
+    const spec = { shards: shards.map(({ ...shard }) => ({ ...shard })), holds };
+    yield { bytes: chain.reduce((sum, { bytes }) => sum + bytes, 0), spec: spec as unknown as JsonValue };
+  }
+}
+
+/** An open file of a split; what fails while it is read is no fault of one record. */
+function byteFileOf(file: OpenFile): ByteFile {
+  return {
+    path: file.uri,
+    size: file.size,
+    read: (start, end) =>
+      file.read(start, end).catch((error: unknown) => {
+        throw error instanceof Failure
+          ? new SourceError(error.message, { code: error.code, path: file.uri, cause: error })
+          : error;
+      }),
+    close: async () => {},
+  };
+}
+
+/** What lies beside a file decides what is read of it: sizes, and the time of the latest change. */
+async function besides(local: string | undefined, tensors: Tensors): Promise<Range> {
+  if (local === undefined) return { besideBytes: 0, besideMtimeMs: 0 };
+  const shard = besideShard(local);
+  const names = [...filesBeside(local, tensors.header.metadata), shard.sidecar, shard.signals];
+  const stamps = await Promise.all([...new Set(names)].map(stampOf));
+  return {
+    besideBytes: stamps.reduce((sum, stamp) => sum + (stamp?.size ?? 0), 0),
+    besideMtimeMs: stamps.reduce((most, stamp) => Math.max(most, stamp?.mtimeMs ?? 0), 0),
+  };
+}
+
+function tensorFormat(options: TableOptions, absent: Absent): Format<Patches> {
+  return {
+    name: 'tensors',
+    async *pieces(file, context) {
+      yield* planned(file, context, async (open) => {
+        const tensors = await Tensors.open(byteFileOf(open));
+        const { bytes } = await tableOf(tensors, options);
+        return { holds: bytes, ...(await besides(open.local, tensors)) };
+      });
+    },
+    holds: ({ holds = 0 }) => holds + BESIDES,
+    async *read(file, range, reading) {
+      const bytes = byteFileOf(file);
+      const tensors = await Tensors.open(bytes);
+      const now = await besides(file.local, tensors);
+      if (now['besideBytes'] !== range['besideBytes'] || now['besideMtimeMs'] !== range['besideMtimeMs'])
+        throw changed(file.uri, 'what lies beside it was written to');
+      if (layoutOf(tensors) === 'sluice' && file.local !== undefined) {
+        const shard = await openShard(tensors, file.local);
+        try {
+          yield* attempted(file, reading, () => each(shard.documents(), file, reading, absent, shardValues));
+        } finally {
+          await shard.close();
+        }
+        return;
+      }
+      const table = await tableOf(tensors, options);
+      yield* attempted(file, reading, async function* () {
+        await table.check();
+        yield* each(olderDocuments(table, file.uri, file.local), file, reading, absent);
+      });
+    },
+  };
+}
+
+function archiveFormat(options: TableOptions & { readonly maxSampleBytes: number }, absent: Absent): Format<Patches> {
+  return {
+    name: 'webdataset',
+    pieces: (file) => [{ bytes: file.size, range: { start: 0, end: file.size } }],
+    // a sample and the copies that the reading of archives leaves
+    holds: () => 3 * options.maxSampleBytes + BESIDES,
+    async *read(file, _range, reading) {
+      for await (const sample of samples(file, reading, options)) {
+        yield* attempted(file, reading, async function* () {
+          const document = await sampleDocument(sample, options);
+          await document.table.check();
+          yield* olderValues(document, reading, absent);
+        });
+      }
+    },
+  };
+}
+
+function corpusFormat(absent: Absent): Format<Patches> {
+  return {
+    name: 'corpus-db',
+    pieces: (file, context) =>
+      planned(file, context, async ({ local, uri }) => {
+        (await openCorpusDb(local ?? uri)).close();
+        return {};
+      }),
+    // documents were read whole by the program that wrote it
+    holds: () => 64 << 20,
+    async *read(file, _range, reading) {
+      const corpus = await openCorpusDb(file.local ?? file.uri);
+      try {
+        yield* attempted(file, reading, () => each(corpus.documents(), file, reading, absent));
+      } finally {
+        corpus.close();
+      }
+    },
+  };
+}
+
+/** One piece, if the file can be made out. */
+async function* planned(
+  file: FoundFile,
+  context: FilePlan,
+  look: (open: OpenFile) => Promise<Range>,
+): AsyncGenerator<Piece> {
+  try {
+    const open = await context.open(file);
+    try {
+      yield { bytes: file.size, range: await look(open) };
+    } finally {
+      await open.close();
+    }
+  } catch (error) {
+    context.reject(asReject(error, file.uri));
+  }
+}
+
+async function* each(
+  documents: AsyncIterable<LayoutDocument> | Iterable<LayoutDocument>,
+  file: OpenFile,
+  reading: Reading,
+  absent: Absent,
+  values = olderValues,
+): AsyncGenerator<readonly Patches[]> {
+  for await (const document of documents) yield* attempted(file, reading, () => values(document, reading, absent));
+}
+
+/** Rejects what fails before its first value; what fails later would leave a document cut off. */
+async function* attempted<T>(file: OpenFile, reading: Reading, values: () => AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    yield* values();
+  } catch (error) {
+    reading.reject(asReject(error, file.uri, { ordinal: reading.ordinal() }));
+  }
+}
+
+/** @throws the error itself where it is no fault of the record */
+function asReject(error: unknown, uri: string, position?: { readonly ordinal: number }): RecordError {
+  if (!(error instanceof SluiceError) || error instanceof SourceError) throw error;
+  const { message, code, hint, cause } = error;
+  return new RecordError(message, {
+    code,
+    path: uri,
+    position: { ...position, ...error.position, ordinal: position?.ordinal ?? 0 },
+    hint,
+    cause,
+  });
+}

@@ -1,0 +1,121 @@
+import { type SluiceError, SourceError } from '../../errors.ts';
+import type { LayoutDocument } from '../../layouts/document.ts';
+import { badLayout, type PatchRows } from '../../layouts/layout.ts';
+import type { Patches, Segment } from '../../records.ts';
+
+/** What stands for signals that a file does not hold. Nothing is made up unless somebody says so. */
+export interface Absent {
+  /** For every patch of a file without norms. */
+  readonly prominence?: number;
+  /** For every patch of a file without entropies, nats. */
+  readonly entropy?: number;
+}
+
+const HINT = 'the model has to read the bytes again; or say { absent: { %: 1 } } to have one value stand for all';
+
+/**
+ * Refuses a document that no sink could take.
+ * @throws SluiceError `NO_BYTES`, `NO_SIGNALS`, `TRAILING_BYTES`
+ */
+export function requireUsable({ table }: LayoutDocument, absent: Absent): void {
+  const { held, path, trailingBytes } = table;
+  if (!held.bytes) {
+    throw badLayout(
+      path,
+      'NO_BYTES',
+      `holds no bytes of its patches (layout ${table.format})`,
+      'openLayout reads its numbers; patches need the bytes they are',
+    );
+  }
+  const lacks = (['prominence', 'entropy'] as const).find((name) => !held[name] && absent[name] === undefined);
+  if (lacks !== undefined) {
+    const what = `holds no ${lacks} of its patches (layout ${table.format})`;
+    throw badLayout(path, 'NO_SIGNALS', what, HINT.replace('%', lacks));
+  }
+  if (trailingBytes > 0) {
+    throw badLayout(
+      path,
+      'TRAILING_BYTES',
+      `has ${trailingBytes} bytes behind its last patch`,
+      'its patches were cut from something else than its bytes: run the original again',
+    );
+  }
+}
+
+/** Bytes of a document's patches, put together. */
+export async function bytesOf({ table, firstPatch, patches, firstByte, bytes }: LayoutDocument): Promise<Uint8Array> {
+  const all = new Uint8Array(bytes);
+  const range = { from: firstPatch, to: firstPatch + patches, byteFrom: firstByte };
+  for await (const rows of table.rows({ ...range, columns: ['bytes'] }))
+    all.set(rows.bytes ?? new Uint8Array(0), rows.start - firstByte);
+  return all;
+}
+
+/** A run of patches of one segment, in one file. */
+export interface SegmentRun {
+  readonly segment: Segment;
+  readonly document: LayoutDocument;
+  readonly from: number;
+  readonly to: number;
+  /** Offset of the first byte in the file, and in the segment. */
+  readonly byteFrom: number;
+  readonly start: number;
+  /** Whether the segment ends with it. */
+  readonly last: boolean;
+}
+
+/**
+ * The patches of a run as values.
+ * @throws SourceError where the file is not what it was when it was looked at first
+ */
+export async function* valuesOf(run: SegmentRun, absent: Absent): AsyncGenerator<Patches, void, undefined> {
+  const { from, to, byteFrom, document } = run;
+  if (from === to) {
+    if (run.last) yield patchesOf(run, { first: from, patches: 0, start: byteFrom }, absent, true);
+    return;
+  }
+  try {
+    for await (const rows of document.table.rows({ from, to, byteFrom })) {
+      yield patchesOf(run, rows, absent, rows.first + rows.patches === to && run.last);
+    }
+  } catch (error) {
+    throw spoilt(error as SluiceError);
+  }
+}
+
+/** Some of a document is on its way already, so the reading cannot go on as if it had never been. */
+function spoilt(error: SluiceError): SourceError {
+  if (error instanceof SourceError) return error;
+  const { message, code = 'INPUT_CHANGED', path, position, hint, cause } = error;
+  return new SourceError(message, { code, path, position, hint, cause });
+}
+
+const NONE = new Float32Array(0);
+
+function patchesOf(run: SegmentRun, rows: PatchRows, absent: Absent, last: boolean): Patches {
+  const { segment, document } = run;
+  const { lengths = new Int32Array(0), patches, start, embeddings } = rows;
+  const prominence = rows.prominence ?? new Float32Array(patches).fill(absent.prominence ?? 0);
+  const entropy = rows.entropy ?? new Float32Array(patches).fill(absent.entropy ?? 0);
+  const offset = run.start + start - run.byteFrom;
+  const length = lengths.reduce((sum, one) => sum + one, 0);
+  return {
+    segment,
+    offset,
+    bytes: segment.bytes.subarray(offset, offset + length),
+    last,
+    lengths,
+    embeddings: embeddings ?? NONE,
+    dim: document.table.dim,
+    prominence,
+    entropy,
+    coherence: rows.coherence ?? coherenceOf(prominence, entropy),
+    entropies: rows.entropies ?? NONE,
+    norms: rows.norms ?? NONE,
+  };
+}
+
+/** As `patch` computes it. */
+function coherenceOf(prominence: Float32Array, entropy: Float32Array): Float32Array {
+  return Float32Array.from(prominence, (norm, i) => (norm * norm) / ((entropy[i] ?? 0) + 1e-6));
+}
