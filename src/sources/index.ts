@@ -6,6 +6,7 @@ export { type JsonOptions, json } from './json.ts';
 export { type JsonlOptions, jsonl } from './jsonl.ts';
 export type { Inputs, ListOptions } from './list.ts';
 export { type ParquetOptions, parquet } from './parquet.ts';
+export { type PatchFilesOptions, patchFiles } from './patchFiles.ts';
 export type { FileMeta } from './plain.ts';
 export type { PlanContext, Source, Split } from './source.ts';
 export { type StdinOptions, stdin } from './stdin.ts';
