@@ -32,12 +32,18 @@ export async function* fileChunks(
 /** Lines of a UTF-8 file without their ends; a last line without an end counts too. Throws TypeError for invalid UTF-8. */
 export async function* fileLines(file: string): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let rest = '';
+  // Pieces of the line that has not ended: looking through all of them again for each would take the square of its length.
+  let begun: string[] = [];
   for await (const chunk of fileChunks(file)) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
+    const [first = '', ...more] = decoder.decode(chunk, { stream: true }).split('\n');
+    begun.push(first);
+    const last = more.pop();
+    if (last === undefined) continue;
+    yield begun.join('');
+    yield* more;
+    begun = [last];
   }
-  rest += decoder.decode();
+  begun.push(decoder.decode());
+  const rest = begun.join('');
   if (rest !== '') yield rest;
 }

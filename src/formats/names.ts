@@ -8,5 +8,6 @@ export const REJECTS_FORMAT = 'sluice_rejects_v1';
 export const DUPLICATES_FORMAT = 'sluice_duplicates_v1';
 export const DEDUP_REPORT_FORMAT = 'sluice_dedup_report_v1';
 export const NPZ_FORMAT = 'sluice_npz_v1';
+export const PATCHES_JSONL_FORMAT = 'sluice_patches_jsonl_v1';
 export const WEBDATASET_FORMAT = 'sluice_webdataset_v1';
 export const WEBDATASET_INDEX_FORMAT = 'sluice_webdataset_index_v1';

@@ -4,7 +4,14 @@ import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
 import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
-import { NPZ_FORMAT, PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, WEBDATASET_FORMAT } from '../formats/names.ts';
+import {
+  NPZ_FORMAT,
+  PATCHES_FORMAT,
+  PATCHES_JSONL_FORMAT,
+  REJECTS_FORMAT,
+  SIDECAR_FORMAT,
+  WEBDATASET_FORMAT,
+} from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
@@ -14,7 +21,7 @@ import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.t
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** Formats of files that hold everything that a split yields. */
-const COUNTED = [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT, WEBDATASET_FORMAT];
+const COUNTED = [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT, WEBDATASET_FORMAT, PATCHES_JSONL_FORMAT];
 
 /** One thing that is wrong with an output. */
 interface Finding {

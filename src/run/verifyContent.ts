@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts';
 import { checkDocuments } from '../formats/checkDocuments.ts';
 import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
+import { checkPatchLines } from '../formats/checkPatchLines.ts';
 import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
 import { checkWebdataset } from '../formats/checkWebdataset.ts';
 import { fileLines } from '../formats/fileChunks.ts';
@@ -12,6 +13,7 @@ import {
   NPZ_FORMAT,
   PARQUET_DOCUMENTS_FORMAT,
   PATCHES_FORMAT,
+  PATCHES_JSONL_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
@@ -87,6 +89,11 @@ export async function checkContent(
       case DOCUMENTS_FORMAT:
         await checkLines(file, number('documents'), ['id', 'uri'], note);
         return undefined;
+      case PATCHES_JSONL_FORMAT: {
+        const counts = { documents: number('documents'), patches: number('patches'), bytes: number('bytes') };
+        await checkPatchLines(file, { lines: number('lines'), ...counts }, complain);
+        return undefined;
+      }
       case PARQUET_DOCUMENTS_FORMAT:
         await checkDocuments(file, number('documents'), complain);
         return undefined;

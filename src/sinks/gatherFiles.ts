@@ -6,8 +6,8 @@ import type { Artefact } from './artefact.ts';
 export interface GatherOptions {
   /** Folder of the files of the splits. */
   readonly dir: string;
-  /** Their format: others may lie beside them. */
-  readonly format: string;
+  /** Their formats, of which a run writes one: others may lie beside them. */
+  readonly formats: readonly string[];
   /** Name of the file in the output folder that they become, in the order of the splits. */
   readonly into: string;
   /** What is said of it, from what is said of its parts. */
@@ -15,14 +15,14 @@ export interface GatherOptions {
 }
 
 /** One file of the files of all splits, which may go then; for formats whose files can be put one behind the other. */
-export function gatherFiles({ dir, format, into, info }: GatherOptions): JobStage {
+export function gatherFiles({ dir, formats, into, info }: GatherOptions): JobStage {
   return {
     name: `${dir}/gather`,
     holds: 4 << 20,
     files: [into],
     tasks: async () => ['0'],
     run: async (context) => {
-      const parts = artefactsOf(context, dir, format);
+      const parts = artefactsOf(context, dir, ...formats);
       const file = await context.file(into);
       let bytes = 0;
       for (const part of parts) {
@@ -39,11 +39,13 @@ export function gatherFiles({ dir, format, into, info }: GatherOptions): JobStag
   };
 }
 
-/** The files of a format in a folder, in the order of the splits. */
-export function artefactsOf(job: JobView, dir: string, format: string): Artefact[] {
+/** The files of a format, or of some, in a folder, in the order of the splits. */
+export function artefactsOf(job: JobView, dir: string, ...formats: readonly string[]): Artefact[] {
   return job
     .commitsOf('')
     .flatMap(({ artefacts }) =>
-      artefacts.filter((file) => path.posix.dirname(file.path) === dir && file.info.format === format),
+      artefacts.filter(
+        ({ path: file, info }) => path.posix.dirname(file) === dir && formats.includes(String(info.format)),
+      ),
     );
 }

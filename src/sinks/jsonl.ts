@@ -1,9 +1,15 @@
 import { PipelineError } from '../errors.ts';
-import { DOCUMENTS_FORMAT } from '../formats/names.ts';
-import type { Document } from '../records.ts';
-import type { Artefact, ArtefactFile } from './artefact.ts';
+import { DOCUMENTS_FORMAT, PATCHES_JSONL_FORMAT } from '../formats/names.ts';
+import type { Document, Patches } from '../records.ts';
+import { didYouMean } from '../suggest.ts';
+import type { Artefact } from './artefact.ts';
+import { COALESCE_BYTES } from './chunkList.ts';
+import { eitherWriter } from './eitherWriter.ts';
 import { gatherFiles } from './gatherFiles.ts';
-import { metaJson } from './metaJson.ts';
+import { LineFiles } from './jsonl/lineFiles.ts';
+import { documentLine, type EmbeddingForm, embeddingForms, patchLine } from './jsonl/lines.ts';
+import { byDocument } from './patchDocument.ts';
+import { checkedShardBytes } from './shardCut.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 
@@ -15,118 +21,118 @@ export interface JsonlOptions {
    * the last split is done, and takes as much room once more until the run ends; then it takes the place of the others.
    */
   readonly into?: string | undefined;
+  /** Of patches: embeddings as a list of numbers for each patch, as `base64` of little-endian f32 [P, D], or `none` (default). */
+  readonly embeddings?: EmbeddingForm | undefined;
+  /**
+   * Of patches: most that a line may be of, counted as `shardBytes` of `safetensors` is, without embeddings where they are not
+   * written. A document that is larger goes on in further lines. Default 16 MiB.
+   */
+  readonly documentBytes?: number | undefined;
 }
 
-/** Lines are gathered up to this many bytes before they are written. */
-const WRITE_BYTES = 256 << 10;
+/** The bytes of a line by what its document counts for: a number of 4 bytes takes up to 20 as text. */
+const LINE_GROWTH = { none: 4, base64: 4, list: 6 } as const;
 
 /**
- * Writes documents as JSON lines, `<dir>/<split>-<n>.jsonl`, losslessly: `id`, `uri`, `position`, `modality` where the
- * source knows it, `meta`, and the bytes as `text` where they are valid UTF-8, else as `base64`.
- * The line end is `\n`; keys of meta are sorted.
+ * Writes documents as JSON lines, `<dir>/<split>-<n>.jsonl`, losslessly: `id`, `record` where the document is a view of one,
+ * `uri`, `position`, `modality` where the source knows it, `meta`, and the bytes as `text` where they are valid UTF-8, else as
+ * `base64`. The line end is `\n`; keys of meta are sorted.
+ *
+ * Patches become one line a document, with `part`, `complete`, `num_patches`, `total_bytes`, `embed_dim`, `derived` where its
+ * bytes are not the source's own, and the lists `patch_lengths`, `prominence`, `patch_entropies` and `coherence`. Numbers are
+ * written so that they give the same f32 again.
  *
  * @param dir folder within the output folder. Default `documents`
- * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`
+ * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_NAME`, `BAD_EMBEDDINGS`, `BAD_SHARD_BYTES`; the flow fails with
+ * `MIXED_VALUES` or `BAD_VALUE` where values are not all documents or all patches
  */
-export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document> {
+export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);
-  const fileBytes = options.fileBytes ?? 64 << 20;
+  const { fileBytes = 64 << 20, embeddings = 'none', into } = options;
+  const documentBytes = checkedShardBytes(options.documentBytes ?? 16 << 20);
   if (!Number.isSafeInteger(fileBytes) || fileBytes < 1) {
     throw new PipelineError(`fileBytes is ${fileBytes}`, {
       code: 'BAD_FILE_BYTES',
       hint: 'give a whole number of bytes, at least 1',
     });
   }
-  const { into } = options;
-  if (into === undefined) {
-    return {
-      kind: 'jsonl',
-      options: { dir: folder, fileBytes },
-      holds: WRITE_BYTES,
-      open: async (context) => new JsonlWriter(context, { folder, fileBytes, temporary: false }),
-    };
+  if (!embeddingForms.includes(embeddings)) {
+    throw new PipelineError(`embeddings cannot be written as '${embeddings}'`, {
+      code: 'BAD_EMBEDDINGS',
+      hint: didYouMean(embeddings, embeddingForms),
+    });
   }
-  return {
+  const files = { dir: folder, fileBytes, temporary: into !== undefined };
+  const sink: Sink<Document | Patches> = {
     kind: 'jsonl',
-    options: { dir: folder, fileBytes, into: checkedName(into) },
-    holds: WRITE_BYTES,
-    open: async (context) => new JsonlWriter(context, { folder, fileBytes, temporary: true }),
-    after: [gatherFiles({ dir: folder, format: DOCUMENTS_FORMAT, into, info: infoOfAll })],
+    options: {
+      dir: folder,
+      fileBytes,
+      embeddings,
+      documentBytes,
+      ...(into === undefined ? {} : { into: checkedName(into) }),
+    },
+    holds: COALESCE_BYTES + (1 + LINE_GROWTH[embeddings]) * documentBytes,
+    open: async (context) =>
+      eitherWriter('jsonl', {
+        documents: () => documentWriter(context, files),
+        patches: () => patchWriter(context, files, embeddings, documentBytes),
+      }),
   };
+  if (into === undefined) return sink;
+  const formats = [DOCUMENTS_FORMAT, PATCHES_JSONL_FORMAT];
+  return { ...sink, after: [gatherFiles({ dir: folder, formats, into, info: infoOfAll })] };
 }
 
+/** What is said of all files together: their format, and sums of what they count. */
 function infoOfAll(parts: readonly Artefact['info'][]): Artefact['info'] {
-  const documents = parts.reduce((sum, { documents: count }) => sum + (typeof count === 'number' ? count : 0), 0);
-  return { format: DOCUMENTS_FORMAT, documents };
+  const counts: Record<string, number> = parts.length === 0 ? { documents: 0 } : {};
+  for (const { split: _, ...info } of parts) {
+    for (const [key, value] of Object.entries(info)) {
+      if (typeof value === 'number') counts[key] = (counts[key] ?? 0) + value;
+    }
+  }
+  return { format: parts[0]?.format ?? DOCUMENTS_FORMAT, ...counts };
 }
 
-interface JsonlFiles {
-  readonly folder: string;
+interface Files {
+  readonly dir: string;
   readonly fileBytes: number;
   readonly temporary: boolean;
 }
 
-class JsonlWriter implements SinkWriter<Document> {
-  readonly #context: SinkContext;
-  readonly #files: JsonlFiles;
-  #file: ArtefactFile | undefined;
-  #count = 0;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  #inFile = { documents: 0, bytes: 0 };
-  readonly #counts = { documents: 0, bytes: 0 };
-
-  constructor(context: SinkContext, files: JsonlFiles) {
-    this.#context = context;
-    this.#files = files;
-  }
-
-  async write(document: Document): Promise<void> {
-    const line = Buffer.from(`${lineOf(document)}\n`);
-    if (this.#inFile.bytes > 0 && this.#inFile.bytes + line.length > this.#files.fileBytes) await this.#close();
-    this.#pending.push(line);
-    this.#pendingBytes += line.length;
-    this.#inFile.bytes += line.length;
-    this.#inFile.documents++;
-    this.#counts.documents++;
-    this.#counts.bytes += document.bytes.length;
-    if (this.#pendingBytes >= WRITE_BYTES) await this.#flush();
-  }
-
-  async finish(): Promise<Record<string, number>> {
-    await this.#close();
-    return this.#counts;
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#pendingBytes === 0) return;
-    const number = String(this.#count).padStart(6, '0');
-    this.#file ??= await this.#context.file(`${this.#files.folder}/${this.#context.split.id}-${number}.jsonl`);
-    await this.#file.write(Buffer.concat(this.#pending, this.#pendingBytes));
-    this.#pending = [];
-    this.#pendingBytes = 0;
-  }
-
-  async #close(): Promise<void> {
-    await this.#flush();
-    const { documents } = this.#inFile;
-    const lasting = this.#files.temporary ? { temporary: true } : {};
-    await this.#file?.publish({ format: DOCUMENTS_FORMAT, split: this.#context.split.id, documents, ...lasting });
-    if (this.#file !== undefined) this.#count++;
-    this.#file = undefined;
-    this.#inFile = { documents: 0, bytes: 0 };
-  }
+function documentWriter(context: SinkContext, files: Files): SinkWriter<Document> {
+  const lines = new LineFiles(context, { ...files, format: DOCUMENTS_FORMAT }, { documents: 0, bytes: 0 });
+  return {
+    write: (document) => lines.add(documentLine(document), { documents: 1, bytes: document.bytes.length }),
+    finish: () => lines.finish(),
+  };
 }
 
-function lineOf({ id, source, modality, meta, bytes }: Document): string {
-  const head = JSON.stringify({ id, uri: source.uri, position: source.position, modality });
-  return `${head.slice(0, -1)},"meta":${metaJson(meta)},${contentOf(bytes)}}`;
+function patchWriter(
+  context: SinkContext,
+  files: Files,
+  embeddings: EmbeddingForm,
+  documentBytes: number,
+): SinkWriter<Patches> {
+  const none = { lines: 0, documents: 0, patches: 0, bytes: 0 };
+  const lines = new LineFiles(context, { ...files, format: PATCHES_JSONL_FORMAT }, none);
+  const documents = byDocument(documentBytes, async (document) => {
+    const { patches, bytes, part } = document;
+    await lines.add(patchLine(document, embeddings), { lines: 1, documents: part === 0 ? 1 : 0, patches, bytes });
+  });
+  return {
+    write: (value) => documents.write(embeddings === 'none' ? withoutEmbeddings(value) : value),
+    async finish() {
+      await documents.finish();
+      const { lines: _, ...counts } = await lines.finish();
+      return counts;
+    },
+  };
 }
 
-function contentOf(bytes: Uint8Array): string {
-  try {
-    return `"text":${JSON.stringify(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))}`;
-  } catch {
-    return `"base64":"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"`;
-  }
+const NO_EMBEDDINGS = new Float32Array(0);
+
+function withoutEmbeddings(value: Patches): Patches {
+  return { ...value, embeddings: NO_EMBEDDINGS, dim: 0 };
 }

@@ -50,6 +50,12 @@ export function column(
   return chained(parts.map(({ kept }) => kept[name]));
 }
 
+/** The bytes of one column in one piece. */
+export function joined(list: ChunkList): Uint8Array {
+  const chunks = [...list];
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
 type Held = Pick<Shard<PatchColumns>, 'patches' | 'bytes' | 'dim'> & {
   readonly parts: readonly { readonly kept: PatchColumns }[];
 };

@@ -2,18 +2,12 @@ import { PipelineError } from '../errors.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
-import { checkedShardBytes, type Shard, ShardCutter } from './shardCut.ts';
+import { byDocument } from './patchDocument.ts';
+import { checkedShardBytes } from './shardCut.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 import { indexStage } from './webdataset/indexStage.ts';
-import {
-  documentKeeper,
-  type KeptDocument,
-  kinds,
-  type MemberKind,
-  sampleOfDocument,
-  sampleOfPatches,
-} from './webdataset/samples.ts';
+import { kinds, type MemberKind, sampleOfDocument, sampleOfPatches } from './webdataset/samples.ts';
 import { extensions, FRAME_BYTES, FRAMES_AHEAD_BYTES, type TarCompression } from './webdataset/tarShard.ts';
 import { SampleWriter, type ShardLimits, sampleKey } from './webdataset/writer.ts';
 
@@ -135,18 +129,15 @@ function patchWriter(
   wanted: readonly MemberKind[],
 ): SinkWriter<Patches> {
   const writer = new SampleWriter(context, limits, 'patches');
-  const cutter = new ShardCutter({ shardBytes: sampleBytes, layout: 'document' }, documentKeeper);
-  const write = async (documents: Iterable<Shard<KeptDocument>>): Promise<void> => {
-    for (const document of documents) {
-      const part = document.parts[0]?.part ?? 0;
-      const key = sampleKey(context.split.id, writer.documents - (part > 0 ? 1 : 0), part);
-      await writer.add(await sampleOfPatches(document, key, wanted));
-    }
-  };
+  const documents = byDocument(sampleBytes, async (document) => {
+    const number = document.part === 0 ? writer.documents : writer.documents - 1;
+    const key = sampleKey(context.split.id, number, document.part);
+    await writer.add(await sampleOfPatches(document, key, wanted));
+  });
   return {
-    write: (value) => write(cutter.push(value)),
+    write: (value) => documents.write(value),
     async finish() {
-      await write(cutter.finish());
+      await documents.finish();
       return writer.finish();
     },
   };

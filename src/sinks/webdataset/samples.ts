@@ -1,8 +1,8 @@
+import { canonicalJson, type JsonValue } from '../../json.ts';
 import type { Document, DocumentHead } from '../../records.ts';
-import type { ChunkList } from '../chunkList.ts';
 import { headMetaJson, metaJson } from '../metaJson.ts';
-import { addPatches, emptyColumns, type PatchColumns, patchFileChunks } from '../patchColumns.ts';
-import type { Keeper, Shard } from '../shardCut.ts';
+import { joined, patchFileChunks } from '../patchColumns.ts';
+import { type PatchDocument, patchFacts } from '../patchDocument.ts';
 import { payloadExtension } from './extension.ts';
 import type { Member } from './tarShard.ts';
 
@@ -20,58 +20,29 @@ export interface Sample {
   readonly bytes: number;
 }
 
-export interface KeptDocument {
-  readonly modality: string;
-  readonly columns: PatchColumns;
-  /** How its segments were derived, where they are not the record's own bytes. */
-  readonly derived: Set<string>;
-}
-
-export const documentKeeper: Keeper<KeptDocument> = {
-  open: ({ segment }) => ({ modality: segment.modality, columns: emptyColumns(), derived: new Set() }),
-  add(kept, slice) {
-    addPatches(kept.columns, slice);
-    const { derived } = slice.value.segment.origin;
-    if (derived !== undefined) kept.derived.add(derived);
-  },
-};
-
 /** The sample of a document, or of a part of one, that arrives as patches. */
 export async function sampleOfPatches(
-  shard: Shard<KeptDocument>,
+  document: PatchDocument,
   key: string,
   wanted: readonly MemberKind[],
 ): Promise<Sample> {
-  const [part] = shard.parts;
-  if (part === undefined) throw new Error('a sample of no document');
-  const { document, kept, patches, bytes, complete } = part;
-  const { columns, derived } = kept;
+  const { document: head, columns, dim, part, complete, patches, bytes, modality, derived } = document;
   const members: Member[] = [];
   if (wanted.includes('safetensors')) {
-    const file = [...patchFileChunks({ patches, bytes, dim: shard.dim, parts: [{ kept: columns }] }, {})];
+    const file = [...patchFileChunks({ patches, bytes, dim, parts: [{ kept: columns }] }, {})];
     members.push({ name: `${key}.safetensors`, bytes: sizeOf(file), chunks: file });
   }
   if (wanted.includes('json')) {
-    const text = jsonOf(document, {
-      meta: headMetaJson(document),
-      modality: JSON.stringify(kept.modality),
-      num_patches: patches,
-      total_bytes: bytes,
-      embed_dim: shard.dim,
-      part: part.part,
-      complete,
-      derived: derived.size === 0 ? undefined : JSON.stringify([...derived].sort()),
-    });
-    members.push(jsonMember(key, text));
+    members.push(jsonMember(key, head, headMetaJson(head), { modality, ...patchFacts(document) }));
   }
   if (wanted.includes('payload')) {
-    const whole = part.part === 0 && complete;
-    const own = derived.size === 0 && bytes === document.byteLength;
     const payload = joined(columns.bytes);
-    const extension = await payloadExtension({ bytes: payload, source: document.source, own, whole });
+    const own = derived.length === 0 && bytes === head.byteLength;
+    const whole = part === 0 && complete;
+    const extension = await payloadExtension({ bytes: payload, source: head.source, own, whole });
     members.push({ name: `${key}.${extension}`, bytes, chunks: [payload] });
   }
-  return { members, documents: part.part === 0 ? 1 : 0, patches, bytes };
+  return { members, documents: part === 0 ? 1 : 0, patches, bytes };
 }
 
 /** The sample of a document that arrives as it is. */
@@ -83,12 +54,7 @@ export async function sampleOfDocument(
   const { bytes, source, modality, meta } = document;
   const members: Member[] = [];
   if (wanted.includes('json')) {
-    const text = jsonOf(document, {
-      meta: metaJson(meta),
-      modality: modality === undefined ? undefined : JSON.stringify(modality),
-      total_bytes: bytes.length,
-    });
-    members.push(jsonMember(key, text));
+    members.push(jsonMember(key, document, metaJson(meta), { modality, total_bytes: bytes.length }));
   }
   if (wanted.includes('payload')) {
     const extension = await payloadExtension({ bytes, source, own: true, whole: source.position.part === undefined });
@@ -97,31 +63,22 @@ export async function sampleOfDocument(
   return { members, documents: 1, patches: 0, bytes: bytes.length };
 }
 
-/** JSON with sorted keys, of members that are numbers, flags or JSON already: large integers in metadata stay exact. */
-function jsonOf(
+/** Facts with sorted keys; metadata are JSON already, since large integers in them stay exact. */
+function jsonMember(
+  key: string,
   { id, record, source }: Pick<DocumentHead, 'id' | 'record' | 'source'>,
-  more: Readonly<Record<string, string | number | boolean | undefined>>,
-): string {
-  const members: Record<string, string | number | boolean | undefined> = {
-    ...more,
-    id: JSON.stringify(id),
-    record: record === undefined ? undefined : JSON.stringify(record),
-    uri: JSON.stringify(source.uri),
-    position: metaJson({ ...source.position }),
-  };
-  const keys = Object.keys(members).sort();
-  const texts = keys.flatMap((key) => (members[key] === undefined ? [] : [`${JSON.stringify(key)}:${members[key]}`]));
-  return `{${texts.join(',')}}`;
-}
-
-function jsonMember(key: string, text: string): Member {
-  const bytes = Buffer.from(text);
+  meta: string,
+  facts: Readonly<Record<string, JsonValue | undefined>>,
+): Member {
+  const { uri, position } = source;
+  const members = { ...facts, id, record, uri, position: { ...position } };
+  const texts = Object.entries(members).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, canonicalJson(value)]],
+  );
+  texts.push(['meta', meta]);
+  texts.sort(([a], [b]) => (a < b ? -1 : 1));
+  const bytes = Buffer.from(`{${texts.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`);
   return { name: `${key}.json`, bytes: bytes.length, chunks: [bytes] };
-}
-
-function joined(list: ChunkList): Uint8Array {
-  const chunks = [...list];
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
 function sizeOf(chunks: readonly Uint8Array[]): number {
