@@ -59,3 +59,16 @@ describe('sluice doctor', () => {
     }
   });
 });
+
+describe('what sluice doctor says of the world outside', () => {
+  it('names the Hub, whose token it has and where its cache is, and never the token', async () => {
+    const env = { HF_ENDPOINT: 'https://hub.example.org', HF_TOKEN: 'hf_secret', HF_HUB_CACHE: '/somewhere/hub' };
+    const { stdout } = await sluice(['doctor'], { env: { ...adapter.env, ...env } });
+    expect(stdout).toMatch(
+      /hugging face hub +https:\/\/hub\.example\.org, token from HF_TOKEN, cache \/somewhere\/hub/,
+    );
+    expect(stdout).not.toContain('hf_secret');
+    const offline = await sluice(['doctor'], { env: { ...adapter.env, ...env, HF_HUB_OFFLINE: '1' } });
+    expect(offline.stdout).toMatch(/off +hugging face hub +HF_HUB_OFFLINE/);
+  });
+});

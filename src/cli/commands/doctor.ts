@@ -11,6 +11,7 @@ import { packageRoot, version } from '../../run/version.ts';
 import { backends, type Finding } from '../backends.ts';
 import { bytes } from '../format.ts';
 import { jsonLine } from '../progress/reporters.ts';
+import { remotes } from '../remotes.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -31,7 +32,7 @@ export function doctorCommand(): Command {
 async function* findings(check: boolean): AsyncIterable<Finding> {
   yield* [...machine(), ...packages(), await model()];
   yield* backends(check);
-  yield* features();
+  yield* [...remotes(), ...features()];
 }
 
 function machine(): Finding[] {
@@ -61,7 +62,7 @@ function packages(): Finding[] {
       require('onnxruntime-node');
       return 'loads';
     }),
-    optional('better-sqlite3', 'the hypergraph sidecar', () => {
+    optional('better-sqlite3', 'the hypergraph sidecar and SQLite tables', () => {
       const Database = require('better-sqlite3') as new (
         file: string,
       ) => { prepare(sql: string): { pluck(): { get(): string } }; close(): void };
@@ -98,7 +99,6 @@ async function model(): Promise<Finding> {
 function features(): Finding[] {
   const ffmpeg = spawnSync('ffmpeg', ['-version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
   return [
-    { part: 'hugging face hub', state: 'off', detail: 'this version reads local files only' },
     { part: 'cluster engines', state: 'off', detail: 'this version runs on one machine' },
     {
       part: 'decoders',
