@@ -11,4 +11,5 @@ export type { FileMeta } from './plain.ts';
 export type { PlanContext, Source, Split } from './source.ts';
 export { type StdinOptions, stdin } from './stdin.ts';
 export { type TarOptions, tar } from './tar.ts';
+export { type SampleMeta, type WebdatasetOptions, webdataset } from './webdataset.ts';
 export { type ZipOptions, zip } from './zip.ts';

@@ -175,6 +175,11 @@ function exactly(_key: string, value: unknown, context: { source?: string }): un
   return inexact ? BigInt(context.source ?? '') : value;
 }
 
+/** Parses JSON whose integers beyond 2^53 become bigint. Throws SyntaxError. */
+export const parseExactly = (source: string): unknown =>
+  // TypeScript's library does not know the third argument of a reviver (ECMA-262, JSON.parse source text access).
+  JSON.parse(source, exactly as (key: string, value: unknown) => unknown);
+
 /**
  * Reads the JSON of a record as a row; undefined where the table's conditions pass over it.
  *
@@ -194,8 +199,7 @@ export function jsonRow(table: Table, source: string): JsonRow | undefined {
     if (error !== INEXACT) throw error;
   }
   try {
-    // TypeScript's library does not know the third argument of a reviver (ECMA-262, JSON.parse source text access).
-    return convert(table, JSON.parse(source, exactly as (key: string, value: unknown) => unknown));
+    return convert(table, parseExactly(source));
   } catch (error) {
     if (error !== INEXACT) throw error;
     throw new Failure('OUT_OF_RANGE', 'an int64 column holds a number beyond 2^53 that is not written as an integer');
