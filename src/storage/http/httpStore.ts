@@ -28,7 +28,7 @@ class HttpStore implements Store {
  * The URL as documents and messages may show it. A query may be a signature or a password, so eight digits of its hash stand
  * for it, as a folder: the name of the file still says what it is.
  */
-function publicName(url: string): string {
+export function publicName(url: string): string {
   const [plain = '', query] = url.split('#', 1)[0]?.split(/\?(.*)/s) ?? [];
   if (query === undefined) return plain;
   const at = plain.lastIndexOf('/') + 1;
