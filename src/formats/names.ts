@@ -11,3 +11,6 @@ export const NPZ_FORMAT = 'sluice_npz_v1';
 export const PATCHES_JSONL_FORMAT = 'sluice_patches_jsonl_v1';
 export const WEBDATASET_FORMAT = 'sluice_webdataset_v1';
 export const WEBDATASET_INDEX_FORMAT = 'sluice_webdataset_index_v1';
+export const JAX_FORMAT = 'sluice_jax_v1';
+export const JAX_INDEX_FORMAT = 'sluice_jax_index_v1';
+export const GRAPH_JSON_FORMAT = 'hypergraph_json';
