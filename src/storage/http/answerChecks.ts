@@ -1,4 +1,5 @@
 import { SourceError } from '../../errors.ts';
+import { AttemptFailure } from './attemptFailure.ts';
 import type { RemoteIdentity } from './facts.ts';
 import { bytesHeader, header, strongTag } from './headers.ts';
 import type { Target } from './redirects.ts';
@@ -40,14 +41,15 @@ export function unsatisfied(answer: Pick<Answer, 'headers'>): number | undefined
 }
 
 /**
- * Compares an answer with the file that it must be of: its size, and the strongest validator that both have.
+ * Compares an answer with the file that it must be of: its size, and the strongest validator that is known of it.
  *
  * Where the first answer on the way names the content itself (`x-linked-etag`), that decides, for stores behind the Hub
- * have validators of their own; these must stay the same as long as the same store is asked.
+ * have validators of their own; these must stay the same as long as the same store is asked. Where there is no strong
+ * validator, the time of the last change must be the same.
  *
  * @param total Size that the answer names.
  * @param known Where bytes were read before, if they were asked for there.
- * @throws SourceError `INPUT_CHANGED`
+ * @throws SourceError `INPUT_CHANGED`; AttemptFailure `BAD_ANSWER` where an answer does not say which version it is.
  */
 export function checkIdentity(
   file: RemoteIdentity,
@@ -59,19 +61,34 @@ export function checkIdentity(
   if (total !== undefined && total !== file.size) throw inputChanged(path, `${file.size} bytes then, ${total} now`);
   const linkedSize = bytesHeader(answer.first, 'x-linked-size') ?? file.size;
   if (linkedSize !== file.size) throw inputChanged(path, `${file.size} bytes then, ${linkedSize} now`);
-  const etag = strongTag(answer.headers);
   const linked = strongTag(answer.first, 'x-linked-etag');
   if (linked !== undefined && file.etag !== undefined) {
     if (linked !== file.etag) throw inputChanged(path, `it was ${file.etag}, it is ${linked}`);
     return;
   }
-  const before = known?.etag ?? file.etag;
-  if (before !== undefined && etag !== undefined) {
-    if (before !== etag) throw inputChanged(path, `it was ${before}, it is ${etag}`);
-    return;
+  const before = opaque(known !== undefined && known.url !== file.url ? known.etag : file.etag);
+  if (before !== undefined) {
+    const now = opaque(header(answer.headers, 'etag'));
+    if (now === before) return;
+    if (now !== undefined) throw inputChanged(path, `it was ${before}, it is ${now}`);
+    throw new AttemptFailure(
+      'BAD_ANSWER',
+      path,
+      'the server does not say any more which version of the file it sends',
+      {
+        hint: 'Fetch the file by other means and read it from disk.',
+        retries: Number.POSITIVE_INFINITY,
+      },
+    );
   }
   const modified = header(answer.headers, 'last-modified');
   if (file.lastModified !== undefined && modified !== undefined && modified !== file.lastModified) {
     throw inputChanged(path, `it was last written on ${file.lastModified}, now on ${modified}`);
   }
+}
+
+/** The value of a validator: a proxy on the way may have weakened it, which leaves that as it is. */
+function opaque(etag: string | undefined): string | undefined {
+  const value = etag?.trim().replace(/^W\//, '');
+  return value === '' ? undefined : value;
 }

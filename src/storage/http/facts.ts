@@ -94,7 +94,8 @@ function factsOf(
   const etag = strongTag(answer.headers);
   const linked = strongTag(answer.first, 'x-linked-etag');
   const sha256 = /^"?([0-9a-f]{64})"?$/.exec(linked ?? '')?.[1];
-  transport.targets.set(asked, { url: answer.url.href, etag, content: linked ?? etag });
+  const target = { url: answer.url.href, etag: header(answer.headers, 'etag'), content: linked ?? etag };
+  transport.targets.set(asked, target);
   return {
     url: asked,
     finalUrl: answer.url.href,

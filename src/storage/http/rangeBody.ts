@@ -3,7 +3,7 @@ import { checkIdentity, contentRange, inputChanged, unsatisfied } from './answer
 import { AttemptFailure, statusFailure, transportFailure } from './attemptFailure.ts';
 import { Attempts } from './attempts.ts';
 import type { RemoteIdentity } from './facts.ts';
-import { bytesHeader, strongTag } from './headers.ts';
+import { bytesHeader, header, strongTag } from './headers.ts';
 import type { Target } from './redirects.ts';
 import type { Answer, Transport } from './transport.ts';
 import { shownUrl } from './urls.ts';
@@ -113,11 +113,9 @@ function ask(
   known: Target | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const protocol = {
-    range: `bytes=${start}-${end - 1}`,
-    // Only that of the very store: a Hub's own validator means nothing to it, and it would send the whole file.
-    ...(known?.etag === undefined ? {} : { 'if-range': known.etag }),
-  };
+  // Only that of the very store: a Hub's own validator means nothing to it, and it would send the whole file.
+  const condition = known?.etag === undefined || known.etag.startsWith('W/') ? {} : { 'if-range': known.etag };
+  const protocol = { range: `bytes=${start}-${end - 1}`, ...condition };
   return transport.send(known?.url ?? file.url, { method: 'GET', protocol }, signal);
 }
 
@@ -167,7 +165,10 @@ function checkAnswer(file: RemoteIdentity, answer: Answer, wanted: Wanted): Body
 
 /** What is to be remembered of a good answer. */
 function targetOf(file: RemoteIdentity, answer: Answer, known: Target | undefined): Target {
-  const etag = strongTag(answer.headers);
-  const content = known?.content ?? strongTag(answer.first, 'x-linked-etag') ?? etag ?? file.etag;
-  return { url: answer.url.href, etag, content };
+  const named = strongTag(answer.first, 'x-linked-etag') ?? strongTag(answer.headers);
+  return {
+    url: answer.url.href,
+    etag: header(answer.headers, 'etag'),
+    content: known?.content ?? named ?? file.etag,
+  };
 }

@@ -61,7 +61,7 @@ function checked(from: string, to: URL, settings: Settings): URL {
 /** Where bytes of an address were last read. */
 export interface Target {
   readonly url: string;
-  /** The strong validator that they came with. */
+  /** The validator that they came with, weak or strong. */
   readonly etag: string | undefined;
   /** The strong validator of the file by the address that was asked for; the same where that names none of its own. */
   readonly content: string | undefined;
@@ -87,6 +87,8 @@ export class RedirectMemory {
   }
 
   set(url: string, target: Target): void {
+    // A store that does not say which version it sends is found by the address each time, which says so.
+    if (target.content !== undefined && target.etag === undefined) return;
     if (url.length > MOST_LENGTH || target.url.length > MOST_LENGTH) return;
     this.#targets.delete(url);
     this.#targets.set(url, target);

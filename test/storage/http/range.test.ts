@@ -248,6 +248,15 @@ describe('a file that changes', () => {
       const error = await failure(read(client, facts, 5, 10));
       expect(error).toMatchObject({ code: 'INPUT_CHANGED', path: facts.url });
       expect(error.message).toContain(`it was ${facts.etag}, it is "another"`);
+      // one that a proxy has weakened is the same, another one is another, and none is no answer
+      server.inject({ kind: 'etag', value: `W/${facts.etag}` });
+      expect((await read(client, facts, 5, 10)).equals(FILE.subarray(5, 10))).toBe(true);
+      server.inject({ kind: 'etag', value: 'W/"another"' });
+      expect((await failure(read(client, facts, 5, 10))).code).toBe('INPUT_CHANGED');
+      server.inject({ kind: 'etag', value: '', times: 7 });
+      expect((await failure(read(client, facts, 5, 10))).code).toBe('BAD_ANSWER');
+      server.inject({ kind: 'etag', value: '' });
+      expect((await read(client, facts, 5, 10)).equals(FILE.subarray(5, 10))).toBe(true);
       await client.close();
     }));
 });

@@ -51,6 +51,7 @@ it('whatever goes wrong, a range gives its exact bytes or an error, and fetches 
         server.inject(...faults);
         const [start, end] = [Math.min(a, b), Math.max(a, b)];
         let at = start;
+        let changed = false;
         try {
           let chunks = 0;
           for await (const chunk of client.range(facts, start, end)) {
@@ -58,7 +59,9 @@ it('whatever goes wrong, a range gives its exact bytes or an error, and fetches 
             if (Buffer.compare(chunk, FILE.subarray(at, at + chunk.length)) !== 0) throw new Error(`wrong from ${at}`);
             at += chunk.length;
             // only what has a validator can be told from another file of its size
-            if (++chunks === changeAfter && etag === 'strong') server.replace('a.bin', OTHER);
+            if (++chunks !== changeAfter || (etag !== 'strong' && !store)) continue;
+            server.replace('a.bin', OTHER);
+            changed = true;
           }
           expect(at).toBe(end);
           whole++;
@@ -70,7 +73,8 @@ it('whatever goes wrong, a range gives its exact bytes or an error, and fetches 
         // that came whole, and what stands in the buffers of a connection that is closed.
         const unasked = server.log.filter(({ fault: kind }) => kind === 'ignoreRange' || kind === 'long').length;
         expect(transferred - (at - start)).toBeLessThanOrEqual(unasked * (SIZE + (128 << 10)));
-        expect(server.served('good')).toBeLessThanOrEqual((end - start) * 1.1);
+        // A server sends the whole of a file that has changed, until it sees that nobody listens.
+        if (!changed) expect(server.served('good')).toBeLessThanOrEqual((end - start) * 1.1);
         await client.close();
       },
     ),

@@ -191,7 +191,9 @@ describe('RedirectMemory', () => {
     const memory = new RedirectMemory();
     memory.set('long', { ...target(1), url: `https://store.example/${'x'.repeat(9000)}` });
     expect(memory.get('long', undefined)).toBeUndefined();
-    memory.set('a', { ...target(1), content: '"1"' });
+    memory.set('b', { ...target(1), content: '"1"' });
+    expect(memory.get('b', '"1"')).toBeUndefined();
+    memory.set('a', { ...target(1), etag: '"store"', content: '"1"' });
     expect(memory.get('a', '"2"')).toBeUndefined();
     expect(memory.get('a', '"1"')?.content).toBe('"1"');
   });
