@@ -26,6 +26,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'write a model with smaller weights, and tell what that costs',
     load: async () => (await import('./commands/quantize.ts')).quantizeCommand(),
   },
+  export: {
+    summary: 'write patches in another layout: webdataset, npz, JAX shards and others',
+    load: async () => (await import('./commands/export.ts')).exportCommand(),
+  },
   doctor: {
     summary: 'tell what this machine has, what is off, what is missing',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),

@@ -93,7 +93,7 @@ export function runCommand(): Command {
 }
 
 /** Runs a built pipeline with progress, signals and a summary. @returns the exit code */
-async function execute(pipeline: Pipeline, definition: string, flags: RunFlags): Promise<number> {
+export async function execute(pipeline: Pipeline, definition: string | undefined, flags: RunFlags): Promise<number> {
   const output = flags.output ?? `out/${pipeline.name}`;
   const reporter = reporterFor(flags.progress ?? 'auto');
   const counter = new Counter();
@@ -203,7 +203,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     duplicates: duplicates ?? null,
     patches,
     mean_patch_bytes: patches === 0 ? null : total / patches,
-    mean_entropy_nats: patches === 0 ? null : (counts['entropy'] ?? 0) / total,
+    // patches that were read from files may come without entropies of their bytes
+    mean_entropy_nats: patches === 0 || !counts['entropy'] ? null : counts['entropy'] / total,
     seconds: summary.seconds,
     // of what a model has read, or of the input where there is none
     bytes_per_second: (patches > 0 ? last.bytes : last.input_bytes.now) / summary.seconds,
