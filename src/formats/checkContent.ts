@@ -1,22 +1,35 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type Sqlite from 'better-sqlite3';
 import type { Complain } from './checkNumbers.ts';
 import { tensorChunks } from './checkPatches.ts';
 import { readSafetensorsHeader } from './safetensors/read.ts';
 import type { DocumentRow } from './sidecarRows.ts';
 
-/** Hashes the bytes of every document in the safetensors file beside the sidecar. */
-export async function checkContent(db: Sqlite.Database, file: string, complain: Complain): Promise<void> {
+/**
+ * Hashes the bytes of every document in the safetensors file beside the sidecar.
+ * @param before what this returned for the shard before: the hash so far of a document that goes on here
+ */
+export async function checkContent(
+  db: Sqlite.Database,
+  file: string,
+  complain: Complain,
+  before?: Hash | undefined,
+): Promise<Hash | undefined> {
   const header = await readSafetensorsHeader(file);
   const rows = db.prepare<[], DocumentRow>('SELECT * FROM documents ORDER BY document').iterate();
   let document = rows.next();
   let hash = createHash('sha256');
   let left = document.done ? 0 : document.value.bytes;
+  let whole = document.done || document.value.part === 0 ? undefined : before?.copy();
+  let goesOn: Hash | undefined;
   const close = (): void => {
     while (!document.done && left === 0) {
-      const { doc_id, content_sha256 } = document.value;
-      if (hash.digest('hex') !== content_sha256)
+      const { doc_id, content_sha256, whole_sha256, part, complete } = document.value;
+      goesOn = complete === 1 ? undefined : (whole ?? (part === 0 ? hash.copy() : undefined));
+      const isSound = whole === undefined || whole.copy().digest('hex') === whole_sha256;
+      if (hash.digest('hex') !== content_sha256 || !isSound)
         complain(`lists document '${doc_id}' with a hash that its bytes do not have`);
+      whole = undefined;
       hash = createHash('sha256');
       document = rows.next();
       left = document.done ? 0 : document.value.bytes;
@@ -28,6 +41,7 @@ export async function checkContent(db: Sqlite.Database, file: string, complain: 
       for (let at = 0; at < chunk.length && !document.done; close()) {
         const piece = chunk.subarray(at, at + left);
         hash.update(piece);
+        whole?.update(piece);
         left -= piece.length;
         at += piece.length;
       }
@@ -35,4 +49,5 @@ export async function checkContent(db: Sqlite.Database, file: string, complain: 
   } finally {
     rows.return?.();
   }
+  return goesOn;
 }

@@ -2,6 +2,7 @@
 export const PATCHES_FORMAT = 'blt_patches_v3';
 export const SIGNALS_FORMAT = 'sluice_signals_v1';
 export const SIDECAR_FORMAT = 'hypergraph_v3';
+export const CORPUS_FORMAT = 'hypergraph_corpus_v3';
 export const DOCUMENTS_FORMAT = 'sluice_documents_v1';
 export const PARQUET_DOCUMENTS_FORMAT = 'sluice_documents_parquet_v1';
 export const REJECTS_FORMAT = 'sluice_rejects_v1';
@@ -14,3 +15,5 @@ export const WEBDATASET_INDEX_FORMAT = 'sluice_webdataset_index_v1';
 export const JAX_FORMAT = 'sluice_jax_v1';
 export const JAX_INDEX_FORMAT = 'sluice_jax_index_v1';
 export const GRAPH_JSON_FORMAT = 'hypergraph_json';
+export const PARQUET_PATCHES_FORMAT = 'sluice_patches_parquet_v1';
+export const PARQUET_PATCHED_DOCUMENTS_FORMAT = 'sluice_patched_documents_parquet_v1';

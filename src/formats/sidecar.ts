@@ -1,8 +1,22 @@
 import type Sqlite from 'better-sqlite3';
 import type { Position } from '../errors.ts';
+import { canonicalJson } from '../json.ts';
+import { patchSemantics } from '../lsh/semantic/patches.ts';
+import type { SemanticSettings } from '../lsh/semantic/settings.ts';
 import { BincodeWriter } from './bincode.ts';
-import { encodeEdge, encodeNode, encodeVertices, type HypergraphNode, nodeJson } from './hypergraphSchema.ts';
-import { RowInserter } from './sqlite.ts';
+import { EdgeRows, type PatchEnd } from './edgeRows.ts';
+import { encodeNode, type HypergraphNode, nodeJson } from './hypergraphSchema.ts';
+import { littleEndianBytes } from './littleEndian.ts';
+import { addSameSource } from './sameSource.ts';
+import {
+  createTables,
+  documentIndex,
+  linkIndexes,
+  patchIndexes,
+  RowWriter,
+  recordIndex,
+  setMeta,
+} from './sidecarTables.ts';
 
 export interface SidecarSegment {
   readonly index: number;
@@ -24,6 +38,8 @@ export interface SidecarSegment {
 export interface SidecarDocument {
   readonly id: string;
   readonly uri: string;
+  /** Name of the record that it is a view of. */
+  readonly record: string | null;
   readonly position: Position;
   readonly part: number;
   readonly complete: boolean;
@@ -35,6 +51,8 @@ export interface SidecarDocument {
   readonly sha256: string | null;
   /** Of the document's bytes in this shard. */
   readonly contentSha256: string;
+  /** Of its bytes up to the end of this shard, those of earlier shards included; null where there are none of these. */
+  readonly wholeSha256: string | null;
   /** JSON. */
   readonly meta: string;
   readonly segments: readonly SidecarSegment[];
@@ -49,33 +67,16 @@ export interface SidecarContent {
   readonly prominence: Float32Array;
   readonly entropy: Float32Array;
   readonly coherence: Float32Array;
+  readonly semantic?: SidecarSemantic | undefined;
 }
 
-/** Tables in the order of the file. Readers of schema 3 ask for columns by name, so further columns do not disturb them. */
-const tables = `
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE nodes(id INTEGER PRIMARY KEY, data BLOB NOT NULL, metadata TEXT NOT NULL);
-CREATE TABLE hyperedges(id INTEGER PRIMARY KEY, vertices BLOB NOT NULL, data BLOB NOT NULL);
-CREATE TABLE sphere_patches(node_id INTEGER PRIMARY KEY, patch_idx INTEGER NOT NULL, prominence REAL NOT NULL);
-CREATE TABLE sphere_edges(id INTEGER PRIMARY KEY, src_patch INTEGER NOT NULL, dst_patch INTEGER NOT NULL, weight REAL NOT NULL, label TEXT NOT NULL);
-CREATE TABLE documents(document INTEGER PRIMARY KEY, doc_id TEXT NOT NULL, uri TEXT NOT NULL, node_id INTEGER NOT NULL,
-  first_patch INTEGER NOT NULL, patches INTEGER NOT NULL, first_byte INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  modality TEXT NOT NULL, part INTEGER NOT NULL, complete INTEGER NOT NULL, patches_before INTEGER NOT NULL,
-  bytes_before INTEGER NOT NULL, document_bytes INTEGER NOT NULL, sha256 TEXT, content_sha256 TEXT NOT NULL,
-  ordinal INTEGER NOT NULL, byte INTEGER, line INTEGER, row INTEGER, member TEXT, record_part INTEGER, meta TEXT NOT NULL);
-CREATE TABLE segments(segment INTEGER PRIMARY KEY, document INTEGER NOT NULL, segment_index INTEGER NOT NULL,
-  node_id INTEGER NOT NULL, label TEXT NOT NULL, modality TEXT NOT NULL, media_type TEXT NOT NULL,
-  first_patch INTEGER NOT NULL, patches INTEGER NOT NULL, first_byte INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  start INTEGER NOT NULL, segment_bytes INTEGER NOT NULL, origin_start INTEGER NOT NULL, origin_end INTEGER NOT NULL,
-  derived TEXT, meta TEXT NOT NULL);
-`;
-
-/** Made after the rows: one sorted pass each, and the same file every time. */
-const indexes = `
-CREATE INDEX idx_sphere_patches_patch ON sphere_patches(patch_idx);
-CREATE INDEX idx_sphere_edges_label ON sphere_edges(label);
-CREATE INDEX idx_documents_id ON documents(doc_id);
-`;
+/** What `semantic` edges are made of. */
+export interface SidecarSemantic {
+  readonly settings: SemanticSettings;
+  readonly dim: number;
+  /** f32[patches, dim]; written to. */
+  readonly embeddings: Float32Array;
+}
 
 /**
  * Fills an empty database with a hypergraph sidecar of schema version 3: a tree of trunk (document), branches (segments)
@@ -83,56 +84,91 @@ CREATE INDEX idx_documents_id ON documents(doc_id);
  * that the patches came from. All numbers count from 0 within the file. Equal content gives an equal file.
  */
 export function buildSidecar(db: Sqlite.Database, content: SidecarContent): void {
-  // The file is published by rename, so it needs neither a journal nor a sync of its own; zeroed free space keeps it reproducible.
-  db.pragma('page_size = 4096');
-  db.pragma('encoding = "UTF-8"');
-  db.pragma('journal_mode = OFF');
-  db.pragma('synchronous = OFF');
-  db.pragma('locking_mode = EXCLUSIVE');
-  db.pragma('secure_delete = ON');
-  db.exec('BEGIN');
-  db.exec(tables);
-  const meta = db.prepare<[string, string]>('INSERT INTO meta VALUES (?, ?)');
-  meta.run('schema_version', '3');
-  meta.run('shard', String(content.shard));
-  meta.run('split', content.split);
-  new Rows(db, content).insert();
-  db.exec(indexes);
+  const { split, shard, semantic } = content;
+  createTables(db);
+  setMeta(db, {
+    schema_version: '3',
+    shard: String(shard),
+    split,
+    ...(semantic && { semantic: canonicalJson({ ...semantic.settings }) }),
+  });
+  const writer = new RowWriter(db);
+  const rows = new Rows(writer, content);
+  rows.insert();
+  writer.flush();
+  const nextEdges = rows.edges.sphereEdges;
+  const hasViews = content.documents.some(({ record }) => record !== null);
+  if (hasViews) {
+    db.exec(recordIndex);
+    // reads documents while it inserts edges
+    db.unsafeMode(true);
+    addSameSource(db, rows.nodes, rows.edges);
+    db.unsafeMode(false);
+  }
+  if (semantic !== undefined) addSemantic(writer, content, semantic, rows);
+  writer.flush();
+  db.exec(patchIndexes);
+  db.exec(documentIndex);
+  if (rows.edges.sphereEdges > nextEdges) db.exec(linkIndexes);
   db.exec('COMMIT');
 }
 
+function addSemantic(writer: RowWriter, content: SidecarContent, semantic: SidecarSemantic, rows: Rows): void {
+  const { documents, lengths } = content;
+  const { edges, vectors, samples } = patchSemantics({
+    ...semantic,
+    lengths,
+    documents: documents.map(({ segments }) => segments.reduce((sum, { patches }) => sum + patches, 0)),
+  });
+  if (vectors !== undefined) {
+    writer.create('document_vectors');
+    for (const { document, vector } of vectors)
+      writer.rows('document_vectors').add(document, littleEndianBytes(vector));
+  }
+  if (samples !== undefined) {
+    writer.create('patch_samples');
+    for (const { patch, vector } of samples) writer.rows('patch_samples').add(patch, littleEndianBytes(vector));
+  }
+  for (let i = 0; i < edges.later.length; i++) {
+    const [from = 0, to = 0] = [edges.earlier[i], edges.later[i]];
+    rows.edges.betweenPatches(rows.endOf(from), rows.endOf(to), 'semantic', edges.cosines[i]);
+  }
+}
+
 class Rows {
+  readonly edges: EdgeRows;
+  nodes = 0;
   readonly #content: SidecarContent;
   readonly #blob = new BincodeWriter(64 << 10);
   readonly #node;
-  readonly #edge;
   readonly #spherePatch;
-  readonly #sphereEdge;
   readonly #document;
   readonly #segment;
-  #nodes = 0;
-  #edges = 0;
-  #sphereEdges = 0;
+  /** The leaf of each patch. */
+  readonly #leaves: Float64Array;
   #segments = 0;
   #patch = 0;
   #byte = 0;
 
-  constructor(db: Sqlite.Database, content: SidecarContent) {
+  constructor(target: RowWriter, content: SidecarContent) {
     this.#content = content;
-    this.#node = new RowInserter(db, 'nodes', 3);
-    this.#edge = new RowInserter(db, 'hyperedges', 3);
-    this.#spherePatch = new RowInserter(db, 'sphere_patches', 3);
-    this.#sphereEdge = new RowInserter(db, 'sphere_edges', 5);
-    this.#document = new RowInserter(db, 'documents', 23);
-    this.#segment = new RowInserter(db, 'segments', 17);
+    this.edges = new EdgeRows(target);
+    this.#node = target.rows('nodes');
+    this.#spherePatch = target.rows('sphere_patches');
+    this.#document = target.rows('documents');
+    this.#segment = target.rows('segments');
+    this.#leaves = new Float64Array(content.lengths.length);
   }
 
   insert(): void {
     this.#content.documents.forEach((document, index) => {
       this.#insertDocument(document, index);
     });
-    for (const rows of [this.#node, this.#edge, this.#spherePatch, this.#sphereEdge, this.#document, this.#segment])
-      rows.flush();
+  }
+
+  /** Of a patch that was inserted. */
+  endOf(patch: number): PatchEnd {
+    return { patch, node: this.#leaves[patch] ?? 0 };
   }
 
   #insertDocument(document: SidecarDocument, index: number): void {
@@ -145,12 +181,13 @@ class Rows {
       totalBytes: document.documentBytes,
     };
     const node = this.#addNode(trunk);
-    const tree: Tree = { document: index, trunk: node, shift: document.patchesBefore - firstPatch, leaf: undefined };
+    const tree: Tree = { document: index, trunk: node, shift: document.patchesBefore - firstPatch, last: undefined };
     for (const segment of document.segments) this.#insertSegment(segment, tree);
     this.#document.add(
       index,
       document.id,
       document.uri,
+      document.record,
       node,
       firstPatch,
       this.#patch - firstPatch,
@@ -164,6 +201,7 @@ class Rows {
       document.documentBytes,
       document.sha256,
       document.contentSha256,
+      document.wholeSha256,
       position.ordinal,
       position.byte ?? null,
       position.line ?? null,
@@ -177,7 +215,7 @@ class Rows {
   #insertSegment(segment: SidecarSegment, tree: Tree): void {
     const { label, modality } = segment;
     const branch = this.#addNode({ kind: 'branch', label, modality });
-    this.#addEdge(tree.trunk, branch, 'contains');
+    this.edges.between([tree.trunk, branch], 'contains');
     this.#segment.add(
       this.#segments++,
       tree.document,
@@ -200,12 +238,10 @@ class Rows {
     let offset = (segment.derived === null ? segment.originStart : 0) + segment.start;
     for (let i = 0; i < segment.patches; i++) {
       const leaf = this.#insertLeaf(this.#patch + tree.shift, offset);
-      this.#addEdge(branch, leaf, 'contains');
-      if (tree.leaf !== undefined) {
-        this.#addEdge(tree.leaf, leaf, 'next');
-        this.#sphereEdge.add(this.#sphereEdges++, this.#patch - 1, this.#patch, 1, 'next');
-      }
-      tree.leaf = leaf;
+      this.edges.between([branch, leaf], 'contains');
+      const end = { patch: this.#patch, node: leaf };
+      if (tree.last !== undefined) this.edges.betweenPatches(tree.last, end, 'next');
+      tree.last = end;
       offset += this.#content.lengths[this.#patch] ?? 0;
       this.#patch++;
     }
@@ -226,22 +262,14 @@ class Rows {
     const endOffset = startOffset + length;
     const node: HypergraphNode = { kind: 'leaf', label, metadata: { startOffset, endOffset, confidence: 1, extra } };
     const id = this.#addNode(node);
+    this.#leaves[this.#patch] = id;
     this.#spherePatch.add(id, this.#patch, prominence[this.#patch] ?? 0);
     return id;
   }
 
   #addNode(node: HypergraphNode): number {
-    this.#node.add(this.#nodes, encodeNode(node, this.#blob), nodeJson(node));
-    return this.#nodes++;
-  }
-
-  #addEdge(from: number, to: number, label: string): void {
-    const vertices = [from, to];
-    this.#edge.add(
-      this.#edges++,
-      encodeVertices(vertices, this.#blob),
-      encodeEdge({ vertices, label, weight: 1 }, this.#blob),
-    );
+    this.#node.add(this.nodes, encodeNode(node, this.#blob), nodeJson(node));
+    return this.nodes++;
   }
 }
 
@@ -251,6 +279,6 @@ interface Tree {
   readonly trunk: number;
   /** Number of a patch within the document, less its number within the shard. */
   readonly shift: number;
-  /** The last leaf so far. */
-  leaf: number | undefined;
+  /** The last patch so far. */
+  last: PatchEnd | undefined;
 }

@@ -3,11 +3,15 @@
 export interface DocumentRow {
   document: number;
   doc_id: string;
+  uri: string;
+  /** Absent in files of before 0.2. */
+  record?: string | null;
   node_id: number;
   first_patch: number;
   patches: number;
   first_byte: number;
   bytes: number;
+  modality: string;
   part: number;
   complete: number;
   patches_before: number;
@@ -15,13 +19,25 @@ export interface DocumentRow {
   document_bytes: number;
   sha256: string | null;
   content_sha256: string;
+  /** Absent in files of before 0.2. */
+  whole_sha256?: string | null;
+  ordinal: number;
+  byte: number | null;
+  line: number | null;
+  row: number | null;
+  member: string | null;
+  record_part: number | null;
+  meta: string;
 }
 
 export interface SegmentRow {
+  segment: number;
   document: number;
+  segment_index: number;
   node_id: number;
   label: string;
   modality: string;
+  media_type: string;
   first_patch: number;
   patches: number;
   first_byte: number;
@@ -29,7 +45,9 @@ export interface SegmentRow {
   start: number;
   segment_bytes: number;
   origin_start: number;
+  origin_end: number;
   derived: string | null;
+  meta: string;
 }
 
 export interface NodeRow {

@@ -1,27 +1,39 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { OutputError, SluiceError } from '../errors.ts';
-import type { SidecarEnds } from '../formats/checkSidecar.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
 import {
   NPZ_FORMAT,
+  PARQUET_PATCHED_DOCUMENTS_FORMAT,
+  PARQUET_PATCHES_FORMAT,
   PATCHES_FORMAT,
   PATCHES_JSONL_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   WEBDATASET_FORMAT,
 } from '../formats/names.ts';
+import type { SidecarEnds } from '../formats/sidecarWalk.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
 import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
+import { SidecarList } from './sidecarList.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** Formats of files that hold everything that a split yields. */
-const COUNTED = [PATCHES_FORMAT, SIDECAR_FORMAT, NPZ_FORMAT, WEBDATASET_FORMAT, PATCHES_JSONL_FORMAT];
+const COUNTED = [
+  PATCHES_FORMAT,
+  SIDECAR_FORMAT,
+  NPZ_FORMAT,
+  WEBDATASET_FORMAT,
+  PATCHES_JSONL_FORMAT,
+  PARQUET_PATCHES_FORMAT,
+  PARQUET_PATCHED_DOCUMENTS_FORMAT,
+];
 
 /** One thing that is wrong with an output. */
 interface Finding {
@@ -57,7 +69,8 @@ export interface VerifyOptions {
  * Checks an output folder: size and SHA-256 of every artefact; commits against the plan and the manifest against both;
  * that no other files lie among them; every format's own rules, and those between files (sidecars and signals against
  * the patches beside them, totals against what the files hold). Files are streamed; the largest things held are 12 bytes
- * for each patch of one shard, one row group of a Parquet file, and the commit records.
+ * for each patch of one shard (its embeddings, too, where patches are linked by them), one row group of a Parquet file,
+ * what making a database of a whole run takes, and the commit records.
  *
  * @throws OutputError `NO_PLAN` where the folder holds no output, `BAD_PLAN` where its plan cannot be read
  */
@@ -79,6 +92,7 @@ class Verification {
   readonly #options: VerifyOptions;
   readonly #findings: Finding[] = [];
   readonly #follower: LimitFollower;
+  readonly #sidecars = new SidecarList();
   #more = 0;
   #files = 0;
   #bytes = 0;
@@ -179,16 +193,28 @@ class Verification {
       this.#options.signal?.throwIfAborted();
       this.#options.onFile?.(artefact);
       if (await this.#isGone(artefact)) continue;
-      if (await this.#checkHash(artefact)) sound.set(artefact.path, artefact);
+      const isSound = await this.#checkHash(artefact);
+      if (isSound) sound.set(artefact.path, artefact);
+      this.#sidecars.add(artefact, isSound);
     }
     // A file whose bytes are not those that were committed has been told of; what it holds says nothing more.
     const ends: { shard: number; path: string; ends: SidecarEnds }[] = [];
     for (const artefact of sound.values()) {
       this.#options.signal?.throwIfAborted();
-      const found = await checkContent(this.#root, artefact, sound, (code, what) =>
-        this.#find(artefact.path, code, what),
-      );
-      if (found !== undefined) ends.push({ shard: numberOf(artefact, 'shard'), path: artefact.path, ends: found });
+      const shard = numberOf(artefact, 'shard');
+      const dir = path.posix.dirname(artefact.path);
+      const last = ends.at(-1);
+      const before = last?.shard === shard - 1 && path.posix.dirname(last.path) === dir ? last.ends : undefined;
+      const note = (code: string, what: string): void => this.#find(artefact.path, code, what);
+      const found = await checkContent(this.#root, artefact, sound, note, {
+        before,
+        sidecars: (folder) => this.#sidecars.of(folder),
+        pause: async () => {
+          await setImmediate();
+          this.#options.signal?.throwIfAborted();
+        },
+      });
+      if (found !== undefined) ends.push({ shard, path: artefact.path, ends: found });
     }
     return ends;
   }

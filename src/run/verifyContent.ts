@@ -4,14 +4,19 @@ import { checkDocuments } from '../formats/checkDocuments.ts';
 import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkPatchLines } from '../formats/checkPatchLines.ts';
-import { checkSidecar, type SidecarEnds } from '../formats/checkSidecar.ts';
+import { checkPatchedDocuments, checkPatchTable } from '../formats/checkPatchTables.ts';
+import { checkSidecar } from '../formats/checkSidecar.ts';
 import { checkWebdataset } from '../formats/checkWebdataset.ts';
+import { checkCorpus } from '../formats/corpus/checkCorpus.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import {
+  CORPUS_FORMAT,
   DOCUMENTS_FORMAT,
   DUPLICATES_FORMAT,
   NPZ_FORMAT,
   PARQUET_DOCUMENTS_FORMAT,
+  PARQUET_PATCHED_DOCUMENTS_FORMAT,
+  PARQUET_PATCHES_FORMAT,
   PATCHES_FORMAT,
   PATCHES_JSONL_FORMAT,
   REJECTS_FORMAT,
@@ -19,10 +24,22 @@ import {
   SIGNALS_FORMAT,
   WEBDATASET_FORMAT,
 } from '../formats/names.ts';
+import type { SidecarEnds } from '../formats/sidecarWalk.ts';
 import type { Artefact } from '../sinks/artefact.ts';
+import { partOf } from '../sinks/hypergraph/corpusStage.ts';
 
 /** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
 export type Note = (code: string, what: string) => void;
+
+/** What else of the output an artefact is checked against. */
+export interface Around {
+  /** Of a sidecar: what was found of the shard before it, where that is sound. */
+  readonly before?: SidecarEnds | undefined;
+  /** Sidecars of a folder in the order of the splits; undefined where one is missing or has other bytes than it should. */
+  sidecars(dir: string): readonly Artefact[] | undefined;
+  /** Lets other work go on; throws where nobody waits any more. */
+  pause(): Promise<void>;
+}
 
 /**
  * Checks what one artefact holds by the rules of its format, and against the patches beside it; `sound` are the
@@ -33,6 +50,7 @@ export async function checkContent(
   artefact: Artefact,
   sound: ReadonlyMap<string, Artefact>,
   note: Note,
+  around: Around,
 ): Promise<SidecarEnds | undefined> {
   const file = path.join(root, artefact.path);
   const complain = (what: string): void => note('CONTENT', what);
@@ -78,7 +96,13 @@ export async function checkContent(
           return undefined;
         }
         const beside = patches === undefined ? undefined : path.join(root, patches.path);
-        return await checkSidecar(file, { patches: number('patches'), bytes: number('bytes') }, beside, complain);
+        const expected = { patches: number('patches'), bytes: number('bytes') };
+        return await checkSidecar(file, expected, beside, complain, around.before);
+      }
+      case CORPUS_FORMAT: {
+        const parts = around.sidecars(String(artefact.info['dir']))?.map((sidecar) => partOf(root, sidecar));
+        if (parts !== undefined) await checkCorpus(file, parts, complain, around.pause);
+        return undefined;
       }
       case REJECTS_FORMAT:
         await checkRejects(file, number('rejects'), note);
@@ -92,6 +116,12 @@ export async function checkContent(
       case PATCHES_JSONL_FORMAT: {
         const counts = { documents: number('documents'), patches: number('patches'), bytes: number('bytes') };
         await checkPatchLines(file, { lines: number('lines'), ...counts }, complain);
+        return undefined;
+      }
+      case PARQUET_PATCHES_FORMAT:
+      case PARQUET_PATCHED_DOCUMENTS_FORMAT: {
+        const check = artefact.info.format === PARQUET_PATCHES_FORMAT ? checkPatchTable : checkPatchedDocuments;
+        await check(file, { rows: number('rows'), patches: number('patches'), bytes: number('bytes') }, complain);
         return undefined;
       }
       case PARQUET_DOCUMENTS_FORMAT:

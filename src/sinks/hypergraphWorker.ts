@@ -1,6 +1,6 @@
-import { SluiceError } from '../errors.ts';
 import { buildSidecar, type SidecarContent } from '../formats/sidecar.ts';
 import { openSqlite, sqliteError } from '../formats/sqlite.ts';
+import { answering, type DatabaseAnswer } from './hypergraph/failure.ts';
 
 export interface SidecarTask {
   /** Absolute path of a file that does not exist yet. */
@@ -8,16 +8,11 @@ export interface SidecarTask {
   readonly content: SidecarContent;
 }
 
-/** An error as it crosses the thread boundary, where classes and their members are lost. */
-export interface SidecarFailure {
-  readonly message: string;
-  readonly code: string;
-  readonly hint?: string | undefined;
-}
+export type SidecarAnswer = DatabaseAnswer<undefined>;
 
 /** Builds one sidecar in a worker thread, where SQLite's synchronous calls hold nobody up. */
-export default async function buildSidecarFile({ file, content }: SidecarTask): Promise<SidecarFailure | undefined> {
-  try {
+export default function buildSidecarFile({ file, content }: SidecarTask): Promise<SidecarAnswer> {
+  return answering(async () => {
     const db = await openSqlite(file);
     try {
       buildSidecar(db, content);
@@ -27,8 +22,5 @@ export default async function buildSidecarFile({ file, content }: SidecarTask): 
       db.close();
     }
     return undefined;
-  } catch (error) {
-    if (!(error instanceof SluiceError)) throw error;
-    return { message: error.message, code: error.code, hint: error.hint };
-  }
+  });
 }

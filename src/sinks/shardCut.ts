@@ -43,7 +43,8 @@ export interface Shard<K> {
 
 /** What a sink keeps of the patches of one document until the shard is written. */
 export interface Keeper<K> {
-  open(first: Patches, part: number): K;
+  /** `before` is what was kept of the document in the shard before this one, which has been written. */
+  open(first: Patches, part: number, before: K | undefined): K;
   /** Called in order; slices of one segment may arrive in any number of pieces. */
   add(kept: K, slice: PatchSlice): void;
 }
@@ -160,7 +161,7 @@ export class ShardCutter<K> {
       patches: 0,
       bytes: 0,
       complete: false,
-      kept: this.#keeper.open(value, part),
+      kept: this.#keeper.open(value, part, before?.kept),
       cost: documentCost(value.segment.document),
     };
     this.#parts.push(this.#current);

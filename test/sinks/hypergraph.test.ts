@@ -141,6 +141,8 @@ describe('hypergraph sink', () => {
       member: null,
       byte: null,
       record_part: null,
+      record: null,
+      whole_sha256: null,
       modality: 'text',
     };
     expect(db.prepare('SELECT * FROM documents ORDER BY document').all()).toEqual([
