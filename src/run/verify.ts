@@ -14,13 +14,13 @@ import {
   SIDECAR_FORMAT,
   WEBDATASET_FORMAT,
 } from '../formats/names.ts';
-import type { SidecarEnds } from '../formats/sidecarWalk.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
 import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
+import { type CheckedSidecar, checkParts } from './shardParts.ts';
 import { SidecarList } from './sidecarList.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
@@ -178,7 +178,7 @@ class Verification {
     for (const { path: file } of artefacts) {
       if (!path.posix.basename(file).startsWith(split)) this.#find(file, 'NAME', `does not carry its split, ${split}`);
     }
-    this.#checkParts(await this.#checkFiles(commit));
+    checkParts(await this.#checkFiles(commit), (file, what) => this.#find(file, 'PARTS', what));
     this.#checkCounts(commit);
     const listed = artefacts.find((artefact) => artefact.info.format === REJECTS_FORMAT);
     const counted = listed === undefined ? 0 : numberOf(listed, 'rejects');
@@ -187,7 +187,7 @@ class Verification {
   }
 
   /** Hashes and contents of what one commit lists. */
-  async #checkFiles({ artefacts }: CommitRecord): Promise<{ shard: number; path: string; ends: SidecarEnds }[]> {
+  async #checkFiles({ artefacts }: CommitRecord): Promise<CheckedSidecar[]> {
     const sound = new Map<string, Artefact>();
     for (const artefact of artefacts) {
       this.#options.signal?.throwIfAborted();
@@ -198,7 +198,7 @@ class Verification {
       this.#sidecars.add(artefact, isSound);
     }
     // A file whose bytes are not those that were committed has been told of; what it holds says nothing more.
-    const ends: { shard: number; path: string; ends: SidecarEnds }[] = [];
+    const ends: CheckedSidecar[] = [];
     for (const artefact of sound.values()) {
       this.#options.signal?.throwIfAborted();
       const shard = numberOf(artefact, 'shard');
@@ -243,32 +243,6 @@ class Verification {
     if (hash.digest('hex') === sha256) return true;
     this.#find(file, 'HASH', 'has other bytes than were committed: its SHA-256 differs');
     return false;
-  }
-
-  /** A document that does not end in a shard goes on at the beginning of the next, and nothing else does. */
-  #checkParts(sidecars: { shard: number; path: string; ends: SidecarEnds }[]): void {
-    const folders = Map.groupBy(sidecars, (sidecar) => path.posix.dirname(sidecar.path));
-    for (const list of folders.values()) {
-      list.sort((a, b) => a.shard - b.shard);
-      list.forEach(({ shard, path: file, ends: { first } }, i) => {
-        const last = list[i - 1]?.shard === shard - 1 ? list[i - 1]?.ends.last : undefined;
-        if (first === undefined || (first.part === 0 && shard === 0)) return;
-        if (last === undefined) {
-          if (first.part > 0 && shard === 0)
-            this.#find(file, 'PARTS', `begins with part ${first.part} of document '${first.id}'`);
-          return;
-        }
-        const follows =
-          first.part === 0 ||
-          (first.id === last.id &&
-            first.part === last.part + 1 &&
-            !last.complete &&
-            first.patchesBefore === last.patchesBefore + last.patches &&
-            first.bytesBefore === last.bytesBefore + last.bytes);
-        if (!follows)
-          this.#find(file, 'PARTS', `goes on with document '${first.id}' where the shard before it does not end`);
-      });
-    }
   }
 
   /** What a commit counts is what its files hold, whichever sink wrote them. */
