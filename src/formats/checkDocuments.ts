@@ -1,23 +1,5 @@
-import { isUtf8 } from 'node:buffer';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import {
-  asyncBufferFromFile,
-  type Compressors,
-  parquetMetadataAsync,
-  parquetScan,
-  type SchemaElement,
-} from 'hyparquet';
-import { OutputError } from '../errors.ts';
-import { withoutLogicalTypes } from '../sources/parquet-schema.ts';
 import type { Complain } from './checkNumbers.ts';
-
-type Values = ArrayLike<unknown>;
-type ReadColumn = (column: string) => Promise<Values>;
-
-const compressors: Compressors = {
-  GZIP: (input, length) => gunzipSync(input, { maxOutputLength: Math.max(1, length) }),
-  ZSTD: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
-};
+import { checkTable, isObject, isText, type RowsInHand } from './parquetTable.ts';
 
 /** Columns that every file of documents has, as the schema must say them. */
 const WANTED = [
@@ -36,53 +18,13 @@ const WANTED = [
  * @throws OutputError `PARQUET` where it cannot be decoded
  */
 export async function checkDocuments(file: string, documents: number, complain: Complain): Promise<void> {
-  try {
-    await check(file, documents, complain);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new OutputError(`cannot be decoded as Parquet: ${reason}`, { code: 'PARQUET', path: file, cause });
-  }
+  await checkTable(file, WANTED, documents, complain, (rows) => checkRows(rows, complain));
 }
 
-async function check(path: string, documents: number, complain: Complain): Promise<void> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file, { geoparquet: false });
-  if (!checkSchema(metadata.schema, complain)) return;
-  if (metadata.num_rows !== BigInt(documents)) complain(`has ${metadata.num_rows} rows, and should have ${documents}`);
-  const held = metadata.row_groups.reduce((rows, group) => rows + group.num_rows, 0n);
-  if (held !== metadata.num_rows) complain(`has ${metadata.num_rows} rows, and row groups of ${held}`);
-  const stored = withoutLogicalTypes(metadata);
-  let rowStart = 0;
-  for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows);
-    const range = { rowStart, rowEnd };
-    const scan = await parquetScan({ file, metadata: stored, compressors, utf8: false, geoparquet: false, ...range });
-    await checkRows((column) => scan.readColumn({ column, ...range }), range, complain);
-    rowStart = rowEnd;
-  }
-}
-
-function checkSchema(schema: readonly SchemaElement[], complain: Complain): boolean {
-  let sound = true;
-  for (const [name, type, repetition] of WANTED) {
-    const element = schema.find((candidate) => candidate.name === name);
-    if (element?.type === type && element.repetition_type === repetition) continue;
-    complain(element === undefined ? `has no column '${name}'` : `has a column '${name}' of another type`);
-    sound = false;
-  }
-  return sound;
-}
-
-async function checkRows(
-  read: ReadColumn,
-  { rowStart, rowEnd }: { rowStart: number; rowEnd: number },
-  complain: Complain,
-): Promise<void> {
-  const rows = rowEnd - rowStart;
+async function checkRows({ rowStart, rowEnd, read }: RowsInHand, complain: Complain): Promise<void> {
   const each = async (column: string, fault: (value: unknown, i: number) => string | undefined): Promise<void> => {
     const values = await read(column);
-    if (values.length !== rows) complain(`has ${values.length} of ${rows} values in '${column}'`);
-    for (let i = 0; i < rows; i++) {
+    for (let i = 0; i < rowEnd - rowStart; i++) {
       const what = fault(values[i], i);
       if (what !== undefined) complain(`has ${what} in row ${rowStart + i}`);
     }
@@ -103,17 +45,4 @@ async function checkRows(
 
 function absent(value: unknown): value is null | undefined {
   return value === null || value === undefined;
-}
-
-function isText(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && isUtf8(value);
-}
-
-function isObject(json: Uint8Array): boolean {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }

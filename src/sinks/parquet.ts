@@ -1,12 +1,14 @@
 import type { CompressionCodec } from 'hyparquet';
 import { PipelineError } from '../errors.ts';
 import { PARQUET_DOCUMENTS_FORMAT } from '../formats/names.ts';
-import type { Document } from '../records.ts';
+import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
+import { eitherWriter } from './eitherWriter.ts';
 import { cellsOf, documentColumns, type StoredColumn } from './parquet/columns.ts';
-import { ParquetFile } from './parquet/file.ts';
-import { RowGroup, rowBytes } from './parquet/rowGroup.ts';
+import { type PatchTable, patchedDocumentTable, patchTable } from './parquet/patchTables.ts';
+import { type TableLayout, TableWriter } from './parquet/tableWriter.ts';
 import { type TypedColumn, type TypedColumns, typedColumns } from './parquet/typedColumns.ts';
+import { byDocument } from './patchDocument.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 
@@ -22,6 +24,8 @@ export interface ParquetOptions {
    * of Node that compresses them, those of `snappy` and `none` do not.
    */
   readonly compression?: keyof typeof codecs | undefined;
+  /** What a row is where patches arrive: a patch (default), or a document with lists. */
+  readonly rows?: keyof typeof tables | undefined;
 }
 
 const codecs = {
@@ -38,48 +42,61 @@ const codecs = {
 const COPIES = 8;
 /** What does not grow with row groups. */
 const BESIDES = 16 << 20;
+/** The least that a document may count for before it is divided. */
+const LEAST_DOCUMENT = 4096;
+
+const tables = { patch: patchTable, document: patchedDocumentTable } as const;
 
 /**
- * Writes documents as Parquet, `<dir>/<split>-<n>.parquet`, losslessly: `id`, `uri`, the bytes as `text` where they are
- * valid UTF-8 and else as `bytes`, `modality`, the position in the source (`ordinal`, `byte`, `line`, `row`, `member`,
- * `record_part`), and `meta` as JSON with sorted keys. What a document does not have is null. docs/output.md has the types.
+ * Writes documents as Parquet, `<dir>/<split>-<n>.parquet`, losslessly: `id`, `record`, `uri`, the bytes as `text` where they
+ * are valid UTF-8 and else as `bytes`, `modality`, the position in the source (`ordinal`, `byte`, `line`, `row`, `member`,
+ * `record_part`), and `meta` as JSON with sorted keys. What a document does not have is null.
  * Half of a surrogate pair, which UTF-8 cannot say, becomes U+FFFD in an id or uri.
  *
- * Row groups and files are cut by what text and bytes a row has, and 1024 for each document. A document is never divided:
- * one that is larger than a row group has one to itself, and is in memory about four times meanwhile.
+ * Patches become one row each (`rows: 'patch'`): `doc_id`, `record`, `uri`, `patch_index`, `segment`, `modality`, `derived`,
+ * `offset`, `bytes`, `prominence`, `entropy`, `coherence`, `embedding`. Or one row a document (`rows: 'document'`), with the lists
+ * `patch_lengths`, `prominence`, `patch_entropies`, `coherence` and `embeddings` (f32 [P, D] row by row), its `bytes`, position
+ * and `meta`. docs/output.md has the types.
+ *
+ * Row groups and files are cut by what bytes a row has (numbers of lists count twice), and 1024 for each document or 256 for
+ * each patch. A row is never divided: one that is larger than a row group has one to itself, and is in memory about four times
+ * meanwhile. Of patches a document that counts for more than half a row group goes on in further rows.
  *
  *     parquet('documents', { columns: { lang: 'string', score: 'double?' } })
  *
  * @param dir folder within the output folder. Default `documents`
- * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_ROW_GROUP_BYTES`, `BAD_COMPRESSION`, `RESERVED_COLUMN`,
- * `UNKNOWN_KIND`; the flow fails with `COLUMN_TYPE` where a document's metadata are not what `columns` declares, and
- * `DOCUMENT_TOO_LARGE` beyond 2 GiB
+ * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_ROW_GROUP_BYTES`, `BAD_COMPRESSION`, `BAD_ROWS`,
+ * `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow fails with `COLUMN_TYPE` where a document's metadata are not what `columns`
+ * declares, `DOCUMENT_TOO_LARGE` beyond 2 GiB, `RESERVED_COLUMN` for a name that a table of patches has, and `MIXED_VALUES` or
+ * `BAD_VALUE` where values are not all documents or all patches
  */
-export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document> {
+export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);
-  const { columns = {}, fileBytes = 256 << 20, rowGroupBytes = 16 << 20, compression = 'zstd' } = options;
+  const { columns = {}, fileBytes = 256 << 20, rowGroupBytes = 16 << 20 } = options;
+  const { compression = 'zstd', rows = 'patch' } = options;
   requireBytes('fileBytes', 'BAD_FILE_BYTES', fileBytes);
   requireBytes('rowGroupBytes', 'BAD_ROW_GROUP_BYTES', rowGroupBytes);
-  if (!Object.hasOwn(codecs, compression)) {
-    throw new PipelineError(`files cannot be compressed with '${compression}'`, {
-      code: 'BAD_COMPRESSION',
-      hint: didYouMean(compression, Object.keys(codecs)),
-    });
-  }
-  const layout: Layout = {
-    folder,
-    typed: typedColumns(columns, documentColumns),
-    fileBytes,
-    rowGroupBytes,
-    codec: codecs[compression],
-  };
+  requireOneOf(compression, codecs, 'BAD_COMPRESSION', 'files cannot be compressed with');
+  requireOneOf(rows, tables, 'BAD_ROWS', 'there are no rows of');
+  const typed = typedColumns(columns, documentColumns);
+  const layout: TableLayout = { folder, fileBytes, rowGroupBytes, codec: codecs[compression] };
   return {
     kind: 'parquet',
     // As a list, for the order of the columns is part of what the files are.
-    options: { dir: folder, columns: Object.entries(columns), fileBytes, rowGroupBytes, compression },
-    holds: COPIES * rowGroupBytes + BESIDES,
-    open: async (context) => new DocumentsWriter(context, layout),
+    options: { dir: folder, columns: Object.entries(columns), fileBytes, rowGroupBytes, compression, rows },
+    // Of patches also a document that is being gathered, and joined.
+    holds: (COPIES + 1) * rowGroupBytes + BESIDES,
+    open: async (context) =>
+      eitherWriter('parquet', {
+        documents: () => documentWriter(context, layout, typed),
+        patches: () => patchWriter(context, layout, tables[rows], columns),
+      }),
   };
+}
+
+function requireOneOf(name: string, known: object, code: string, what: string): void {
+  if (Object.hasOwn(known, name)) return;
+  throw new PipelineError(`${what} '${name}'`, { code, hint: didYouMean(name, Object.keys(known)) });
 }
 
 function requireBytes(name: string, code: string, bytes: number): void {
@@ -87,73 +104,52 @@ function requireBytes(name: string, code: string, bytes: number): void {
   throw new PipelineError(`${name} is ${bytes}`, { code, hint: 'give a whole number of bytes, at least 1' });
 }
 
-interface Layout {
-  readonly folder: string;
-  readonly typed: readonly TypedColumn[];
-  readonly fileBytes: number;
-  readonly rowGroupBytes: number;
-  readonly codec: CompressionCodec;
+function documentWriter(
+  context: SinkContext,
+  layout: TableLayout,
+  typed: readonly TypedColumn[],
+): SinkWriter<Document> {
+  const columns = [...documentColumns, ...stored(typed)];
+  const table = { format: PARQUET_DOCUMENTS_FORMAT, columns, rowBytes: 1024 };
+  const rows = new TableWriter(context, layout, table, { documents: 0, bytes: 0 });
+  return {
+    write: (document) => rows.add(cellsOf(document, typed), { documents: 1, bytes: document.bytes.length }),
+    finish: () => rows.finish(),
+  };
 }
 
-class DocumentsWriter implements SinkWriter<Document> {
-  readonly #context: SinkContext;
-  readonly #layout: Layout;
-  readonly #columns: readonly StoredColumn[];
-  #group: RowGroup;
-  #file: ParquetFile | undefined;
-  #files = 0;
-  #inFile = { documents: 0, bytes: 0 };
-  readonly #counts = { documents: 0, bytes: 0 };
+function patchWriter(
+  context: SinkContext,
+  layout: TableLayout,
+  { rowsOf, ...table }: PatchTable,
+  declared: TypedColumns,
+): SinkWriter<Patches> {
+  const typed = typedColumns(declared, table.columns);
+  const columns = [...table.columns, ...stored(typed)];
+  const rows = new TableWriter(context, layout, { ...table, columns }, { rows: 0, patches: 0, bytes: 0 });
+  const counts = { documents: 0, patches: 0, bytes: 0 };
+  // Lists count twice in a row group, and a document fits into one.
+  const documentBytes = Math.max(LEAST_DOCUMENT, layout.rowGroupBytes >> 1);
+  const documents = byDocument(documentBytes, async (document) => {
+    const { part, patches, bytes } = document;
+    if (part === 0) counts.documents++;
+    counts.patches += patches;
+    counts.bytes += bytes;
+    for (const row of rowsOf(document, typed)) {
+      await rows.add(row.cells, { rows: 1, patches: row.patches, bytes: row.bytes });
+    }
+  });
+  return {
+    write: (value) => documents.write(value),
+    async finish() {
+      await documents.finish();
+      await rows.finish();
+      return counts;
+    },
+  };
+}
 
-  constructor(context: SinkContext, layout: Layout) {
-    this.#context = context;
-    this.#layout = layout;
-    this.#columns = [...documentColumns, ...layout.typed.map(({ element }) => ({ element }))];
-    this.#group = new RowGroup(this.#columns);
-  }
-
-  async write(document: Document): Promise<void> {
-    const { typed, fileBytes, rowGroupBytes } = this.#layout;
-    const cells = cellsOf(document, typed);
-    const bytes = rowBytes(cells);
-    if (this.#inFile.documents > 0 && this.#inFile.bytes + bytes > fileBytes) await this.#close();
-    else if (this.#group.rows > 0 && this.#group.bytes + bytes > rowGroupBytes) await this.#flush();
-    this.#group.add(cells, bytes);
-    this.#inFile.documents++;
-    this.#inFile.bytes += bytes;
-    this.#counts.documents++;
-    this.#counts.bytes += document.bytes.length;
-  }
-
-  async finish(): Promise<Record<string, number>> {
-    await this.#close();
-    return this.#counts;
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#group.rows === 0) return;
-    const group = this.#group;
-    this.#group = new RowGroup(this.#columns);
-    this.#file ??= await this.#open();
-    await this.#file.add(group);
-  }
-
-  async #open(): Promise<ParquetFile> {
-    const { folder, codec } = this.#layout;
-    const { id } = this.#context.split;
-    const number = String(this.#files++).padStart(6, '0');
-    const file = await this.#context.file(`${folder}/${id}-${number}.parquet`);
-    return new ParquetFile(file, this.#columns, codec, [
-      { key: 'format', value: PARQUET_DOCUMENTS_FORMAT },
-      { key: 'split', value: id },
-    ]);
-  }
-
-  async #close(): Promise<void> {
-    await this.#flush();
-    const { documents } = this.#inFile;
-    await this.#file?.publish({ format: PARQUET_DOCUMENTS_FORMAT, split: this.#context.split.id, documents });
-    this.#file = undefined;
-    this.#inFile = { documents: 0, bytes: 0 };
-  }
+/** Typed columns as files have them: what makes their cells stays here. */
+function stored(typed: readonly TypedColumn[]): StoredColumn[] {
+  return typed.map(({ element }) => ({ element }));
 }

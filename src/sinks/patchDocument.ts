@@ -1,29 +1,50 @@
-import type { Patches } from '../records.ts';
+import type { Modality, Patches } from '../records.ts';
 import { addPatches, emptyColumns, type PatchColumns } from './patchColumns.ts';
 import { type Keeper, type Shard, ShardCutter, type ShardPart } from './shardCut.ts';
 
+/** What a document, or a part of one, holds of a segment. */
+export interface SegmentRun {
+  readonly index: number;
+  readonly modality: Modality;
+  /** How its bytes were derived; absent where they are the record's own. */
+  readonly derived: string | undefined;
+  /** Of the first byte here: in the source record, or where it was derived in the segment. */
+  readonly offset: number;
+  patches: number;
+}
+
 interface KeptDocument {
-  readonly modality: string;
+  /** That of its first segment here. */
+  readonly modality: Modality;
   readonly columns: PatchColumns;
-  /** How segments were derived that are not the record's own bytes. */
-  readonly derived: Set<string>;
+  readonly segments: SegmentRun[];
 }
 
 const keeper: Keeper<KeptDocument> = {
-  open: ({ segment }) => ({ modality: segment.modality, columns: emptyColumns(), derived: new Set() }),
+  open: ({ segment }) => ({ modality: segment.modality, columns: emptyColumns(), segments: [] }),
   add(kept, slice) {
     addPatches(kept.columns, slice);
-    const { derived } = slice.value.segment.origin;
-    if (derived !== undefined) kept.derived.add(derived);
+    const { segment, offset } = slice.value;
+    let run = kept.segments.at(-1);
+    if (run?.index !== segment.index) {
+      const { start, derived } = segment.origin;
+      const { index, modality } = segment;
+      run = {
+        index,
+        modality,
+        derived,
+        offset: (derived === undefined ? start : 0) + offset + slice.byteFrom,
+        patches: 0,
+      };
+      kept.segments.push(run);
+    }
+    run.patches += slice.to - slice.from;
   },
 };
 
 /** A document with all its patches, or a part of one that is too large for that. */
-export interface PatchDocument extends Omit<ShardPart<KeptDocument>, 'kept'> {
-  readonly columns: PatchColumns;
+export interface PatchDocument extends Omit<ShardPart<KeptDocument>, 'kept'>, KeptDocument {
   readonly dim: number;
-  /** That of its first segment here. */
-  readonly modality: string;
   /** How its bytes were derived, sorted; empty where they are the record's own. */
   readonly derived: readonly string[];
 }
@@ -40,8 +61,8 @@ export function byDocument(
   const each = async (shards: Iterable<Shard<KeptDocument>>): Promise<void> => {
     for (const { dim, parts } of shards) {
       for (const { kept, ...part } of parts) {
-        const { modality, columns, derived } = kept;
-        await next({ ...part, columns, dim, modality, derived: [...derived].sort() });
+        const derivations = kept.segments.flatMap(({ derived }) => derived ?? []);
+        await next({ ...part, ...kept, dim, derived: [...new Set(derivations)].sort() });
       }
     }
   };

@@ -93,6 +93,7 @@ const place = fc.maxSafeNat();
 const documents: fc.Arbitrary<Document[]> = fc.array(
   fc.record({
     id: text,
+    record: optional(fc.oneof(fc.constantFrom('a', 'b'), text)),
     source: fc.record({
       split: fc.constant('00000'),
       uri: fc.oneof(fc.constantFrom('a', 'b'), text),
@@ -119,6 +120,7 @@ describe('parquet sink', () => {
     const facts = { b: 10n ** 20n, a: [1, null, true], at: new Date(0), raw: Uint8Array.of(1, 2), bad: Number.NaN };
     const second: Document = {
       id: 'ü',
+      record: 'row 7',
       source: {
         split: '00000',
         uri: 'x.tar!/m',
@@ -133,6 +135,7 @@ describe('parquet sink', () => {
       [
         {
           id: 'd0',
+          record: null,
           uri: 'a.jsonl',
           text: 'né\0"x"',
           bytes: null,
@@ -147,6 +150,7 @@ describe('parquet sink', () => {
         },
         {
           id: 'ü',
+          record: 'row 7',
           uri: 'x.tar!/m',
           text: null,
           bytes: Uint8Array.of(255, 0),
@@ -177,13 +181,14 @@ describe('parquet sink', () => {
         const rows = files.flatMap(rowsOf);
         expect(rows.map(contentOf)).toEqual(all.map(({ bytes }) => Buffer.from(bytes)));
         expect(rows).toEqual(
-          all.map(({ id, source: { uri, position }, bytes, modality, meta: facts }) => {
+          all.map(({ id, record, source: { uri, position }, bytes, modality, meta: facts }) => {
             const { ordinal, member } = position;
             const [byte, line, row, record_part] = [position.byte, position.line, position.row, position.part].map(
               (value) => (value === undefined ? null : BigInt(value)),
             );
             return {
               id,
+              record: record ?? null,
               uri,
               ...(isText(bytes)
                 ? { text: Buffer.from(bytes).toString(), bytes: null }
@@ -307,6 +312,7 @@ describe('parquet sink', () => {
       }),
     ).toEqual([
       'id STRING REQUIRED',
+      'record STRING OPTIONAL',
       'uri STRING REQUIRED',
       'text STRING OPTIONAL',
       'bytes BYTE_ARRAY OPTIONAL',
@@ -437,7 +443,7 @@ describe('typed columns of the parquet sink', () => {
     });
   });
 
-  it.each<[ScalarKind, MetaValue, string]>([
+  it.each<[Exclude<ScalarKind, 'file'>, MetaValue, string]>([
     ['string', 1, 'the number 1'],
     ['double', '1', 'the string 1'],
     ['double', 1n, 'the bigint 1'],

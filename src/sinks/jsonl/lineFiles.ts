@@ -1,5 +1,6 @@
 import type { Artefact, ArtefactFile } from '../artefact.ts';
 import { COALESCE_BYTES } from '../chunkList.ts';
+import { added, type Counts } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
 
 export interface LineFileOptions {
@@ -13,7 +14,7 @@ export interface LineFileOptions {
 const LINE_END = Buffer.from('\n');
 
 /** Writes lines into files `<dir>/<split>-<n>.jsonl`; a line that would make a file too large begins the next. */
-export class LineFiles<C extends { readonly [key: string]: number }> {
+export class LineFiles<C extends Counts> {
   readonly #context: SinkContext;
   readonly #options: LineFileOptions;
   readonly #none: C;
@@ -40,8 +41,8 @@ export class LineFiles<C extends { readonly [key: string]: number }> {
     const bytes = line.reduce((total, piece) => total + piece.length, 0);
     if (this.#fileBytes > 0 && this.#fileBytes + bytes > this.#options.fileBytes) await this.#close();
     this.#fileBytes += bytes;
-    this.#inFile = sum(this.#inFile, counts);
-    this.#all = sum(this.#all, counts);
+    this.#inFile = added(this.#inFile, counts);
+    this.#all = added(this.#all, counts);
     for (const piece of line) {
       this.#pending.push(piece);
       this.#pendingBytes += piece.length;
@@ -74,8 +75,4 @@ export class LineFiles<C extends { readonly [key: string]: number }> {
     this.#fileBytes = 0;
     this.#inFile = this.#none;
   }
-}
-
-function sum<C extends { readonly [key: string]: number }>(a: C, b: C): C {
-  return Object.fromEntries(Object.entries(a).map(([key, count]) => [key, count + (b[key] ?? 0)])) as C;
 }

@@ -4,7 +4,7 @@ import { sharedPool, workerModule } from '../../run/pool.ts';
 import { version } from '../../run/version.ts';
 import type { Artefact, ArtefactFile } from '../artefact.ts';
 import { coalesced } from '../chunkList.ts';
-import type { StoredColumn } from './columns.ts';
+import { type StoredColumn, schemaOf } from './columns.ts';
 import type { RowGroup } from './rowGroup.ts';
 import type { EncodedRowGroup, RowGroupTask } from './rowGroupWorker.ts';
 
@@ -28,10 +28,7 @@ export class ParquetFile {
     this.#file = file;
     this.#columns = columns;
     this.#codec = codec;
-    const schema: SchemaElement[] = [
-      { name: 'schema', num_children: columns.length },
-      ...columns.map(({ element }) => element),
-    ];
+    const schema: SchemaElement[] = [{ name: 'schema', num_children: columns.length }, ...columns.flatMap(schemaOf)];
     this.#parquet = new ParquetWriter({
       writer: this.#frame,
       schema,

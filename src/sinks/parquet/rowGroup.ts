@@ -1,6 +1,6 @@
 import type { Cell, StoredColumn } from './columns.ts';
 
-/** Values of one column: bytes one behind the other (text too), or numbers as they are. */
+/** Values of one column: bytes one behind the other (text and lists too), or numbers as they are. */
 export type ColumnValues =
   | {
       readonly bytes: Uint8Array<ArrayBuffer>;
@@ -9,13 +9,15 @@ export type ColumnValues =
     }
   | { readonly scalars: readonly (number | bigint | boolean | null)[] };
 
-/** Counted for each row besides the bytes in it: its numbers, and the objects that stand for it while it is encoded. */
-const ROW_BYTES = 1024;
+/** A number of a list counts as so many bytes for each of its own: while lists are encoded, objects stand for their numbers. */
+const LIST_FACTOR = 2;
 
-/** What a row counts as when row groups and files are cut. */
-export function rowBytes(cells: readonly Cell[]): number {
-  let bytes = ROW_BYTES;
-  for (const cell of cells) if (cell instanceof Uint8Array) bytes += cell.length;
+/** What a row counts as when row groups and files are cut: its bytes, and so many for the row itself. */
+export function rowBytes(columns: readonly StoredColumn[], cells: readonly Cell[], each: number): number {
+  let bytes = each;
+  for (const [i, cell] of cells.entries()) {
+    if (cell instanceof Uint8Array) bytes += cell.length * (columns[i]?.numbers === undefined ? 1 : LIST_FACTOR);
+  }
   return bytes;
 }
 
@@ -26,14 +28,16 @@ export class RowGroup {
   #bytes = 0;
 
   constructor(columns: readonly StoredColumn[]) {
-    this.#columns = columns.map(({ element }) => (element.type === 'BYTE_ARRAY' ? new PackedBytes() : new Scalars()));
+    this.#columns = columns.map(({ element, numbers }) =>
+      element.type === 'BYTE_ARRAY' || numbers !== undefined ? new PackedBytes() : new Scalars(),
+    );
   }
 
   get rows(): number {
     return this.#rows;
   }
 
-  /** As `rowBytes` counts them. */
+  /** As they were counted. */
   get bytes(): number {
     return this.#bytes;
   }

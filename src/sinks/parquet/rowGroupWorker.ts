@@ -1,8 +1,9 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { CompressionCodec, RowGroup as RowGroupMetadata } from 'hyparquet';
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import { float32From, int32From } from '../../formats/littleEndian.ts';
 import { moving } from '../../run/pool.ts';
-import type { StoredColumn } from './columns.ts';
+import { type StoredColumn, schemaOf } from './columns.ts';
 import type { ColumnValues } from './rowGroup.ts';
 
 export interface RowGroupTask {
@@ -33,13 +34,12 @@ const compressors = {
 /** Encodes and compresses one row group in a worker thread. */
 export default function encodeRowGroup({ columns, values, codec, offset }: RowGroupTask): unknown {
   const schema: SchemaElement[] = [{ name: 'schema', num_children: columns.length }];
-  const columnData = columns.map(({ element, plain, unbounded }, i): ColumnSource => {
-    const { name, type, repetition_type } = element;
-    // Values are given as they are stored, so the writer needs no meaning to convert them by.
-    schema.push({ name, ...(type && { type }), ...(repetition_type && { repetition_type }) });
-    const { data, longest } = valuesOf(values[i] ?? { scalars: [] });
+  const columnData = columns.map((column, i): ColumnSource => {
+    const { element, plain, unbounded } = column;
+    schema.push(...schemaOf(column).map(stored));
+    const { data, longest } = valuesOf(values[i] ?? { scalars: [] }, column.numbers);
     return {
-      name,
+      name: element.name,
       data,
       statistics: unbounded !== true && longest <= LONGEST_BOUND,
       ...(plain === true && { encoding: 'PLAIN' as const }),
@@ -67,7 +67,17 @@ export default function encodeRowGroup({ columns, values, codec, offset }: RowGr
   );
 }
 
-function valuesOf(values: ColumnValues): { data: (Uint8Array | number | bigint | boolean | null)[]; longest: number } {
+/** Values are given as they are stored, so the writer needs no meaning to convert them by; only lists must be known as such. */
+function stored(element: SchemaElement): SchemaElement {
+  const { name, type, repetition_type, converted_type, num_children } = element;
+  const base = { name, ...(type && { type }), ...(repetition_type && { repetition_type }) };
+  if (num_children === undefined) return base;
+  return { ...base, num_children, ...(converted_type && { converted_type }) };
+}
+
+type Value = Uint8Array | number[] | number | bigint | boolean | null;
+
+function valuesOf(values: ColumnValues, numbers: StoredColumn['numbers']): { data: Value[]; longest: number } {
   if ('scalars' in values) return { data: [...values.scalars], longest: 0 };
   let at = 0;
   let longest = 0;
@@ -75,9 +85,15 @@ function valuesOf(values: ColumnValues): { data: (Uint8Array | number | bigint |
     if (length < 0) return null;
     longest = Math.max(longest, length);
     at += length;
-    return values.bytes.subarray(at - length, at);
+    return listOf(values.bytes.subarray(at - length, at), numbers);
   });
   return { data, longest };
+}
+
+/** The writer takes lists as arrays of JavaScript alone. */
+function listOf(bytes: Uint8Array, numbers: StoredColumn['numbers']): Uint8Array | number[] {
+  if (numbers === undefined) return bytes;
+  return Array.from(numbers === 'FLOAT' ? float32From(bytes) : int32From(bytes));
 }
 
 /** A bound is a view of all values of its column, and would take them along to the other thread. */

@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
 import { PipelineError } from '../../errors.ts';
-import type { Document, MetaValue } from '../../records.ts';
+import type { DocumentHead, MetaValue } from '../../records.ts';
 import { type Column, kindName, parseTable, type ScalarKind } from '../../sources/columns.ts';
 import type { Cell, StoredColumn } from './columns.ts';
 
@@ -12,9 +12,12 @@ export type TypedColumns = { readonly [name: string]: TypedKind | `${TypedKind}?
 
 type TypedKind = Exclude<ScalarKind, 'file'>;
 
+/** What a typed column needs of a document, whether its bytes are still there or not. */
+type Described = Pick<DocumentHead, 'id' | 'source' | 'meta'>;
+
 export interface TypedColumn extends StoredColumn {
   /** @throws PipelineError `COLUMN_TYPE` */
-  cell(document: Document): Cell;
+  cell(document: Described): Cell;
 }
 
 interface Storage {
@@ -112,7 +115,7 @@ function typedColumn(column: Column): TypedColumn {
   };
 }
 
-function unfit({ id, source }: Document, column: Column, what: string, hint: string): PipelineError {
+function unfit({ id, source }: Described, column: Column, what: string, hint: string): PipelineError {
   return new PipelineError(`meta.${column.name} of document '${id}' ${what}, and is declared ${kindName(column)}`, {
     code: 'COLUMN_TYPE',
     path: source.uri,

@@ -1,0 +1,95 @@
+import type { CompressionCodec } from 'hyparquet';
+import { added, type Counts } from '../counts.ts';
+import type { SinkContext } from '../sink.ts';
+import type { Cell, StoredColumn } from './columns.ts';
+import { ParquetFile } from './file.ts';
+import { RowGroup, rowBytes } from './rowGroup.ts';
+
+/** How rows are laid out in files. */
+export interface TableLayout {
+  readonly folder: string;
+  readonly fileBytes: number;
+  readonly rowGroupBytes: number;
+  readonly codec: CompressionCodec;
+}
+
+/** What the rows of a table are. */
+export interface Table {
+  readonly format: string;
+  readonly columns: readonly StoredColumn[];
+  /** Counted for a row besides the bytes in it: its numbers, and the objects that stand for it while it is encoded. */
+  readonly rowBytes: number;
+}
+
+/** Writes rows into files `<folder>/<split>-<n>.parquet`, row group by row group; a row is never divided. */
+export class TableWriter<C extends Counts> {
+  readonly #context: SinkContext;
+  readonly #layout: TableLayout;
+  readonly #table: Table;
+  readonly #none: C;
+  #group: RowGroup;
+  #file: ParquetFile | undefined;
+  #files = 0;
+  #rows = 0;
+  #bytes = 0;
+  #inFile: C;
+  #all: C;
+
+  /** @param none what files count, all 0 */
+  constructor(context: SinkContext, layout: TableLayout, table: Table, none: C) {
+    this.#context = context;
+    this.#layout = layout;
+    this.#table = table;
+    this.#none = none;
+    this.#group = new RowGroup(table.columns);
+    this.#inFile = none;
+    this.#all = none;
+  }
+
+  /** Adds a row, which it copies, and what it counts for. */
+  async add(cells: readonly Cell[], counts: C): Promise<void> {
+    const { fileBytes, rowGroupBytes } = this.#layout;
+    const bytes = rowBytes(this.#table.columns, cells, this.#table.rowBytes);
+    if (this.#rows > 0 && this.#bytes + bytes > fileBytes) await this.#close();
+    else if (this.#group.rows > 0 && this.#group.bytes + bytes > rowGroupBytes) await this.#flush();
+    this.#group.add(cells, bytes);
+    this.#rows++;
+    this.#bytes += bytes;
+    this.#inFile = added(this.#inFile, counts);
+    this.#all = added(this.#all, counts);
+  }
+
+  /** @returns what all rows count for */
+  async finish(): Promise<C> {
+    await this.#close();
+    return this.#all;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#group.rows === 0) return;
+    const group = this.#group;
+    this.#group = new RowGroup(this.#table.columns);
+    this.#file ??= await this.#open();
+    await this.#file.add(group);
+  }
+
+  async #open(): Promise<ParquetFile> {
+    const { folder, codec } = this.#layout;
+    const { id } = this.#context.split;
+    const number = String(this.#files++).padStart(6, '0');
+    const file = await this.#context.file(`${folder}/${id}-${number}.parquet`);
+    return new ParquetFile(file, this.#table.columns, codec, [
+      { key: 'format', value: this.#table.format },
+      { key: 'split', value: id },
+    ]);
+  }
+
+  async #close(): Promise<void> {
+    await this.#flush();
+    await this.#file?.publish({ format: this.#table.format, split: this.#context.split.id, ...this.#inFile });
+    this.#file = undefined;
+    this.#rows = 0;
+    this.#bytes = 0;
+    this.#inFile = this.#none;
+  }
+}
