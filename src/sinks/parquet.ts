@@ -4,13 +4,13 @@ import { PARQUET_DOCUMENTS_FORMAT } from '../formats/names.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
-import { cellsOf, documentColumns, type StoredColumn } from './parquet/columns.ts';
 import { type PatchTable, patchedDocumentTable, patchTable } from './parquet/patchTables.ts';
 import { type TableLayout, TableWriter } from './parquet/tableWriter.ts';
-import { type TypedColumn, type TypedColumns, typedColumns } from './parquet/typedColumns.ts';
 import { byDocument } from './patchDocument.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
+import { cellsOf, documentColumns, type StoredColumn } from './table/columns.ts';
+import { type TypedColumn, type TypedColumns, typedColumns } from './table/typedColumns.ts';
 
 export interface ParquetOptions {
   /** Members of `meta` to write as typed columns besides. Default: none. */

@@ -4,8 +4,8 @@ import { sharedPool, workerModule } from '../../run/pool.ts';
 import { version } from '../../run/version.ts';
 import type { Artefact, ArtefactFile } from '../artefact.ts';
 import { coalesced } from '../chunkList.ts';
-import { type StoredColumn, schemaOf } from './columns.ts';
-import type { RowGroup } from './rowGroup.ts';
+import { type StoredColumn, schemaOf } from '../table/columns.ts';
+import type { PackedRows } from '../table/packedRows.ts';
 import type { EncodedRowGroup, RowGroupTask } from './rowGroupWorker.ts';
 
 const WORKER = workerModule(import.meta.url, './rowGroupWorker');
@@ -38,7 +38,7 @@ export class ParquetFile {
   }
 
   /** Encodes a row group in a worker thread and writes it. */
-  async add(group: RowGroup): Promise<void> {
+  async add(group: PackedRows): Promise<void> {
     await this.#writeFrame();
     const { values, buffers } = group.take();
     const task: RowGroupTask = { columns: this.#columns, values, codec: this.#codec, offset: this.#frame.offset };

@@ -1,4 +1,3 @@
-import { float32From, int32From } from '../../formats/littleEndian.ts';
 import { PARQUET_PATCHED_DOCUMENTS_FORMAT, PARQUET_PATCHES_FORMAT } from '../../formats/names.ts';
 import { headMetaJson } from '../metaJson.ts';
 import { joined } from '../patchColumns.ts';
@@ -13,9 +12,10 @@ import {
   required,
   TEXT,
   textCell,
-} from './columns.ts';
+} from '../table/columns.ts';
+import { patchColumns, patchedDocumentCells, patchedDocumentColumns, patchRows } from '../table/patchRows.ts';
+import type { TypedColumn } from '../table/typedColumns.ts';
 import type { Table } from './tableWriter.ts';
-import type { TypedColumn } from './typedColumns.ts';
 
 interface PatchRow {
   /** Those of the table's columns, then the typed ones. */
@@ -29,10 +29,6 @@ export interface PatchTable extends Table {
   rowsOf(document: PatchDocument, typed: readonly TypedColumn[]): Iterable<PatchRow>;
 }
 
-const FLOAT = { type: 'FLOAT', ...required } as const;
-const INT32 = { type: 'INT32', ...required } as const;
-const INT64 = { type: 'INT64', ...required } as const;
-
 /** One row a patch. */
 export const patchTable: PatchTable = {
   format: PARQUET_PATCHES_FORMAT,
@@ -41,46 +37,14 @@ export const patchTable: PatchTable = {
     { element: { name: 'doc_id', ...TEXT, ...required } },
     { element: { name: 'record', ...TEXT, ...nullable } },
     { element: { name: 'uri', ...TEXT, ...required } },
-    { element: { name: 'patch_index', ...INT64 }, plain: true },
-    { element: { name: 'segment', ...INT32 } },
-    { element: { name: 'modality', ...TEXT, ...required } },
-    { element: { name: 'derived', ...TEXT, ...nullable } },
-    { element: { name: 'offset', ...INT64 }, plain: true },
-    { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
-    { element: { name: 'prominence', ...FLOAT }, plain: true },
-    { element: { name: 'entropy', ...FLOAT }, plain: true },
-    { element: { name: 'coherence', ...FLOAT }, plain: true },
-    listColumn('embedding', 'FLOAT'),
+    ...patchColumns,
   ],
   *rowsOf(document, typed) {
-    const { document: head, columns, segments, dim, patchesBefore } = document;
+    const { document: head } = document;
     const named = [Buffer.from(head.id), textCell(head.record), Buffer.from(head.source.uri)];
     const more = typed.map((column) => column.cell(head));
-    const lengths = int32From(joined(columns.lengths));
-    const signals = [columns.prominence, columns.entropy, columns.coherence].map((list) => float32From(joined(list)));
-    const [bytes, embeddings] = [joined(columns.bytes), joined(columns.embeddings)];
-    let patch = 0;
-    let byte = 0;
-    for (const { index, modality, derived, offset, patches } of segments) {
-      const segment: Cell[] = [index, Buffer.from(modality), textCell(derived)];
-      let at = offset;
-      for (let i = 0; i < patches; i++, patch++) {
-        const length = lengths[patch] ?? 0;
-        const cells = [
-          ...named,
-          BigInt(patchesBefore + patch),
-          ...segment,
-          BigInt(at),
-          bytes.subarray(byte, byte + length),
-          ...signals.map((signal) => signal[patch] ?? 0),
-          embeddings.subarray(4 * dim * patch, 4 * dim * (patch + 1)),
-          ...more,
-        ];
-        yield { cells, patches: 1, bytes: length };
-        at += length;
-        byte += length;
-      }
-    }
+    for (const { cells, bytes } of patchRows(document))
+      yield { cells: [...named, ...cells, ...more], patches: 1, bytes };
   },
 };
 
@@ -89,16 +53,7 @@ export const patchedDocumentTable: PatchTable = {
   format: PARQUET_PATCHED_DOCUMENTS_FORMAT,
   rowBytes: 1024,
   columns: [
-    { element: { name: 'id', ...TEXT, ...required }, plain: true },
-    { element: { name: 'record', ...TEXT, ...nullable } },
-    { element: { name: 'uri', ...TEXT, ...required } },
-    { element: { name: 'part', ...INT32 } },
-    { element: { name: 'complete', type: 'BOOLEAN', ...required } },
-    { element: { name: 'modality', ...TEXT, ...required } },
-    { element: { name: 'derived', ...TEXT, ...nullable } },
-    { element: { name: 'num_patches', ...INT32 }, plain: true },
-    { element: { name: 'total_bytes', ...INT64 }, plain: true },
-    { element: { name: 'embed_dim', ...INT32 } },
+    ...patchedDocumentColumns,
     { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
     listColumn('patch_lengths', 'INT32'),
     listColumn('prominence', 'FLOAT'),
@@ -109,18 +64,9 @@ export const patchedDocumentTable: PatchTable = {
     metaColumn,
   ],
   *rowsOf(document, typed) {
-    const { document: head, columns, part, complete, modality, derived, patches, bytes, dim } = document;
+    const { document: head, columns, patches, bytes } = document;
     const cells = [
-      Buffer.from(head.id),
-      textCell(head.record),
-      Buffer.from(head.source.uri),
-      part,
-      complete,
-      Buffer.from(modality),
-      textCell(derived.length === 0 ? undefined : derived.join(', ')),
-      patches,
-      BigInt(bytes),
-      dim,
+      ...patchedDocumentCells(document),
       joined(columns.bytes),
       joined(columns.lengths),
       joined(columns.prominence),

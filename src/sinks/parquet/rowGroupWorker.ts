@@ -3,8 +3,8 @@ import type { CompressionCodec, RowGroup as RowGroupMetadata } from 'hyparquet';
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
 import { float32From, int32From } from '../../formats/littleEndian.ts';
 import { moving } from '../../run/pool.ts';
-import { type StoredColumn, schemaOf } from './columns.ts';
-import type { ColumnValues } from './rowGroup.ts';
+import { type StoredColumn, schemaOf } from '../table/columns.ts';
+import type { ColumnValues } from '../table/packedRows.ts';
 
 export interface RowGroupTask {
   readonly columns: readonly StoredColumn[];

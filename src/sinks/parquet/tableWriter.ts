@@ -1,9 +1,9 @@
 import type { CompressionCodec } from 'hyparquet';
 import { added, type Counts } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
-import type { Cell, StoredColumn } from './columns.ts';
+import type { Cell, StoredColumn } from '../table/columns.ts';
+import { PackedRows, rowBytes } from '../table/packedRows.ts';
 import { ParquetFile } from './file.ts';
-import { RowGroup, rowBytes } from './rowGroup.ts';
 
 /** How rows are laid out in files. */
 export interface TableLayout {
@@ -27,7 +27,7 @@ export class TableWriter<C extends Counts> {
   readonly #layout: TableLayout;
   readonly #table: Table;
   readonly #none: C;
-  #group: RowGroup;
+  #group: PackedRows;
   #file: ParquetFile | undefined;
   #files = 0;
   #rows = 0;
@@ -41,7 +41,7 @@ export class TableWriter<C extends Counts> {
     this.#layout = layout;
     this.#table = table;
     this.#none = none;
-    this.#group = new RowGroup(table.columns);
+    this.#group = new PackedRows(table.columns);
     this.#inFile = none;
     this.#all = none;
   }
@@ -68,7 +68,7 @@ export class TableWriter<C extends Counts> {
   async #flush(): Promise<void> {
     if (this.#group.rows === 0) return;
     const group = this.#group;
-    this.#group = new RowGroup(this.#table.columns);
+    this.#group = new PackedRows(this.#table.columns);
     this.#file ??= await this.#open();
     await this.#file.add(group);
   }

@@ -12,7 +12,7 @@ export type ColumnValues =
 /** A number of a list counts as so many bytes for each of its own: while lists are encoded, objects stand for their numbers. */
 const LIST_FACTOR = 2;
 
-/** What a row counts as when row groups and files are cut: its bytes, and so many for the row itself. */
+/** What a row counts as when files and row groups are cut: its bytes, and so many for the row itself. */
 export function rowBytes(columns: readonly StoredColumn[], cells: readonly Cell[], each: number): number {
   let bytes = each;
   for (const [i, cell] of cells.entries()) {
@@ -21,8 +21,8 @@ export function rowBytes(columns: readonly StoredColumn[], cells: readonly Cell[
   return bytes;
 }
 
-/** Rows that will be one row group, column by column. It copies what it is given. */
-export class RowGroup {
+/** Rows that are gathered column by column, to be handed to a worker thread at once. It copies what it is given. */
+export class PackedRows {
   readonly #columns: readonly (PackedBytes | Scalars)[];
   #rows = 0;
   #bytes = 0;

@@ -1,0 +1,84 @@
+import { float32From, int32From } from '../../formats/littleEndian.ts';
+import { joined } from '../patchColumns.ts';
+import type { PatchDocument } from '../patchDocument.ts';
+import { type Cell, listColumn, nullable, required, type StoredColumn, TEXT, textCell } from './columns.ts';
+
+const FLOAT = { type: 'FLOAT', ...required } as const;
+const INT32 = { type: 'INT32', ...required } as const;
+const INT64 = { type: 'INT64', ...required } as const;
+
+/** What a row of a patch says, in the order of the cells of `patchRows`. */
+export const patchColumns: readonly StoredColumn[] = [
+  { element: { name: 'patch_index', ...INT64 }, plain: true },
+  { element: { name: 'segment', ...INT32 } },
+  { element: { name: 'modality', ...TEXT, ...required } },
+  { element: { name: 'derived', ...TEXT, ...nullable } },
+  { element: { name: 'offset', ...INT64 }, plain: true },
+  { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
+  { element: { name: 'prominence', ...FLOAT }, plain: true },
+  { element: { name: 'entropy', ...FLOAT }, plain: true },
+  { element: { name: 'coherence', ...FLOAT }, plain: true },
+  listColumn('embedding', 'FLOAT'),
+];
+
+/** The patches of a document, or of a part of one, as the cells of `patchColumns`, and how many bytes each has. */
+export function* patchRows({
+  columns,
+  segments,
+  dim,
+  patchesBefore,
+}: PatchDocument): Generator<{ readonly cells: Cell[]; readonly bytes: number }, void, undefined> {
+  const lengths = int32From(joined(columns.lengths));
+  const signals = [columns.prominence, columns.entropy, columns.coherence].map((list) => float32From(joined(list)));
+  const [bytes, embeddings] = [joined(columns.bytes), joined(columns.embeddings)];
+  let patch = 0;
+  let byte = 0;
+  for (const { index, modality, derived, offset, patches } of segments) {
+    const segment: Cell[] = [index, Buffer.from(modality), textCell(derived)];
+    let at = offset;
+    for (let i = 0; i < patches; i++, patch++) {
+      const length = lengths[patch] ?? 0;
+      const cells = [
+        BigInt(patchesBefore + patch),
+        ...segment,
+        BigInt(at),
+        bytes.subarray(byte, byte + length),
+        ...signals.map((signal) => signal[patch] ?? 0),
+        embeddings.subarray(4 * dim * patch, 4 * dim * (patch + 1)),
+      ];
+      yield { cells, bytes: length };
+      at += length;
+      byte += length;
+    }
+  }
+}
+
+/** What a row of a document says of it beside its patches, in the order of `patchedDocumentCells`. */
+export const patchedDocumentColumns: readonly StoredColumn[] = [
+  { element: { name: 'id', ...TEXT, ...required }, plain: true },
+  { element: { name: 'record', ...TEXT, ...nullable } },
+  { element: { name: 'uri', ...TEXT, ...required } },
+  { element: { name: 'part', ...INT32 } },
+  { element: { name: 'complete', type: 'BOOLEAN', ...required } },
+  { element: { name: 'modality', ...TEXT, ...required } },
+  { element: { name: 'derived', ...TEXT, ...nullable } },
+  { element: { name: 'num_patches', ...INT32 }, plain: true },
+  { element: { name: 'total_bytes', ...INT64 }, plain: true },
+  { element: { name: 'embed_dim', ...INT32 } },
+];
+
+export function patchedDocumentCells(document: PatchDocument): Cell[] {
+  const { document: head, part, complete, modality, derived, patches, bytes, dim } = document;
+  return [
+    Buffer.from(head.id),
+    textCell(head.record),
+    Buffer.from(head.source.uri),
+    part,
+    complete,
+    Buffer.from(modality),
+    textCell(derived.length === 0 ? undefined : derived.join(', ')),
+    patches,
+    BigInt(bytes),
+    dim,
+  ];
+}
