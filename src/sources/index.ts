@@ -1,3 +1,4 @@
+export { type ArrowOptions, arrow } from './arrow.ts';
 export type { Columns, Kind, Kinds, Row, RowDocument, TableOptions } from './columns.ts';
 export { type CsvOptions, csv } from './csv.ts';
 export { type FilesOptions, files } from './files.ts';
