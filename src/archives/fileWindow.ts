@@ -12,12 +12,15 @@ const GLANCE = 16 << 10;
 export class FileWindow {
   readonly file: OpenFile;
   readonly #most: number;
+  readonly #glance: number;
   #start = 0;
   #bytes: Uint8Array = new Uint8Array(0);
 
-  constructor(file: OpenFile) {
+  /** @param ahead Bytes read at once. Default: 256 KiB, or 1 MiB of a remote file, but few where a header lies by itself. */
+  constructor(file: OpenFile, ahead?: number) {
     this.file = file;
-    this.#most = file.local === undefined ? REMOTE : LOCAL;
+    this.#most = ahead ?? (file.local === undefined ? REMOTE : LOCAL);
+    this.#glance = ahead ?? GLANCE;
   }
 
   /** Bytes that a window takes. */
@@ -36,7 +39,7 @@ export class FileWindow {
     const held = this.held(start, end);
     if (held !== undefined) return held;
     const far = start > this.#start + this.#bytes.length + FAR;
-    const ahead = Math.max(end - start, far ? GLANCE : this.#most);
+    const ahead = Math.max(end - start, far ? this.#glance : this.#most);
     this.#bytes = await this.file.read(start, Math.min(this.file.size, start + ahead));
     this.#start = start;
     return this.#bytes.subarray(0, end - start);

@@ -24,7 +24,7 @@ export interface TarMember {
 /** What is told of the rest of an archive. */
 export interface TarReport {
   /** A member that is left out. */
-  refused(failure: Failure, byte: number, name: string): void;
+  refused(failure: Failure, byte: number, name: string): void | Promise<void>;
   /** The archive ends here; of `name`, where given, not all of the content was there. */
   broken(failure: Failure, byte: number, name?: string): void;
 }
@@ -128,7 +128,7 @@ export async function* tarMembers<T>(
       const bytes = entry[Symbol.asyncIterator]();
       const folder = isFolder(header);
       const refused = folder ? undefined : refusal(header);
-      if (refused !== undefined) report.refused(refused, byte, header.name);
+      if (refused !== undefined) await report.refused(refused, byte, header.name);
       else if (!folder) {
         // Without a `return`: an entry that its reader leaves early would take the whole extractor with it.
         const content = { [Symbol.asyncIterator]: () => ({ next: () => bytes.next().catch(cut) }) };

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { compressionOf, decompress } from '../../sources/compression.ts';
+import { Failure } from '../../sources/failure.ts';
+import type { OpenFile } from '../../sources/open-file.ts';
+import { FileWindow } from '../fileWindow.ts';
+import { zipContent } from '../zipContent.ts';
+import { LOCAL_BYTES } from '../zipDirectory.ts';
+import type { Entry } from './entry.ts';
+import type { Block, IndexFile } from './indexFile.ts';
+
+/** Content of blocks that is kept, for members that lie beside each other. */
+const KEPT_BYTES = 16 << 20;
+const CHUNK = 256 << 10;
+/** A ZIP member's own header may have this much more than the directory tells, and is still read together with its content. */
+const EXTRA = 256;
+const SMALL_PACKED = 64 << 10;
+
+/** Reads the content of members out of an archive, or out of what was kept of it. */
+export class MemberContent {
+  readonly #file: OpenFile;
+  readonly #index: IndexFile;
+  readonly #packFile: string | undefined;
+  #pack: Promise<FileHandle> | undefined;
+  /** Content of blocks by number, the one used longest ago first. */
+  readonly #kept = new Map<number, Promise<Uint8Array>>();
+  #keptBytes = 0;
+
+  constructor(file: OpenFile, index: IndexFile, packFile: string | undefined) {
+    this.#file = file;
+    this.#index = index;
+    this.#packFile = packFile;
+  }
+
+  /**
+   * Chunks of a member's content, each a buffer of its own or not to be written to.
+   *
+   * @throws Failure as `zipContent` and `decompress` do; `WRONG_CHECKSUM` where it is not what was read when the index was made,
+   * after all of it was given
+   */
+  async *chunks(entry: Entry): AsyncGenerator<Uint8Array> {
+    const { kind } = this.#index.head;
+    if (kind === 'zip') yield* this.#zipped(entry);
+    else if (kind === 'tar') yield* this.#file.stream(entry.byte, entry.byte + entry.size);
+    else yield* verified(entry, this.#ofBlocks(entry.byte, entry.byte + entry.size));
+  }
+
+  async close(): Promise<void> {
+    this.#kept.clear();
+    await (await this.#pack)?.close();
+  }
+
+  async *#zipped({ name, byte, size, zip }: Entry): AsyncGenerator<Uint8Array> {
+    if (zip === undefined) return;
+    const small = zip.packed <= SMALL_PACKED ? zip.packed : 0;
+    const window = new FileWindow(this.#file, LOCAL_BYTES + zip.rawName.length + EXTRA + small);
+    yield* zipContent(window, { ...zip, name, offset: byte, size });
+  }
+
+  async *#ofBlocks(from: number, to: number): AsyncGenerator<Uint8Array> {
+    if (from === to) return;
+    let block = this.#index.blockAt(from);
+    for (let at = from; at < to; block = this.#index.block(block.number + 1)) {
+      const end = Math.min(to, block.end);
+      if (block.packed === undefined) yield (await this.#content(block)).subarray(at - block.start, end - block.start);
+      else yield* this.#packed(block.packed + at - block.start, block.packed + end - block.start);
+      at = end;
+      if (at === to) return;
+    }
+  }
+
+  #content(block: Block): Promise<Uint8Array> {
+    const { number } = block;
+    const bytes = block.end - block.start;
+    let content = this.#kept.get(number);
+    if (content === undefined) {
+      content = this.#decoded(block);
+      this.#keptBytes += bytes;
+      content.catch(() => this.#forget(number, bytes));
+    }
+    this.#kept.delete(number);
+    this.#kept.set(number, content);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#keptBytes <= KEPT_BYTES || oldest === number) break;
+      const { start, end } = this.#index.block(oldest);
+      this.#forget(oldest, end - start);
+    }
+    return content;
+  }
+
+  #forget(number: number, bytes: number): void {
+    if (this.#kept.delete(number)) this.#keptBytes -= bytes;
+  }
+
+  async #decoded({ stored, storedEnd, start, end }: Block): Promise<Uint8Array> {
+    const content = new Uint8Array(end - start);
+    let filled = 0;
+    const compression = compressionOf(this.#file.uri) ?? 'gzip';
+    for await (const chunk of decompress(this.#file.stream(stored, storedEnd), compression, Number.POSITIVE_INFINITY)) {
+      if (filled + chunk.length > content.length) throw otherContent(start);
+      content.set(chunk, filled);
+      filled += chunk.length;
+    }
+    if (filled < content.length) throw otherContent(start);
+    return content;
+  }
+
+  async *#packed(from: number, to: number): AsyncGenerator<Uint8Array> {
+    this.#pack ??= open(this.#packFile ?? '', 'r');
+    const handle = await this.#pack;
+    for (let at = from; at < to; ) {
+      const bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK, to - at));
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, at);
+      if (bytesRead === 0) throw new Failure('WRONG_CHECKSUM', 'what was kept of the archive is not whole');
+      at += bytesRead;
+      yield bytes.subarray(0, bytesRead);
+    }
+  }
+}
+
+const otherContent = (byte: number): Failure =>
+  new Failure('WRONG_CHECKSUM', `the archive holds something else behind byte ${byte} than when its index was made`);
+
+async function* verified({ name, sha256 }: Entry, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (sha256 === undefined || hash.digest().equals(sha256)) return;
+  throw new Failure('WRONG_CHECKSUM', `'${name}' has another hash than when the index was made`);
+}
