@@ -32,13 +32,15 @@ export type Misbehaviour =
   | { readonly kind: 'etag'; readonly value: string }
   /** Sends the whole file with 200 whatever range was asked for. */
   | { readonly kind: 'ignoreRange' }
-  /** Says other offsets than those it sends: start and total are shifted. */
+  /** Sends bytes that lie further on than those asked for, or names another size of the file. */
   | { readonly kind: 'contentRange'; readonly start?: number; readonly total?: number }
   /** Hands out only the first bytes of a range, and says so. */
   | { readonly kind: 'lessRange'; readonly bytes: number }
   /** Flips a bit of the byte at this offset of the file. */
   | { readonly kind: 'corrupt'; readonly at: number }
   | { readonly kind: 'redirect'; readonly to: string; readonly status?: number }
+  /** Names another size than the file has where it redirects to the store. */
+  | { readonly kind: 'linkedSize'; readonly size: number }
   /** Says that the body is compressed. */
   | { readonly kind: 'encoded'; readonly encoding: string };
 
@@ -99,7 +101,13 @@ export interface MisbehavingServer extends AsyncDisposable {
 }
 
 /** Faults that come in place of an answer. */
-const EARLY: ReadonlySet<string> = new Set<Misbehaviour['kind']>(['status', 'reset', 'silent', 'redirect']);
+const EARLY: ReadonlySet<string> = new Set<Misbehaviour['kind']>([
+  'status',
+  'reset',
+  'silent',
+  'redirect',
+  'linkedSize',
+]);
 
 const PIECE = 16 << 10;
 
@@ -189,7 +197,7 @@ export async function misbehavingServer(
         location: `${storeOrigin}${url.pathname}?Signature=${signature}`,
         'x-repo-commit': 'c'.repeat(40),
         'x-linked-etag': `"${tagOf(bytes)}"`,
-        'x-linked-size': String(bytes.length),
+        'x-linked-size': String(early?.kind === 'linkedSize' ? early.size : bytes.length),
       });
     }
     if (store) {
@@ -261,7 +269,9 @@ async function send(
     return;
   }
   if (partial && fault?.kind === 'lessRange') end = Math.min(end, start + fault.bytes);
-  let body = file.subarray(start, end);
+  const shift = { start: 0, total: 0, ...(fault?.kind === 'contentRange' ? fault : {}) };
+  const from = Math.min(start + shift.start, end - 1);
+  let body = file.subarray(from, end);
   if (fault?.kind === 'corrupt' && start <= fault.at && fault.at < end) {
     body = Uint8Array.from(body);
     body[fault.at - start] = (body[fault.at - start] ?? 0) ^ 1;
@@ -269,8 +279,6 @@ async function send(
   if (fault?.kind === 'short') body = body.subarray(0, Math.max(0, body.length - fault.by));
   if (fault?.kind === 'long') body = Buffer.concat([body, Buffer.alloc(fault.by, 0x21)]);
   const strong = fault?.kind === 'etag' ? fault.value : tag;
-  const shift = fault?.kind === 'contentRange' ? fault : { start: 0, total: 0 };
-  const from = start + (shift.start ?? 0);
   const chunked = fault?.kind === 'chunked' || fault?.kind === 'long';
   entry.status = partial ? 206 : 200;
   response.writeHead(entry.status, {
@@ -278,9 +286,7 @@ async function send(
     'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT',
     ...(noRanges ? {} : { 'accept-ranges': 'bytes' }),
     ...(options.etag === 'none' ? {} : { etag: options.etag === 'weak' ? `W/${strong}` : strong }),
-    ...(partial
-      ? { 'content-range': `bytes ${from}-${from + end - start - 1}/${file.length + (shift.total ?? 0)}` }
-      : {}),
+    ...(partial ? { 'content-range': `bytes ${from}-${end - 1}/${file.length + shift.total}` } : {}),
     ...(chunked ? {} : { 'content-length': body.length }),
     ...(fault?.kind === 'encoded' ? { 'content-encoding': fault.encoding } : {}),
   });

@@ -32,7 +32,7 @@ export class RequestGate {
   /** For `Place` alone. */
   async take(place: Place, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#holders.size >= this.#places || this.#waiting.size > 0) await this.#wait(signal, place);
+    if (this.#holders.size >= this.#places) await this.#wait(signal, place);
     else this.#holders.add(place);
   }
 

@@ -1,9 +1,11 @@
+import { getEventListeners } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { HttpClient } from '../../../src/storage/http/client.ts';
-import type { HttpSettings } from '../../../src/storage/http/settings.ts';
+import { type HttpSettings, resolveSettings } from '../../../src/storage/http/settings.ts';
+import { Transport } from '../../../src/storage/http/transport.ts';
 import { type Fault, misbehavingServer } from '../../support/misbehavingServer.ts';
 import { failure, noise, quickClient, read } from './helpers.ts';
 
@@ -92,6 +94,7 @@ describe('a request', () => {
     server.inject({ kind: 'long', by: 1 });
     expect((await failure(client.request(url, { maxBytes: 300_000 }))).code).toBe('TOO_LARGE');
     expect((await client.request(url, { maxBytes: 300_000 })).body).toHaveLength(300_000);
+    await expect.poll(() => server.open.now).toBe(0);
     await client.close();
   });
 
@@ -196,6 +199,19 @@ describe('what a server says of a file', () => {
       expect((await read(client, facts, 5, 10)).equals(FILE.subarray(5, 10))).toBe(true);
       await client.close();
     }
+  });
+
+  it('must agree with what the store says, of its size first of all', async () => {
+    await using server = await misbehavingServer({ 'a.bin': FILE }, { store: true });
+    const client = quickClient();
+    server.inject({ kind: 'linkedSize', size: 7 });
+    expect((await failure(client.describe(server.url('a.bin')))).code).toBe('INPUT_CHANGED');
+    const facts = await client.describe(server.url('a.bin'));
+    const fresh = quickClient();
+    server.inject({ kind: 'linkedSize', size: 7 });
+    expect((await failure(read(fresh, facts, 0, 10))).code).toBe('INPUT_CHANGED');
+    await client.close();
+    await fresh.close();
   });
 
   it('must be a validator of the bytes: a weak one is none', async () => {
@@ -310,5 +326,17 @@ describe('an abort', () => {
     process.off('warning', note);
     expect(warnings).toEqual([]);
     await client.close();
+  });
+
+  it('is listened for no longer than a request lasts', async () => {
+    await using server = await misbehavingServer({ 'a.bin': FILE }, { store: true });
+    const transport = new Transport(resolveSettings({ allowPrivate: true }));
+    const signal = transport.signal(undefined);
+    for (let n = 0; n < 3; n++) {
+      const { body } = await transport.send(server.url('a.bin'), { method: 'GET' }, signal);
+      for await (const _chunk of body);
+    }
+    await expect.poll(() => getEventListeners(signal, 'abort')).toEqual([]);
+    await transport.close();
   });
 });

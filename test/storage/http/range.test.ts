@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Fault, misbehavingServer, type ServerOptions } from '../../support/misbehavingServer.ts';
 import { failure, noise, quickClient, read } from './helpers.ts';
@@ -142,6 +143,61 @@ describe('a range', () => {
       expect(server.log).toHaveLength(1 + 5);
       // of a range so short that a byte is progress, all arrive
       expect((await read(client, facts, 5, 25)).equals(FILE.subarray(5, 25))).toBe(true);
+      await client.close();
+    }));
+
+  it('is given up where a server hands out hardly anything each time, and says so', () =>
+    withServer({}, async (server) => {
+      const client = quickClient({ retries: 4 });
+      const facts = await client.describe(server.url('a.bin'));
+      server.inject({ kind: 'lessRange', bytes: 1, times: 1000 });
+      expect((await failure(read(client, facts))).message).toBe(
+        `'${facts.url}': the body ended at byte 5 of ${FILE.length} (after 5 attempts)`,
+      );
+      await client.close();
+    }));
+
+  it('has to arrive in better pieces than that after a failure, however much came before', () =>
+    withServer({}, async (server) => {
+      const client = quickClient({ retries: 4 });
+      const facts = await client.describe(server.url('a.bin'));
+      server.inject({ kind: 'cut', after: 500_000 }, { kind: 'cut', after: 1, times: 1000 });
+      expect((await failure(read(client, facts))).message).toMatch(/\(after 5 attempts\)$/);
+      await client.close();
+    }));
+
+  it('takes its time where its reader does, or the server does', () =>
+    withServer({}, async (server) => {
+      const client = quickClient({ stallMs: 80 });
+      const facts = await client.describe(server.url('a.bin'));
+      server.inject({ kind: 'slow', piece: 200_000, everyMs: 40 });
+      expect((await read(client, facts)).equals(FILE)).toBe(true);
+      let bytes = 0;
+      for await (const chunk of client.range(facts, 0, FILE.length)) {
+        if (bytes === 0) await sleep(200);
+        bytes += chunk.length;
+      }
+      expect(bytes).toBe(FILE.length);
+      expect(server.log.map(({ method }) => method)).toEqual(['HEAD', 'GET', 'GET']);
+      await client.close();
+    }));
+
+  it('leaves no connection open that it has no use for', () =>
+    withServer({}, async (server) => {
+      const client = quickClient({ retries: 0 });
+      const facts = await client.describe(server.url('a.bin'));
+      for (const fault of [
+        { kind: 'etag', value: '"x"' },
+        { kind: 'contentRange', start: 9 },
+        { kind: 'encoded', encoding: 'br' },
+        { kind: 'long', by: 100_000_000 },
+      ] as const) {
+        server.inject(fault);
+        await read(client, facts, 0, 500_000).catch(() => {});
+        await expect.poll(() => server.open.now).toBe(0);
+      }
+      for await (const _chunk of client.range(facts, 0, FILE.length)) break;
+      await expect.poll(() => server.open.now).toBe(0);
       await client.close();
     }));
 

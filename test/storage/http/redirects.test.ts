@@ -27,6 +27,15 @@ describe('redirects', () => {
     await client.close();
   });
 
+  it('keep the connection to the server', async () => {
+    await using server = await misbehavingServer({ 'a.bin': FILE });
+    const client = quickClient();
+    server.inject({ kind: 'redirect', to: '/a.bin', times: 10 });
+    await client.request(server.url('a.bin'));
+    expect(server.connections()).toBeLessThanOrEqual(2);
+    await client.close();
+  });
+
   it('carry an origin’s headers to that origin alone', async () => {
     await using server = await misbehavingServer({ 'a.bin': FILE }, { store: true });
     const secrets: Record<string, string> = { [server.origin]: 'Bearer front', [server.storeOrigin]: 'Bearer store' };
