@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { OutputError, SluiceError } from '../../errors.ts';
+import { diskCodes } from '../../run/durable.ts';
 import { COMMIT, isRevision, requireRepository, requireSafePath } from './location.ts';
 
 /** A file of a commit as the cache has it. */
@@ -130,13 +132,17 @@ export class CacheFolder {
   }
 
   async #write(repository: string, file: string, content: string): Promise<void> {
-    const temporary = await this.temporary(repository);
-    await mkdir(path.dirname(file), { recursive: true });
     try {
-      await writeFile(temporary, content);
-      await rename(temporary, file);
-    } finally {
-      await rm(temporary, { force: true });
+      const temporary = await this.temporary(repository);
+      try {
+        await mkdir(path.dirname(file), { recursive: true });
+        await writeFile(temporary, content);
+        await rename(temporary, file);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    } catch (error) {
+      throw asCacheError(error, this.root);
     }
   }
 
@@ -165,4 +171,16 @@ function requireHash(etag: string): string {
 function requireCommit(commit: string): string {
   if (COMMIT.test(commit)) return commit;
   throw new TypeError(`'${commit}' is no commit`);
+}
+
+/** An error of the disk under the cache, told as such; anything else stays what it is. */
+export function asCacheError(error: unknown, root: string): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof SluiceError || typeof code !== 'string' || !diskCodes.has(code)) return error;
+  return new OutputError(`the cache of the Hub cannot be written: ${(error as Error).message}`, {
+    code,
+    path: root,
+    hint: 'Make room or mend the permission and run again, or set HF_HUB_CACHE to another folder.',
+    cause: error,
+  });
 }

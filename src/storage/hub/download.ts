@@ -1,13 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutputError, SluiceError, SourceError } from '../../errors.ts';
+import { OutputError, SourceError } from '../../errors.ts';
 import { fileChunks } from '../../formats/fileChunks.ts';
-import { diskCodes } from '../../run/durable.ts';
 import { lockFile } from '../../run/fileLock.ts';
-import type { CacheFolder } from './cacheFolder.ts';
+import { asCacheError, type CacheFolder } from './cacheFolder.ts';
 import { linkBlob } from './linkBlob.ts';
+import { corrupt, hasherOf } from './verified.ts';
 
 /** A file of a commit that is to be in the cache. */
 export interface Wanted {
@@ -98,7 +97,7 @@ async function download(file: Wanted, partial: string, blob: string, bytes: Byte
 async function fetched(file: Wanted, partial: string, bytes: BytesFrom): Promise<string> {
   const handle = await open(partial, 'a+');
   try {
-    const hash = hasher(file);
+    const hash = hasherOf(file);
     let length = (await handle.stat()).size;
     if (length > file.size) {
       await handle.truncate(0);
@@ -119,10 +118,6 @@ async function fetched(file: Wanted, partial: string, bytes: BytesFrom): Promise
   }
 }
 
-function hasher({ etag, size }: Wanted): Hash {
-  return etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
-}
-
 async function append(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten;
 }
@@ -137,17 +132,6 @@ async function requireRoom(folder: string, needed: number): Promise<void> {
   });
 }
 
-function corrupt({ repository, commit, path: file, etag }: Wanted, digest: string): SourceError {
-  return new SourceError(
-    `'${file}' of the dataset '${repository}' arrived damaged, twice: its hash is ${digest}, not ${etag}`,
-    {
-      code: 'CORRUPT_DOWNLOAD',
-      path: `hf://datasets/${repository}@${commit}/${file}`,
-      hint: 'Run again later, or without the proxy or mirror in between.',
-    },
-  );
-}
-
 function stuck({ path: file, repository }: Wanted, lock: string, holder: string): SourceError {
   return new SourceError(
     `'${file}' of the dataset '${repository}' is being downloaded by ${holder}, which gets no further`,
@@ -157,15 +141,4 @@ function stuck({ path: file, repository }: Wanted, lock: string, holder: string)
       hint: `End that process, or remove ${lock} if it is gone.`,
     },
   );
-}
-
-function asCacheError(error: unknown, root: string): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (error instanceof SluiceError || typeof code !== 'string' || !diskCodes.has(code)) return error;
-  return new OutputError(`the cache of the Hub cannot be written: ${(error as Error).message}`, {
-    code,
-    path: root,
-    hint: 'Make room or mend the permission and run again, or set HF_HUB_CACHE to another folder.',
-    cause: error,
-  });
 }

@@ -5,7 +5,7 @@ import { refusedAddress } from '../http/addresses.ts';
 import { HttpClient } from '../http/client.ts';
 import type { HttpSettings } from '../http/settings.ts';
 import { HubRefusal, hubFetch } from './hubFetch.ts';
-import { COMMIT, isRevision, requireRepository, requireSafePath } from './location.ts';
+import { COMMIT, hubLocation, isRevision, requireRepository, requireSafePath } from './location.ts';
 import { type Asked, refused } from './refusals.ts';
 import { type HubOptions, type HubSettings, hubSettings } from './settings.ts';
 
@@ -22,7 +22,9 @@ export interface HubFile {
 /** Files of one listing at most: what a plan can hold. */
 const MOST_FILES = 1_000_000;
 /** Names that a wrong one is compared with. */
-const MOST_NEAR = 10_000;
+const MOST_NAMES = 10_000;
+/** Paths in one question. */
+const BATCH = 500;
 
 const REFUSALS: ReadonlySet<string> = new Set(['NOT_AUTHORISED', 'FORBIDDEN', 'NOT_FOUND']);
 
@@ -98,25 +100,45 @@ export class Hub {
   }
 
   /**
-   * What a path is: a file, a folder, or nothing, with the names that there are in its place.
+   * What paths are, in any order: files, folders, or left out where there is nothing.
    *
    * @throws SourceError as {@link commitOf}
    */
   async look(
     repository: string,
     revision: string,
-    path: string,
+    paths: readonly string[],
     signal?: AbortSignal,
-  ): Promise<HubFile | 'folder' | { readonly near: readonly string[] }> {
-    const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-    const asked = { repository, revision, path: parent === '' ? undefined : parent };
-    const near: string[] = [];
-    for await (const entry of this.#entries(asked, false, signal)) {
-      const name = membersOf(entry)['path'];
-      if (name === path) return this.#fileOf(entry, asked) ?? 'folder';
-      if (typeof name === 'string' && near.length < MOST_NEAR) near.push(name);
+  ): Promise<ReadonlyMap<string, HubFile | 'folder'>> {
+    const asked = { repository, revision };
+    const found = new Map<string, HubFile | 'folder'>();
+    const url = `${this.#api(requireRepository(repository))}/paths-info/${encodeURIComponent(revision)}`;
+    for (let start = 0; start < paths.length; start += BATCH) {
+      const body = JSON.stringify({ paths: paths.slice(start, start + BATCH), expand: false });
+      const headers = { 'content-type': 'application/json' };
+      const infos = await this.#call(asked, async (): Promise<unknown> => {
+        return (await this.#fetch(url, { method: 'POST', headers, body, ...init(signal) })).json();
+      });
+      if (!Array.isArray(infos)) throw this.#badAnswer(asked, 'no list');
+      for (const info of infos) {
+        const { path } = membersOf(info);
+        if (typeof path === 'string') found.set(path, this.#fileOf(info, asked) ?? 'folder');
+      }
     }
-    return { near };
+    return found;
+  }
+
+  /** Names right below a folder, for guesses; at most 10,000, and none where there is no such folder. */
+  async names(repository: string, revision: string, folder: string): Promise<readonly string[]> {
+    const names: string[] = [];
+    try {
+      for await (const entry of this.#entries({ repository, revision, path: folder || undefined }, false)) {
+        if (names.push(entry.path) >= MOST_NAMES) break;
+      }
+    } catch {
+      // There is nothing to guess from.
+    }
+    return names;
   }
 
   async *#entries(asked: Asked, recursive: boolean, signal?: AbortSignal): AsyncGenerator<ListFileEntry> {
@@ -186,13 +208,22 @@ export class Hub {
     try {
       yield* this.http.range({ url, size, etag: `"${etag}"` }, start, end, { signal });
     } catch (error) {
-      if (!(error instanceof SourceError) || !REFUSALS.has(error.code)) throw error;
-      // Why it is refused stands in headers, which an error does not hold.
-      await this.#call({ repository, revision: commit, path }, async () => {
-        const { status, headers } = await this.http.request(url, { method: 'HEAD', anyStatus: true, signal });
-        if (status >= 400) throw new HubRefusal(status, headers);
+      if (!(error instanceof SourceError)) throw error;
+      if (REFUSALS.has(error.code)) {
+        // Why it is refused stands in headers, which an error does not hold.
+        await this.#call({ repository, revision: commit, path }, async () => {
+          const { status, headers } = await this.http.request(url, { method: 'HEAD', anyStatus: true, signal });
+          if (status >= 400) throw new HubRefusal(status, headers);
+        });
+      }
+      // The address may be one of a store behind the Hub, which says nothing to anyone.
+      const { code, hint, message } = error;
+      throw new SourceError(`'${path}' of the dataset '${repository}': ${message}`, {
+        code,
+        path: hubLocation({ repository, revision: commit, path }),
+        hint,
+        cause: error,
       });
-      throw error;
     }
   }
 
@@ -223,8 +254,7 @@ export class Hub {
     return `${this.settings.endpoint}/api/datasets/${repository}`;
   }
 
-  #fileOf(entry: ListFileEntry, asked: Asked): HubFile | undefined {
-    // The library passes on whatever the server sent.
+  #fileOf(entry: unknown, asked: Asked): HubFile | undefined {
     const { type, path, size, oid, lfs } = membersOf(entry);
     if (type !== 'file') return undefined;
     const large = lfs === undefined || lfs === null ? undefined : membersOf(lfs);

@@ -11,7 +11,7 @@ import { CacheFolder } from '../../../src/storage/hub/cacheFolder.ts';
 import { type BytesFrom, intoCache, type Wanted } from '../../../src/storage/hub/download.ts';
 import type { Hub as Client } from '../../../src/storage/hub/hub.ts';
 import type { Hub } from '../../support/hub/hub.ts';
-import { clientOf, loopback, temporaryFolder } from './helpers.ts';
+import { clientOf, lookOne, loopback, temporaryFolder } from './helpers.ts';
 
 const disk = vi.hoisted(() => ({ symlinks: true, links: true, room: Number.POSITIVE_INFINITY }));
 vi.mock('node:fs/promises', async (original) => {
@@ -48,11 +48,7 @@ async function setUp(folder = temporaryFolder()): Promise<Setup> {
   const client = clientOf(hub);
   const cache = new CacheFolder(folder);
   const commit = await client.commitOf('o/n');
-  const file = async (name: string): Promise<Wanted> => {
-    const found = await client.look('o/n', commit, name);
-    if (found === 'folder' || 'near' in found) throw new Error(`there is no ${name}`);
-    return { ...found, repository: 'o/n', commit };
-  };
+  const file = (name: string): Promise<Wanted> => lookOne(client, 'o/n', commit, name);
   const get = async (name: string, signal?: AbortSignal): Promise<string> => {
     const wanted = await file(name);
     return intoCache(cache, wanted, (from) => client.range(wanted, from, wanted.size, signal), signal);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { HttpSettings } from '../../../src/storage/http/settings.ts';
+import type { Wanted } from '../../../src/storage/hub/download.ts';
 import { Hub as Client } from '../../../src/storage/hub/hub.ts';
 import type { HubOptions } from '../../../src/storage/hub/settings.ts';
 import { type Hub, type HubSetup, startHub } from '../../support/hub/hub.ts';
@@ -42,4 +43,11 @@ export async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
 
 export async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(await all(chunks));
+}
+
+/** A file that is there. */
+export async function lookOne(client: Client, repository: string, commit: string, name: string): Promise<Wanted> {
+  const found = (await client.look(repository, commit, [name])).get(name);
+  if (found === undefined || found === 'folder') throw new Error(`there is no ${name}`);
+  return { ...found, repository, commit };
 }

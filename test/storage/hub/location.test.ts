@@ -60,6 +60,7 @@ describe('parseHubLocation', () => {
       fc.property(fc.record({ repository, revision, path }), (location) => {
         expect(parseHubLocation(hubLocation(location))).toEqual(location);
       }),
+      { numRuns: 30 },
     );
   });
 });
