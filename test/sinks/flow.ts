@@ -15,6 +15,7 @@ export interface Sketch {
   readonly segments: readonly (readonly number[])[];
   readonly meta?: DocumentHead['meta'];
   readonly derived?: string;
+  readonly record?: string;
 }
 
 export const sketches = (options: { maxLength?: number; maxPatches?: number } = {}): fc.Arbitrary<Sketch[]> =>
@@ -39,6 +40,7 @@ export function patchesOf(documents: readonly Sketch[], dim = 4): Patches[] {
     const total = sketch.segments.flat().reduce((sum, length) => sum + length, 0);
     const document: DocumentHead = {
       id: sketch.id ?? `doc-${ordinal}`,
+      ...(sketch.record === undefined ? {} : { record: sketch.record }),
       source: { split: '00000', uri: `in/${ordinal}.txt`, position: { ordinal, line: ordinal + 1 } },
       byteLength: total,
       meta: sketch.meta ?? { n: ordinal },

@@ -5,9 +5,11 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { decodeEdge, decodeNode, decodeVertices, type HypergraphNode } from '../../src/formats/hypergraphSchema.ts';
+import type { Patches } from '../../src/records.ts';
 import { Pool } from '../../src/run/pool.ts';
 import { hypergraph } from '../../src/sinks/hypergraph.ts';
 import { safetensors } from '../../src/sinks/safetensors.ts';
+import { clusters } from '../support/graphs.ts';
 import { loadPatches, loadSidecar } from './consumer.ts';
 import { divided, filesOf, patchesOf, type Sketch, sketches, temporaryFolder, writeAll } from './flow.ts';
 
@@ -247,6 +249,173 @@ describe('hypergraph sink', () => {
     expect(db.prepare('SELECT derived FROM segments').pluck().all()).toEqual(Array(2).fill('utf-16le -> utf-8'));
     const leaf = decodeNode(db.prepare<[], Buffer>('SELECT data FROM nodes WHERE id = 4').pluck().get() as Buffer);
     expect(describeNode(leaf)).toBe('patch_1 0-4');
+  });
+
+  it('links the documents of one record: last patch of a view to the first of the next, and the trunks of all', async () => {
+    const { root } = await writeAll(
+      [hypergraph()],
+      patchesOf([
+        { segments: [[3, 4]], record: 'row-7' },
+        { segments: [[1]] },
+        { segments: [[]], record: 'row-7' },
+        { segments: [[2]], record: 'row-10' },
+        { segments: [[5, 6]], record: 'row-7' },
+        { segments: [[9]], record: 'alone' },
+        { segments: [[8]], record: 'row-10' },
+      ]),
+    );
+    const db = openOnly(root, '00000-000000.hypergraph.db');
+    expect(
+      db
+        .prepare("SELECT src_patch, dst_patch, weight FROM sphere_edges WHERE label = 'same_source' ORDER BY id")
+        .raw()
+        .all(),
+    ).toEqual([
+      [3, 7, 1],
+      [1, 4, 1],
+    ]);
+    expect(db.prepare('SELECT record FROM documents ORDER BY document').pluck().all()).toEqual([
+      'row-7',
+      null,
+      'row-7',
+      'row-10',
+      'row-7',
+      'alone',
+      'row-10',
+    ]);
+    const trunks = db.prepare<[], number>('SELECT node_id FROM documents ORDER BY document').pluck().all();
+    const leaves = db.prepare<[], number>('SELECT node_id FROM sphere_patches ORDER BY patch_idx').pluck().all();
+    const edges = db.prepare<[], Buffer>('SELECT data FROM hyperedges ORDER BY id').pluck().all().map(decodeEdge);
+    // records in the order of their names
+    expect(edges.filter(({ label }) => label === 'same_source').map(({ vertices }) => vertices)).toEqual([
+      [leaves[3], leaves[7]],
+      [trunks[3], trunks[6]],
+      [leaves[1], leaves[4]],
+      [trunks[0], trunks[2], trunks[4]],
+    ]);
+  });
+
+  it('divides the edge over a record of very many views', async () => {
+    const views = Array.from({ length: 2100 }, () => ({ segments: [[1]], record: 'book' }));
+    const { root } = await writeAll([hypergraph()], patchesOf(views));
+    const db = openOnly(root, '00000-000000.hypergraph.db');
+    const trunks = db.prepare<[], number>('SELECT node_id FROM documents ORDER BY document').pluck().all();
+    const edges = db.prepare<[], Buffer>('SELECT data FROM hyperedges ORDER BY id').pluck().all().map(decodeEdge);
+    const over = edges.filter(({ label, vertices }) => label === 'same_source' && vertices.length > 2);
+    expect(over.map(({ vertices }) => vertices)).toEqual([
+      trunks.slice(0, 1024),
+      trunks.slice(1023, 2047),
+      trunks.slice(2046),
+    ]);
+    expect(db.prepare("SELECT count(*) FROM sphere_edges WHERE label = 'same_source'").pluck().get()).toBe(2099);
+  });
+
+  it('says the hash of a divided document so far, in each of its shards', async () => {
+    const [value] = patchesOf([{ segments: [Array(400).fill(7)] }]);
+    const { root, artefacts } = await writeAll(
+      [hypergraph('shards', { shardBytes: 16_384 })],
+      value === undefined ? [] : [value],
+    );
+    const hash = createHash('sha256');
+    for (const [i, artefact] of artefacts.entries()) {
+      const db = openOnly(root, path.basename(artefact.path));
+      const row = db
+        .prepare<[], { bytes: number; bytes_before: number; whole_sha256: string }>('SELECT * FROM documents')
+        .get();
+      const { bytes = 0, bytes_before: before = 0, whole_sha256: whole } = row ?? {};
+      hash.update(value?.bytes.subarray(before, before + bytes) ?? '');
+      expect(whole).toBe(i === 0 ? null : hash.copy().digest('hex'));
+    }
+    expect(artefacts.length).toBe(3);
+  });
+
+  describe('with semantic edges', () => {
+    const dim = 8;
+    const values = (documents: number, patches: number): Patches[] => {
+      const next = clusters(3, 7, dim);
+      return patchesOf(
+        Array.from({ length: documents }, () => ({ segments: [Array(patches).fill(4)] })),
+        dim,
+      ).map((value) => ({
+        ...value,
+        embeddings: Float32Array.from(Array.from({ length: patches }, () => [...next()]).flat()),
+      }));
+    };
+
+    it('gives its consumer pairs of alike patches, each in a bounded number, none where order links them', async () => {
+      const flow = values(20, 30);
+      const { root } = await writeAll([safetensors(), hypergraph('shards', { semantic: { neighbours: 3 } })], flow);
+      const graph = loadSidecar(path.join(root, 'shards', '00000-000000.safetensors'), 600);
+      const semantic = graph.edges.filter(({ label }) => label === 'semantic');
+      expect(semantic.length).toBeGreaterThan(600);
+      const degrees = new Uint8Array(600);
+      for (const { src, dst, weight } of semantic) {
+        expect(weight).toBeGreaterThanOrEqual(Math.fround(0.8));
+        expect(weight).toBeLessThanOrEqual(1);
+        expect(src).toBeLessThan(dst);
+        // clusters come in turn, so that neighbours are of different ones
+        expect((dst - src) % 7).toBe(0);
+        degrees[src]!++;
+        degrees[dst]!++;
+      }
+      expect(Math.max(...degrees)).toBe(3);
+      const db = openOnly(root, '00000-000000.hypergraph.db');
+      const leaves = db.prepare<[], number>('SELECT node_id FROM sphere_patches ORDER BY patch_idx').pluck().all();
+      const edges = db.prepare<[], Buffer>('SELECT data FROM hyperedges ORDER BY id').pluck().all().map(decodeEdge);
+      expect(edges.filter(({ label }) => label === 'semantic')).toEqual(
+        semantic.map(({ src, dst, weight, label }) => ({ vertices: [leaves[src], leaves[dst]], label, weight })),
+      );
+    });
+
+    it('never links a patch to the next of its document, and does to the first of the next document', async () => {
+      const same = Float32Array.from(Array(6).fill([1, 2, 3, 4]).flat());
+      const flow = patchesOf([{ segments: [[4, 4, 4]] }, { segments: [[4, 4, 4]] }]).map((value) => ({
+        ...value,
+        embeddings: same.slice(0, 12),
+      }));
+      const { root } = await writeAll([hypergraph('shards', { semantic: { neighbours: 32 } })], flow);
+      const pairs = openOnly(root, '00000-000000.hypergraph.db')
+        .prepare("SELECT src_patch, dst_patch FROM sphere_edges WHERE label = 'semantic'")
+        .raw()
+        .all();
+      expect(pairs).toContainEqual([2, 3]);
+      expect(pairs.length).toBe(15 - 4);
+      for (const pair of [
+        [0, 1],
+        [1, 2],
+        [3, 4],
+        [4, 5],
+      ])
+        expect(pairs).not.toContainEqual(pair);
+    });
+
+    it('writes the same bytes however the flow is divided', async () => {
+      const flow = values(10, 20);
+      const sink = hypergraph('shards', { semantic: true, shardBytes: 8192 });
+      const [whole, pieces] = [await writeAll([sink], flow), await writeAll([sink], divided(flow, [1, 3, 2]))];
+      expect(await filesOf(pieces.root)).toEqual(await filesOf(whole.root));
+      expect((await filesOf(whole.root)).size).toBeGreaterThan(2);
+    });
+
+    it('fails where patches have no embeddings, or some that are not finite', async () => {
+      const [value] = values(1, 5);
+      const flow = (embeddings: Float32Array, width: number) =>
+        value === undefined ? [] : [{ ...value, embeddings, dim: width }];
+      const write = (patches: Patches[]) => writeAll([hypergraph('shards', { semantic: true })], patches);
+      await expect(write(flow(new Float32Array(0), 0))).rejects.toMatchObject({ code: 'NO_EMBEDDINGS' });
+      await expect(write(flow(new Float32Array(5).fill(Number.NaN), 1))).rejects.toMatchObject({ code: 'BAD_VECTOR' });
+    });
+  });
+
+  it.each([
+    [{ semantic: { threshold: 1 } }, 'BAD_THRESHOLD'],
+    [{ semantic: { documents: { threshold: 0 } } }, 'BAD_THRESHOLD'],
+    [{ semantic: { neighbours: 33 } }, 'BAD_OPTION'],
+    [{ semantic: { bits: 100 } }, 'BAD_OPTION'],
+    [{ semantic: { space: 'curved' as 'plain' } }, 'BAD_OPTION'],
+    [{ into: 'a/b.db' }, 'BAD_NAME'],
+  ])('refuses %j', (options, code) => {
+    expect(() => hypergraph('shards', options)).toThrow(expect.objectContaining({ code }));
   });
 
   it('writes the same bytes however the flow is divided, and whichever thread builds the file', async () => {
