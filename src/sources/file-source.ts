@@ -7,6 +7,7 @@ import { baseOf, locate, schemeOf } from '../storage/location.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
 import { Stores } from '../storage/stores.ts';
 import { Failure } from './failure.ts';
+import { planFiles } from './file-pieces.ts';
 import { type Inputs, type Listing, type ListOptions, list, listJson } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Ahead, PlanContext, Source, Split } from './source.ts';
@@ -127,9 +128,9 @@ async function* splits<T>(
     planned++;
     return split;
   };
-  for await (const file of files) {
-    const format = source.formatOf(file.uri) ?? source.otherwise;
-    for await (const piece of format.pieces(file, noting)) {
+  const formatOf = (uri: string): Format<T> => source.formatOf(uri) ?? source.otherwise;
+  for await (const { file, format, pieces } of planFiles(files, formatOf, noting)) {
+    for await (const piece of pieces) {
       if (slices.length > 0 && (bytes + piece.bytes > context.splitBytes || slices.length >= MAX_SLICES)) yield close();
       const { location } = file;
       const elsewhere = locate(root, file.uri) === location ? {} : { location };

@@ -3,6 +3,7 @@ export type { Columns, Kind, Kinds, Row, RowDocument, TableOptions } from './col
 export { type CsvOptions, csv } from './csv.ts';
 export { type FilesOptions, files } from './files.ts';
 export { type FolderOptions, folder, glob } from './folder.ts';
+export { type HfOptions, hf } from './hf.ts';
 export { type JsonOptions, json } from './json.ts';
 export { type JsonlOptions, jsonl } from './jsonl.ts';
 export type { Inputs, ListOptions } from './list.ts';

@@ -11,7 +11,7 @@ export interface Store {
    * Lists what an input means: a file, or all that a pattern matches, in the byte order of their names.
    * @throws SourceError
    */
-  list(input: string, signal?: AbortSignal): AsyncIterable<FoundFile>;
+  list?(input: string, signal?: AbortSignal): AsyncIterable<FoundFile>;
   /** @throws SourceError `INPUT_CHANGED` where it is another file than was listed; `NETWORK` and others where it cannot be had */
   open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile>;
 }
@@ -23,6 +23,7 @@ const http = async ({ http = {} }: RemoteOptions): Promise<Store> =>
 const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {
   http,
   https: http,
+  hf: async (options) => (await import('./hub/hubStore.ts')).hubStore(options),
   s3: async ({ s3 = {}, http = {} }) => (await import('./s3/s3Store.ts')).s3Store(s3, http),
 };
 
@@ -32,8 +33,10 @@ export class Stores {
   readonly #open = new Map<string, Promise<Store>>();
   readonly #ahead = new ReadAhead();
 
-  constructor(options: RemoteOptions = {}) {
+  /** @param given stores that are open already, by their schemes */
+  constructor(options: RemoteOptions = {}, given: Readonly<Record<string, Store>> = {}) {
     this.#options = options;
+    for (const [scheme, store] of Object.entries(given)) this.#open.set(scheme, Promise.resolve(store));
   }
 
   /** @throws RecordError where a local file cannot be opened; otherwise as {@link Store.open} */
@@ -60,7 +63,8 @@ export class Stores {
   }
 
   async *list(input: string, signal?: AbortSignal): AsyncGenerator<FoundFile> {
-    yield* (await this.#store(schemeOf(input) ?? '')).list(input, signal);
+    const store = await this.#store(schemeOf(input) ?? '');
+    if (store.list !== undefined) yield* store.list(input, signal);
   }
 
   #store(scheme: string): Promise<Store> {

@@ -11,7 +11,7 @@ const http = { backoff: { firstMs: 1, mostMs: 5 } };
 
 async function listed(store: Store, input: string): Promise<FoundFile[]> {
   const files: FoundFile[] = [];
-  for await (const file of store.list(input)) files.push(file);
+  for await (const file of store.list?.(input) ?? []) files.push(file);
   return files;
 }
 
