@@ -2,7 +2,7 @@ import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
 import type { Document, FileRef, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
-import { type ColumnTest, parseWhere, type Where } from './where.ts';
+import { type ColumnTest, parseWhere, passes, type Where } from './where.ts';
 
 /** What a value of each kind is in JavaScript. */
 interface Scalars {
@@ -179,11 +179,11 @@ export function valuesWhere(
   read: (column: Column, index: number) => MetaValue,
 ): { readonly [name: string]: MetaValue } | undefined {
   const known = new Map<number, MetaValue>();
-  for (const { column: index, passes } of table.where) {
+  for (const { column: index, conditions } of table.where) {
     const column = table.columns[index];
     if (column === undefined) continue;
     const value = read(column, index);
-    if (!passes(value)) return undefined;
+    if (!passes(conditions, value)) return undefined;
     known.set(index, value);
   }
   const values: Record<string, MetaValue> = {};

@@ -59,13 +59,20 @@ export interface Bounds {
   readonly greatest?: Literal | Uint8Array | undefined;
 }
 
-/** The checked conditions on one column. */
+/** Checked conditions on the values of a column: plain data, which other threads can be given. */
+export interface Conditions {
+  readonly isNull?: boolean | undefined;
+  /** Each an operator and what it compares with: `eq` one of them, `ne` none. */
+  readonly tests: readonly { readonly name: OperatorName; readonly operands: readonly Literal[] }[];
+  /** Whether values may be NaN, which bounds leave out. */
+  readonly floating: boolean;
+}
+
+/** Conditions on one column of a table. */
 export interface ColumnTest {
   /** Position among the columns of the table. */
   readonly column: number;
-  readonly passes: (value: MetaValue) => boolean;
-  /** False where it is certain that no value within the bounds passes. */
-  readonly mayPass: (bounds: Bounds) => boolean;
+  readonly conditions: Conditions;
   readonly json: JsonValue;
 }
 
@@ -97,30 +104,43 @@ function compareBound(bound: Literal | Uint8Array, literal: Literal): number {
   return bound instanceof Uint8Array ? Buffer.compare(bound, Buffer.from(`${literal}`)) : compare(bound, literal);
 }
 
+const sets = new WeakMap<readonly Literal[], ReadonlySet<Literal>>();
+
+function among(operands: readonly Literal[], value: Literal): boolean {
+  let set = sets.get(operands);
+  if (set === undefined) {
+    set = new Set(operands);
+    sets.set(operands, set);
+  }
+  return set.has(value);
+}
+
 interface Operator {
-  readonly passes: (value: Literal, operand: Literal) => boolean;
-  /** Whether some value between the bounds may pass. */
+  /** Most have a single operand. */
+  readonly passes: (value: Literal, operands: readonly Literal[]) => boolean;
+  /** Whether some value may pass that lies between bounds, by their order against an operand. */
   readonly mayPass: (least: number, greatest: number) => boolean;
 }
 
-/** By the order of a value, or of its bounds, against the operand. */
-const ORDERED = {
-  eq: { passes: (value, operand) => compare(value, operand) === 0, mayPass: (least, most) => least <= 0 && most >= 0 },
-  ne: {
-    passes: (value, operand) => compare(value, operand) !== 0,
-    mayPass: (least, most) => least !== 0 || most !== 0,
-  },
-  lt: { passes: (value, operand) => compare(value, operand) < 0, mayPass: (least) => least < 0 },
-  lte: { passes: (value, operand) => compare(value, operand) <= 0, mayPass: (least) => least <= 0 },
-  gt: { passes: (value, operand) => compare(value, operand) > 0, mayPass: (_least, most) => most > 0 },
-  gte: { passes: (value, operand) => compare(value, operand) >= 0, mayPass: (_least, most) => most >= 0 },
+const ordered =
+  (fits: (order: number) => boolean) =>
+  (value: Literal, operands: readonly Literal[]): boolean =>
+    operands.some((operand) => fits(compare(value, operand)));
+
+const OPERATORS = {
+  eq: { passes: (value, operands) => among(operands, value), mayPass: (least, most) => least <= 0 && most >= 0 },
+  ne: { passes: (value, operands) => !among(operands, value), mayPass: (least, most) => least !== 0 || most !== 0 },
+  lt: { passes: ordered((order) => order < 0), mayPass: (least) => least < 0 },
+  lte: { passes: ordered((order) => order <= 0), mayPass: (least) => least <= 0 },
+  gt: { passes: ordered((order) => order > 0), mayPass: (_least, most) => most > 0 },
+  gte: { passes: ordered((order) => order >= 0), mayPass: (_least, most) => most >= 0 },
 } as const satisfies { readonly [name: string]: Operator };
 
-type OrderedName = keyof typeof ORDERED;
+type OperatorName = keyof typeof OPERATORS;
 const LISTS = { in: 'eq', notIn: 'ne' } as const;
-const NAMES: readonly string[] = [...Object.keys(ORDERED), ...Object.keys(LISTS), 'isNull'];
+const NAMES: readonly string[] = [...Object.keys(OPERATORS), ...Object.keys(LISTS), 'isNull'];
 
-const isOrdered = (name: string): name is OrderedName => Object.hasOwn(ORDERED, name);
+const isOperator = (name: string): name is OperatorName => Object.hasOwn(OPERATORS, name);
 const isList = (name: string): name is keyof typeof LISTS => Object.hasOwn(LISTS, name);
 
 const EXPECTED: { readonly [K in ScalarKind]?: string } = {
@@ -167,23 +187,17 @@ function comparable(value: Exclude<MetaValue, null>): Literal | undefined {
   return typeof value === 'object' ? undefined : value;
 }
 
-interface Parsed {
-  readonly isNull: boolean | undefined;
-  /** Each an operator and its operands: one passes, or with `ne` none fails. */
-  readonly tests: readonly { readonly name: OrderedName; readonly operands: readonly Literal[] }[];
-  readonly json: { readonly [name: string]: JsonValue };
-}
-
-function parseCondition(column: Column, condition: unknown): Parsed {
+function parseCondition(column: Column, condition: unknown): Omit<ColumnTest, 'column'> {
   const { name, kind, list } = column;
-  if (condition === null) return { isNull: true, tests: [], json: { isNull: true } };
+  const floating = kind === 'double';
+  if (condition === null) return { conditions: { isNull: true, tests: [], floating }, json: { isNull: true } };
   const plain = typeof condition === 'object' && !(condition instanceof Date) && !Array.isArray(condition);
   const entries = plain
     ? Object.entries(condition ?? {}).filter(([, operand]) => operand !== undefined)
     : [['eq', condition] as const];
   if (entries.length === 0) throw wrong(name, 'has no condition');
   const json: Record<string, JsonValue> = {};
-  const tests: { name: OrderedName; operands: Literal[] }[] = [];
+  const tests: { name: OperatorName; operands: Literal[] }[] = [];
   let isNull: boolean | undefined;
   const written = (value: Literal): JsonValue =>
     typeof value === 'bigint' ? `${value}` : kind === 'timestamp' ? new Date(Number(value)).toISOString() : value;
@@ -197,7 +211,7 @@ function parseCondition(column: Column, condition: unknown): Parsed {
     if (list || kind === 'binary' || kind === 'file') {
       throw wrong(name, `is a ${list ? 'list' : `${kind} column`} and can only be asked for null`, 'Use isNull.');
     }
-    if (isOrdered(operator)) {
+    if (isOperator(operator)) {
       const value = literal(column, operand);
       tests.push({ name: operator, operands: [value] });
       json[operator] = written(value);
@@ -211,40 +225,31 @@ function parseCondition(column: Column, condition: unknown): Parsed {
   }
   if (isNull === true && tests.length > 0)
     throw wrong(name, 'is to be null and to be compared, which no value fulfils');
-  return { isNull, tests, json };
+  return { conditions: { isNull, tests, floating }, json };
 }
 
-function columnTest(index: number, column: Column, condition: unknown): ColumnTest {
-  const { isNull, tests, json } = parseCondition(column, condition);
-  // Without NaN, all values between two equal bounds are that value; a double may hold NaN, which bounds leave out.
-  const mayHoldNaN = column.kind === 'double';
-  return {
-    column: index,
-    json,
-    passes(value) {
-      if (value === null) return isNull === true;
-      if (isNull === true) return false;
-      if (tests.length === 0) return true;
-      const own = comparable(value);
-      if (own === undefined) return false;
-      return tests.every(({ name, operands }) =>
-        name === 'ne'
-          ? operands.every((operand) => ORDERED.ne.passes(own, operand))
-          : operands.some((operand) => ORDERED[name].passes(own, operand)),
-      );
-    },
-    mayPass({ rows, nulls, least, greatest }) {
-      if (isNull === true) return nulls !== 0;
-      if (nulls === rows) return false;
-      if (least === undefined || greatest === undefined || Number.isNaN(least) || Number.isNaN(greatest)) return true;
-      return tests.every(({ name, operands }) => {
-        if (name === 'ne' && mayHoldNaN) return true;
-        const may = (operand: Literal): boolean =>
-          ORDERED[name].mayPass(compareBound(least, operand), compareBound(greatest, operand));
-        return name === 'ne' ? operands.every(may) : operands.some(may);
-      });
-    },
-  };
+/** Whether a value, or null, fulfils conditions. */
+export function passes({ isNull, tests }: Conditions, value: MetaValue): boolean {
+  if (value === null) return isNull === true;
+  if (isNull === true) return false;
+  if (tests.length === 0) return true;
+  const own = comparable(value);
+  if (own === undefined) return false;
+  return tests.every(({ name, operands }) => OPERATORS[name].passes(own, operands));
+}
+
+/** False where it is certain that no value within bounds fulfils conditions. */
+export function mayPass({ isNull, tests, floating }: Conditions, { rows, nulls, least, greatest }: Bounds): boolean {
+  if (isNull === true) return nulls !== 0;
+  if (nulls === rows) return false;
+  if (least === undefined || greatest === undefined || Number.isNaN(least) || Number.isNaN(greatest)) return true;
+  return tests.every(({ name, operands }) => {
+    // All values between two equal bounds are that value, but for NaN.
+    if (name === 'ne' && floating) return true;
+    const may = (operand: Literal): boolean =>
+      OPERATORS[name].mayPass(compareBound(least, operand), compareBound(greatest, operand));
+    return name === 'ne' ? operands.every(may) : operands.some(may);
+  });
 }
 
 /**
@@ -268,7 +273,7 @@ export function parseWhere(where: object, columns: readonly Column[], text: stri
         hint: `Declare it in columns. ${didYouMean(name, names)}`,
       });
     }
-    tests.push(columnTest(index, column, condition));
+    tests.push({ column: index, ...parseCondition(column, condition) });
   }
   return tests;
 }
