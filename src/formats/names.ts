@@ -17,3 +17,6 @@ export const JAX_INDEX_FORMAT = 'sluice_jax_index_v1';
 export const GRAPH_JSON_FORMAT = 'hypergraph_json';
 export const PARQUET_PATCHES_FORMAT = 'sluice_patches_parquet_v1';
 export const PARQUET_PATCHED_DOCUMENTS_FORMAT = 'sluice_patched_documents_parquet_v1';
+export const SPHERE_FORMAT = 'sluice_sphere_v1';
+export const SPHERE_NPZ_FORMAT = 'sluice_sphere_npz_v1';
+export const SPHERE_INDEX_FORMAT = 'sluice_sphere_index_v1';
