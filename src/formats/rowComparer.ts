@@ -19,6 +19,10 @@ export class RowComparer implements RowTarget {
     this.#complain = complain;
   }
 
+  get isSound(): boolean {
+    return this.#complaints === 0;
+  }
+
   /** Whether enough was found. */
   get isFull(): boolean {
     return this.#complaints >= MOST_COMPLAINTS;

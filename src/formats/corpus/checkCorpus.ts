@@ -56,6 +56,10 @@ class CorpusComparer implements CorpusTarget {
     this.#rows = new RowComparer(db, complain);
   }
 
+  get isSound(): boolean {
+    return this.#rows.isSound;
+  }
+
   checkMeta(expected: Readonly<Record<string, string>>): void {
     const rows = this.#db.prepare<[], [string, string]>('SELECT key, value FROM meta ORDER BY key').raw().all();
     const found = Object.fromEntries(rows);
@@ -113,7 +117,7 @@ class CorpusComparer implements CorpusTarget {
   }
 
   finish(): void {
-    this.#rows.end(tables);
+    if (this.isSound) this.#rows.end(tables);
     if (this.#attached) this.#db.exec('DETACH part');
   }
 }

@@ -69,19 +69,17 @@ export async function addCorpus(
   const { counts, edges, splitStarts } = merge;
   const nextEdges = edges.sphereEdges;
   target.index(documentIndex);
-  if (merge.hasRecords) {
+  if (merge.hasRecords && target.isSound) {
     target.index(recordIndex);
     target.reading(() => addSameSource(db, counts.nodes, edges, (document) => splitOf(splitStarts, document)));
     target.flush();
   }
-  if (settings !== undefined) {
-    for (const [i, part] of parts.entries()) {
-      await pause();
-      await addPatchLinks(target, part, merge, i);
-    }
+  for (let i = 0; settings !== undefined && target.isSound && i < parts.length; i++) {
+    await pause();
+    await addPatchLinks(target, parts[i], merge, i);
   }
   if (edges.sphereEdges > nextEdges) target.index(linkIndexes);
-  if (settings !== undefined && linksDocuments) {
+  if (linksDocuments && target.isSound) {
     target.create('document_edges');
     const { samples } = merge;
     await addDocumentLinks({
@@ -110,10 +108,11 @@ export async function settingsOf(parts: readonly CorpusPart[]): Promise<Semantic
 /** The `semantic` edges within one shard, which are the last ones of its sidecar. */
 async function addPatchLinks(
   target: CorpusTarget,
-  part: CorpusPart,
+  part: CorpusPart | undefined,
   { edges, shifts }: SidecarMerge,
   number: number,
 ): Promise<void> {
+  if (part === undefined) return;
   const { node, patch } = shifts[number] ?? { node: 0, patch: 0 };
   const sidecar = await SidecarFile.open(part.file);
   try {

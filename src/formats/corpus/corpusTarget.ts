@@ -13,6 +13,8 @@ export type CopiedTable = 'nodes' | 'sphere_patches' | 'sphere_edges';
 
 /** Where the rows of a corpus go: to its database, or to be compared with what is there. */
 export interface CorpusTarget extends RowTarget {
+  /** Whether what is there is what was added: further rows are made of it. */
+  readonly isSound: boolean;
   /** Says which sidecar rows are copied from, until the next. */
   take(file: string): void;
   copy(rows: CopiedRows): void;

@@ -8,6 +8,7 @@ const CACHE_KIB = 64 << 10;
 
 /** Fills an empty database with the rows of a corpus. */
 export class CorpusWriter implements CorpusTarget {
+  readonly isSound = true;
   readonly db: Sqlite.Database;
   readonly #writer: RowWriter;
   #attached = false;

@@ -1,10 +1,12 @@
-import { cp, readdir, rm } from 'node:fs/promises';
+import { copyFile, cp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkSidecar } from '../../../src/formats/checkSidecar.ts';
+import { checkCorpus } from '../../../src/formats/corpus/checkCorpus.ts';
 import { verifyOutput } from '../../../src/run/verify.ts';
 import { temporaryFolder } from '../../sinks/flow.ts';
-import { clusters, runGraph, sketched } from '../../support/graphs.ts';
+import { clusters, opened, runGraph, sketched } from '../../support/graphs.ts';
 import { sealAll } from '../../support/seal.ts';
 
 let original: string;
@@ -16,21 +18,56 @@ beforeAll(async () => {
 });
 afterAll(() => rm(path.dirname(original), { recursive: true, force: true }));
 
-/** What verify finds when a database of the output is changed as if it had been written so. */
-async function findings(file: string, statement: string): Promise<string[]> {
+async function sealed(file: string, statement: string): Promise<string[]> {
   const root = path.join(await temporaryFolder(), 'out');
   await cp(original, root, { recursive: true });
-  const db = new Database(path.join(root, file));
+  change(path.join(root, file), statement);
+  await sealAll(root);
+  return (await verifyOutput(root)).findings.map(({ path: name, code, message }) => `${name} ${code} ${message}`);
+}
+
+function change(file: string, statement: string): void {
+  const db = new Database(file);
   const { changes } = db.prepare(statement).run();
   if (!/^(DROP|CREATE)/.test(statement)) expect(changes).toBe(1);
   db.close();
-  await sealAll(root);
-  return (await verifyOutput(root)).findings.map(({ path: name, code, message }) => `${name} ${code} ${message}`);
+}
+
+/** A changed copy of a file of the output. */
+async function changed(file: string, statement: string): Promise<string> {
+  const copy = path.join(await temporaryFolder(), path.basename(file));
+  await copyFile(path.join(original, file), copy);
+  change(copy, statement);
+  return copy;
+}
+
+async function findings(statement: string): Promise<string[]> {
+  const names = (await readdir(path.join(original, 'shards'))).filter((name) => name.endsWith('.db')).sort();
+  const parts = names.map((name) => ({
+    file: path.join(original, 'shards', name),
+    path: `shards/${name}`,
+    split: name.slice(0, 5),
+    shard: Number(name.slice(6, 12)),
+  }));
+  const found: string[] = [];
+  await checkCorpus(
+    await changed('graph.db', statement),
+    parts,
+    (what) => found.push(what),
+    async () => {},
+  );
+  return found;
 }
 
 describe('verify of the database of a whole run', () => {
   it('finds nothing wrong with what a run has written', async () => {
     expect((await verifyOutput(original)).findings).toEqual([]);
+  });
+
+  it('compares it with the sidecars of the output', async () => {
+    expect(await sealed('graph.db', 'DELETE FROM documents WHERE document = 4')).toEqual([
+      'graph.db CONTENT lacks row 4 of documents',
+    ]);
   });
 
   it.each([
@@ -64,7 +101,7 @@ describe('verify of the database of a whole run', () => {
     ['DROP INDEX idx_documents_record', 'lacks the index idx_documents_record'],
     ['DROP TABLE document_edges', 'lacks the table document_edges'],
   ])('finds %s', async (statement, what) => {
-    expect(await findings('graph.db', statement)).toContainEqual(expect.stringContaining(what));
+    expect(await findings(statement)).toContainEqual(expect.stringContaining(what));
   });
 });
 
@@ -81,8 +118,15 @@ describe('verify of links in a sidecar', () => {
     ['UPDATE patch_samples SET vector = zeroblob(32) WHERE patch_idx = 0', 'row 0 of patch_samples with a blob'],
     ["UPDATE documents SET record = 'other' WHERE document = 0", 'sphere_edges'],
   ])('finds %s', async (statement, what) => {
-    const found = await findings(sidecar, statement);
-    expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${sidecar}.*${what}`)));
+    const { patches, bytes } = opened(original, sidecar)
+      .prepare('SELECT sum(patches) AS patches, sum(bytes) AS bytes FROM documents')
+      .get() as { patches: number; bytes: number };
+    const found: string[] = [];
+    const beside = path.join(original, sidecar.replace('.hypergraph.db', '.safetensors'));
+    await checkSidecar(await changed(sidecar, statement), { patches, bytes }, beside, (complaint) =>
+      found.push(complaint),
+    );
+    expect(found).toContainEqual(expect.stringContaining(what));
   });
 
   it('finds the hash of a divided document that the bytes of its parts do not have', async () => {
@@ -92,7 +136,7 @@ describe('verify of links in a sidecar', () => {
       .sort()
       .at(-1)}`;
     const statement = 'UPDATE documents SET whole_sha256 = content_sha256 WHERE whole_sha256 IS NOT NULL';
-    expect(await findings(last, statement)).toContainEqual(
+    expect(await sealed(last, statement)).toContainEqual(
       expect.stringContaining(`${last} CONTENT lists document '00001-8' with a hash that its bytes do not have`),
     );
   });
