@@ -40,6 +40,8 @@ const ANY_FORMAT = { allowUnknownFormat: true } as Parameters<typeof extract>[0]
 /** Writes a stream of bytes into an extractor at the pace of its reader; resolves to what broke the stream off. */
 class Feed {
   bytes = 0;
+  /** The last bytes that were fed, a block of them at least. */
+  #last: Uint8Array = new Uint8Array(0);
   readonly done: Promise<unknown>;
   readonly #extract: Extract;
   #stopped = false;
@@ -61,6 +63,7 @@ class Feed {
     for await (const chunk of input) {
       if (this.#stopped) return;
       this.bytes += chunk.length;
+      this.#last = chunk.length >= TAR_BLOCK ? chunk : Buffer.concat([this.#last.subarray(-TAR_BLOCK), chunk]);
       if (this.#extract.write(chunk)) continue;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -69,6 +72,12 @@ class Feed {
       if (this.#stopped || this.#extract.destroyed) return;
     }
     this.#extract.end(undefined);
+  }
+
+  /** Whether the last block is one of zeros, and none of what lies before this offset. */
+  endsBehind(offset: number): boolean {
+    const last = this.#last.subarray(-TAR_BLOCK);
+    return this.bytes >= offset + TAR_BLOCK && last.every((byte) => byte === 0);
   }
 
   async stop(): Promise<void> {
@@ -146,6 +155,6 @@ export async function* tarMembers<T>(
   const broken = await feed.done;
   if (broken !== undefined && !(broken instanceof Failure)) throw broken;
   failure = broken ?? failure;
-  if (failure === undefined && whole && start + feed.bytes < end + TAR_BLOCK) failure = endlessTar();
+  if (failure === undefined && whole && !feed.endsBehind(end - start)) failure = endlessTar();
   if (failure !== undefined) report.broken(failure, end, current);
 }

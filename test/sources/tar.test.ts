@@ -93,6 +93,25 @@ describe('a tar archive', () => {
     }
   });
 
+  it.each(['ustar', 'gnu', 'pax'])('that Python wrote as %s is read, its links are rejected', async (format) => {
+    const path = join(import.meta.dirname, `../fixtures/archives/python-${format}.tar.gz`);
+    const { records, rejects } = await readAll(tar(path));
+    const files = records.map(({ source, bytes }) => [source.position.member, bytes.length] as const);
+    expect(files.filter(([name]) => !name?.startsWith('deep/'))).toEqual([
+      ['a.txt', 4],
+      ['folder/empty.txt', 0],
+      ['folder/größe.txt', 1400],
+      ...(format === 'pax' ? [['timed.txt', 6]] : []),
+      ['last.bin', 1280],
+    ]);
+    expect(files.filter(([name]) => /^(deep\/){20,60}x{60,130}\.txt$/.test(name ?? ''))).toHaveLength(1);
+    expect(rejects.map(({ error }) => [error.code, error.position?.member])).toEqual([
+      ['UNSUPPORTED_MEMBER', 'link'],
+      ['UNSUPPORTED_MEMBER', 'hard'],
+      ['UNSUPPORTED_MEMBER', 'fifo'],
+    ]);
+  });
+
   it('gives a large member in parts, with exact places', async () => {
     const body = Array.from({ length: 300 }, (_, n) => `line ${n} é\n`).join('');
     const path = file(
@@ -182,6 +201,22 @@ describe('an archive that breaks off', () => {
       const outcome = await readAll(tar(file(name, packed)), name === 'x.tar' ? 1 : 1 << 20);
       expect(outcome.records[0]?.source.position.member).toBe('a.txt');
       expect(codes(outcome)).toEqual([code]);
+    }
+  });
+
+  it('at any block gives what the same members give without, and one reject', async () => {
+    const path = file('x.tar', good);
+    const whole = await readAll(tar(path));
+    for (let cut = 512; cut < good.length - 512; cut += 512) {
+      for (const splitBytes of [1, 1 << 30]) {
+        writeFileSync(path, good.subarray(0, cut));
+        const outcome = await readAll(tar(path), splitBytes);
+        expect(content(outcome.records)).toEqual(content(whole.records.slice(0, outcome.records.length)));
+        expect(codes(outcome)).toEqual(['TRUNCATED']);
+        for (const { source, bytes } of outcome.records) {
+          expect((source.position.byte ?? 0) + bytes.length).toBeLessThanOrEqual(cut);
+        }
+      }
     }
   });
 

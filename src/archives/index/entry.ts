@@ -35,7 +35,7 @@ const ZIP_BYTES = 8 + 8 + 4 + 2 + 2;
 export const memberName = (name: string): string => name.replace(/^(\.\/+)+/, '');
 
 /** 48 bits of the SHA-256 of a name: what rows of the table are sorted by. */
-export const nameHash = (name: string): number => hash('sha256', name, 'buffer').readUIntBE(0, 6);
+export const nameHash = (name: string): number => Number.parseInt(hash('sha256', name, 'hex').slice(0, 12), 16);
 
 /**
  * An entry as bytes: its length (u32), flags (u8), byte and size (f64), then by flags 32 bytes of SHA-256; packed size and end

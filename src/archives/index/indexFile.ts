@@ -7,10 +7,14 @@ import { decodeEntry, type Entry, entryLength, nameHash } from './entry.ts';
 import { BLOCK_ROW, type IndexHead, MAGIC, TRAILER } from './layout.ts';
 import { NAME_ROW } from './nameTable.ts';
 
-/** Pages of rows that are kept: 2 MiB. */
-const PAGES = 256;
+/** Pages of rows that are kept, of names and of blocks: 2 MiB and 512 KiB. */
+const NAME_PAGES = 256;
+const BLOCK_PAGES = 64;
 /** Bytes read of an entry at first: most are shorter. */
 const ENTRY_GUESS = 256;
+
+/** Rows that a first guess is off by, or twice as many, and so on. */
+const NEAR = 64;
 
 /** A stretch of a compressed archive that can be read by itself. */
 export interface Block {
@@ -29,7 +33,9 @@ export interface Block {
 export class IndexFile {
   readonly head: IndexHead;
   readonly #file: string;
-  readonly #cache = new PageCache({ pages: PAGES, files: 1 });
+  readonly #names = new PageCache({ pages: NAME_PAGES, files: 1 });
+  /** By itself: a cache takes all rows of a file to be of one size. */
+  readonly #blocks = new PageCache({ pages: BLOCK_PAGES, files: 1 });
 
   private constructor(file: string, head: IndexHead) {
     this.#file = file;
@@ -49,7 +55,7 @@ export class IndexFile {
   #find(name: string): { readonly entry: Entry; readonly place: number } | undefined {
     const { rows } = this.head;
     const hash = nameHash(name);
-    for (let row = lowerBound(rows, hash, (at) => this.#row(at).readUIntBE(0, 6)); row < rows; row++) {
+    for (let row = this.#firstRow(hash); row < rows; row++) {
       const bytes = this.#row(row);
       if (bytes.readUIntBE(0, 6) !== hash) return undefined;
       const place = bytes.readUIntBE(6, 6);
@@ -57,6 +63,18 @@ export class IndexFile {
       if (entry.name === name) return { entry, place };
     }
     return undefined;
+  }
+
+  /** The first row whose hash is at least this: hashes are even, so it lies near where it should. */
+  #firstRow(hash: number): number {
+    const { rows } = this.head;
+    const hashAt = (row: number): number => this.#row(row).readUIntBE(0, 6);
+    const guess = Math.floor((hash / 2 ** 48) * rows);
+    let from = guess;
+    let to = guess;
+    for (let step = NEAR; from > 0 && hashAt(from) >= hash; step *= 2) from = Math.max(0, from - step);
+    for (let step = NEAR; to < rows && hashAt(to) < hash; step *= 2) to = Math.min(rows, to + step);
+    return from + lowerBound(to - from, hash, (at) => hashAt(from + at));
   }
 
   /** Entries in the archive's order, each name once: the last that has it. */
@@ -98,7 +116,8 @@ export class IndexFile {
   }
 
   close(): void {
-    this.#cache.close();
+    this.#names.close();
+    this.#blocks.close();
   }
 
   /** Sees to it that the index is made anew when it is opened the next time. */
@@ -107,19 +126,19 @@ export class IndexFile {
   }
 
   #row(number: number): Buffer {
-    return buffer(this.#cache.row(this.#file, NAME_ROW, this.head.rowsStart / NAME_ROW + number));
+    return buffer(this.#names.row(this.#file, NAME_ROW, this.head.rowsStart / NAME_ROW + number));
   }
 
   #block(number: number): Buffer {
-    return buffer(this.#cache.row(this.#file, BLOCK_ROW, this.head.blocksStart / BLOCK_ROW + number));
+    return buffer(this.#blocks.row(this.#file, BLOCK_ROW, this.head.blocksStart / BLOCK_ROW + number));
   }
 
   #entryAt(place: number): Entry {
     const end = this.head.entriesEnd;
-    const guess = buffer(this.#cache.range(this.#file, place, Math.min(end, place + ENTRY_GUESS)));
+    const guess = buffer(this.#names.range(this.#file, place, Math.min(end, place + ENTRY_GUESS)));
     const length = entryLength(guess);
     if (length <= guess.length) return decodeEntry(guess.subarray(0, length));
-    return decodeEntry(buffer(this.#cache.range(this.#file, place, place + length)));
+    return decodeEntry(buffer(this.#names.range(this.#file, place, place + length)));
   }
 }
 

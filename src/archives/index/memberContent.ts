@@ -47,7 +47,7 @@ export class MemberContent {
 
   async close(): Promise<void> {
     this.#kept.clear();
-    await (await this.#pack)?.close();
+    await (await this.#pack?.catch(() => undefined))?.close();
   }
 
   async *#zipped({ name, byte, size, zip }: Entry): AsyncGenerator<Uint8Array> {
@@ -107,7 +107,11 @@ export class MemberContent {
 
   async *#packed(from: number, to: number): AsyncGenerator<Uint8Array> {
     this.#pack ??= open(this.#packFile ?? '', 'r');
-    const handle = await this.#pack;
+    const handle = await this.#pack.catch((error: NodeJS.ErrnoException) => {
+      this.#pack = undefined;
+      if (error.code !== 'ENOENT') throw error;
+      throw new Failure('WRONG_CHECKSUM', 'what was kept of the archive is gone', undefined, error);
+    });
     for (let at = from; at < to; ) {
       const bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK, to - at));
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, at);
