@@ -179,7 +179,10 @@ export async function misbehavingServer(
       case 'silent':
         return;
       case 'redirect':
-        return refuse(early.status ?? 302, { location: early.to });
+        entry.status = early.status ?? 302;
+        response.writeHead(entry.status, { location: early.to }).flushHeaders();
+        setTimeout(() => response.end('It is elsewhere.'), 2);
+        return;
       case 'status':
         return refuse(early.status, {
           ...(early.retryAfter === undefined ? {} : { 'retry-after': String(early.retryAfter) }),

@@ -94,7 +94,6 @@ describe('a request', () => {
     server.inject({ kind: 'long', by: 1 });
     expect((await failure(client.request(url, { maxBytes: 300_000 }))).code).toBe('TOO_LARGE');
     expect((await client.request(url, { maxBytes: 300_000 })).body).toHaveLength(300_000);
-    await expect.poll(() => server.open.now).toBe(0);
     await client.close();
   });
 
