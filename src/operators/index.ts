@@ -1,4 +1,5 @@
 export { moving, workerModule } from '../run/pool.ts';
+export { type ArchiveRule, type AttachOptions, attach } from './attach.ts';
 export { type DedupOptions, type Duplicate, dedup } from './dedup.ts';
 export { type DedupVectorsOptions, dedupVectors } from './dedupVectors.ts';
 export { type EmbedOptions, embed } from './embed.ts';

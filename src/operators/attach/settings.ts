@@ -1,0 +1,100 @@
+import path from 'node:path';
+import { PipelineError } from '../../errors.ts';
+import type { JsonValue } from '../../json.ts';
+import { knownArchives } from '../../references/knownArchives.ts';
+import { type ArchiveRule, checkedRules, type Rule, rulesJson } from '../../references/rules.ts';
+import { schemeOf } from '../../storage/location.ts';
+import type { RemoteOptions } from '../../storage/remoteOptions.ts';
+
+export interface AttachOptions {
+  /**
+   * Columns that hold files or point to them, in the order in which their files are to come. Best declared `file` or `list<file>`;
+   * text and binary columns will do.
+   */
+  readonly columns: readonly string[];
+  /** Whether the row's own document comes first. Default: true. */
+  readonly text?: boolean | undefined;
+  /** What relative references are relative to: a folder, `hf://datasets/owner/name[@revision]`, a URL. Default: what the source reads. */
+  readonly base?: string | undefined;
+  /** Where references are kept in archives. A built-in table of known datasets comes behind them. Default: none. */
+  readonly archives?: readonly ArchiveRule[] | undefined;
+  /**
+   * What may be asked besides the Hub: hosts as `example.org`, `*.example.org` or with `:port`, and buckets as `s3://bucket`. Default: nothing.
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** What is rejected with a file that cannot be had: that file alone, or the record with all its views. Default: `reference`. */
+  readonly onMissing?: 'reference' | 'record' | undefined;
+  /** Bytes of a file at most; a larger one is rejected. Default: 32 MiB. */
+  readonly maxReferenceBytes?: number | undefined;
+  /** Rows of a split whose files are looked for at once. Default: 4. */
+  readonly concurrency?: number | undefined;
+  /** Folder for what comes from URLs and out of archives. Default: `SLUICE_CACHE`, else `sluice` in the user's folder for caches. */
+  readonly cache?: string | undefined;
+  /** How the Hub, web servers and object stores are reached. */
+  readonly remote?: RemoteOptions | undefined;
+}
+
+export interface AttachSettings {
+  readonly columns: readonly string[];
+  readonly text: boolean;
+  readonly base: string | undefined;
+  /** Those of the options, then the built-in ones. */
+  readonly rules: readonly Rule[];
+  /** Archives that are known before a row has been seen: which versions of them are read is part of the run's digest. */
+  readonly pinned: readonly string[];
+  readonly hosts: readonly string[];
+  readonly onMissing: 'reference' | 'record';
+  readonly maxBytes: number;
+  readonly concurrency: number;
+  /** What decides the output. */
+  readonly json: JsonValue;
+}
+
+/** @throws PipelineError `BAD_OPTION`, `BAD_RULE` */
+export function attachSettings(options: AttachOptions): AttachSettings {
+  const { columns, text = true, base, archives = [], hosts = [], onMissing = 'reference' } = options;
+  const { maxReferenceBytes: maxBytes = 32 << 20, concurrency = 4 } = options;
+  if (columns.length === 0 || new Set(columns).size < columns.length) {
+    throw bad(
+      'columns',
+      columns.length === 0 ? 'is empty' : 'names one twice',
+      'Name each column that points to files once.',
+    );
+  }
+  if (base === '') throw bad('base', 'is empty', 'Give a folder or a URL, or leave it out.');
+  for (const host of hosts) {
+    if (/^(s3:\/\/[a-z0-9][a-z0-9.-]*|(\*\.)?[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i.test(host)) continue;
+    throw bad('hosts', `has '${host}'`, 'Write example.org, *.example.org, example.org:8443 or s3://bucket.');
+  }
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > 1 << 30) {
+    throw bad('maxReferenceBytes', `is ${maxBytes}`, 'Give a whole number of bytes, 1 GiB at most.');
+  }
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw bad('concurrency', `is ${concurrency}`);
+  const own = checkedRules(archives);
+  return {
+    columns,
+    text,
+    base,
+    rules: [...own, ...checkedRules(knownArchives)],
+    pinned: own
+      .flatMap((rule) => rule.archives)
+      .filter((name) => base !== undefined || schemeOf(name) !== undefined || path.isAbsolute(name)),
+    hosts,
+    onMissing,
+    maxBytes,
+    concurrency,
+    json: {
+      columns: [...columns],
+      text,
+      base: base ?? null,
+      archives: rulesJson(own),
+      hosts: [...hosts],
+      onMissing,
+      maxReferenceBytes: maxBytes,
+    },
+  };
+}
+
+function bad(option: string, what: string, hint?: string): PipelineError {
+  return new PipelineError(`attach: ${option} ${what}`, { code: 'BAD_OPTION', hint });
+}
