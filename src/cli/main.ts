@@ -30,6 +30,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'write patches in another layout: webdataset, npz, JAX shards and others',
     load: async () => (await import('./commands/export.ts')).exportCommand(),
   },
+  allocate: {
+    summary: 'place patches on spheres by their prominence, for viewers',
+    load: async () => (await import('./commands/allocate.ts')).allocateCommand(),
+  },
   doctor: {
     summary: 'tell what this machine has, what is off, what is missing',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),

@@ -15,12 +15,15 @@ const FOLDER = 'json';
  * @throws SourceError `NO_SIDECAR` where a file has none beside it, and what the input cannot be listed for
  */
 export async function graphJsonPipeline(inputs: readonly string[], dir?: string): Promise<Pipeline> {
-  const files = await listTables(inputs, dir, {
-    splitBytes: 1,
-    reject(error) {
-      throw error;
+  const files = await listTables(
+    { inputs, dir },
+    {
+      splitBytes: 1,
+      reject(error) {
+        throw error;
+      },
     },
-  });
+  );
   for (const { path, sidecar } of files) {
     if (sidecar !== null) continue;
     throw new SourceError(`there is no hypergraph beside '${path}'`, {
@@ -55,5 +58,5 @@ export async function graphJsonPipeline(inputs: readonly string[], dir?: string)
       return { files: 1, bytes };
     },
   };
-  return definePipeline('export-json', tableFiles(inputs, dir)).to(counting('json', { files: names }, [stage]));
+  return definePipeline('export-json', tableFiles({ inputs, dir })).to(counting('json', { files: names }, [stage]));
 }

@@ -62,7 +62,7 @@ export async function jaxPipeline(inputs: readonly string[], options: JaxOptions
     });
   }
   // the names of the files say how many there are
-  const { patches, dim } = totalsOf(await listTables(inputs, dir, { splitBytes: 1, reject: refuse }));
+  const { patches, dim } = totalsOf(await listTables({ inputs, dir }, { splitBytes: 1, reject: refuse }));
   const cut: Cut = {
     name: checkedFolder(name),
     pad,
@@ -71,7 +71,7 @@ export async function jaxPipeline(inputs: readonly string[], options: JaxOptions
     ranges: jaxRanges(patches, { shards, shardSize, pad }),
   };
   const decisive = { name, pad, patches, dim, shards: cut.ranges.length, rows: cut.ranges[0]?.rows ?? 0 };
-  return definePipeline('export-jax', tableFiles(inputs, dir)).to(
+  return definePipeline('export-jax', tableFiles({ inputs, dir })).to(
     counting('jax', decisive, [shardStage(cut), indexStage(cut)]),
   );
 }

@@ -5,7 +5,7 @@ import type { JsonValue } from '../json.ts';
 import { openByteFile } from '../layouts/byteFile.ts';
 import type { PatchRows, PatchTable, RowsOptions } from '../layouts/layout.ts';
 import { besideShard } from '../layouts/openShard.ts';
-import { openTable } from '../layouts/openTable.ts';
+import { openTable, type TableOptions } from '../layouts/openTable.ts';
 import type { JobView } from '../run/jobStage.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { list } from '../sources/list.ts';
@@ -26,6 +26,15 @@ export interface TableFile {
   readonly patches: number;
   readonly bytes: number;
   readonly dim: number;
+  /** See `TableOptions`. */
+  readonly specialTokens: boolean;
+}
+
+/** What is listed, and how it is read. */
+export interface TableInputs extends TableOptions {
+  readonly inputs: readonly string[];
+  /** Folder of shards within an output. Default: the only one that holds patches. */
+  readonly dir?: string | undefined;
 }
 
 const isTable = (uri: string): boolean => uri.endsWith('.safetensors') && !uri.endsWith('.signals.safetensors');
@@ -34,15 +43,15 @@ const isTable = (uri: string): boolean => uri.endsWith('.safetensors') && !uri.e
  * Safetensors files of patches, in order: the shards of an output of ours, or files of any layout. It reads nothing of
  * them but counts: stages behind it read their rows where they need them, in ranges.
  *
- * @param dir folder of shards within an output. Default: the only one that holds patches
  * @throws SourceError at plan time `NOT_FOUND`, `NO_FILES`, `INCOMPLETE`, `AMBIGUOUS`; SluiceError what a layout is checked for
  */
-export function tableFiles(inputs: readonly string[], dir?: string): Source<TableFile> {
+export function tableFiles(tables: TableInputs): Source<TableFile> {
+  const { inputs, dir = null, specialTokens = true } = tables;
   return {
     kind: 'tableFiles',
-    options: { inputs, dir: dir ?? null },
+    options: { inputs, dir, specialTokens },
     async *splits(context) {
-      const files = await listTables(inputs, dir, context);
+      const files = await listTables(tables, context);
       if (files.length === 0) {
         throw new SourceError(`there are no files of patches in '${inputs.join(', ')}'`, {
           code: 'NO_FILES',
@@ -58,11 +67,8 @@ export function tableFiles(inputs: readonly string[], dir?: string): Source<Tabl
 }
 
 /** The same files, for whoever has to know them before a pipeline is made. */
-export async function listTables(
-  inputs: readonly string[],
-  dir: string | undefined,
-  context: PlanContext,
-): Promise<TableFile[]> {
+export async function listTables(tables: TableInputs, context: PlanContext): Promise<TableFile[]> {
+  const { inputs, dir, specialTokens = true } = tables;
   const names = new Map<string, number>();
   const named = (file: string): string => {
     const stem = path.basename(file, '.safetensors').replace(/[^\w-]+/g, '_');
@@ -74,7 +80,8 @@ export async function listTables(
   for (const input of inputs) {
     if (isOutput(input)) {
       for (const { path: file, patches, bytes, dim } of await outputShards(path.resolve(input), dir)) {
-        if (!found.has(file)) found.set(file, { ...(await stamped(file)), name: named(file), patches, bytes, dim });
+        if (!found.has(file))
+          found.set(file, { ...(await stamped(file)), name: named(file), patches, bytes, dim, specialTokens });
       }
       continue;
     }
@@ -83,8 +90,8 @@ export async function listTables(
       if (found.has(location)) continue;
       const bytes = await openByteFile(location);
       try {
-        const table = await openTable(bytes);
-        const counts = { patches: table.patches, bytes: table.bytes, dim: table.dim };
+        const table = await openTable(bytes, { specialTokens });
+        const counts = { patches: table.patches, bytes: table.bytes, dim: table.dim, specialTokens };
         found.set(location, { ...(await stamped(location)), name: named(location), ...counts });
       } finally {
         await bytes.close();
@@ -114,7 +121,7 @@ export async function openPlanned(file: TableFile): Promise<{ readonly table: Pa
   await requireSame(file.path, file.tensors);
   const bytes = await openByteFile(file.path);
   try {
-    return { table: await openTable(bytes), close: () => bytes.close() };
+    return { table: await openTable(bytes, file), close: () => bytes.close() };
   } catch (error) {
     await bytes.close();
     throw error;

@@ -55,7 +55,7 @@ describe('a JAX export', () => {
   const all = (name: 'embeddings' | 'prominence' | 'entropy' | 'lengths' | 'bytes'): number[] =>
     values.flatMap((value) => [...value[name]]);
 
-  it.each([1, 2, 7, 407, 500])('of %i shards holds every patch once, and tells which rows are real', async (count) => {
+  it.each([1, 2, 7, 45])('of %i shards holds every patch once, and tells which rows are real', async (count) => {
     const { output, summary, index, shards } = await exported([await makeOutput()], { shards: count });
     const rows = Math.ceil(407 / count);
     expect(index).toMatchObject({

@@ -1,0 +1,2 @@
+export { type Allocation, allocate } from './allocate.ts';
+export type { AllocateMethod, AllocateOptions } from './options.ts';
