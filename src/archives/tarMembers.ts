@@ -119,13 +119,18 @@ export async function* tarMembers<T>(
   let end = start;
   let current: string | undefined;
   let failure: Failure | undefined;
+  const entries = (archive as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   // The extractor fails only on what it is fed; everything else is thrown by the feed.
   const cut = (error: unknown): never => {
     failure = understand(error, members);
     throw CUT;
   };
+  // An entry knows only that it was destroyed; the extractor, why.
+  const cutInside = async (error: unknown): Promise<never> => {
+    await entries.next().catch(cut);
+    return cut(error);
+  };
   try {
-    const entries = (archive as AsyncIterable<unknown>)[Symbol.asyncIterator]();
     for (;;) {
       const next = await entries.next().catch(cut);
       if (next.done === true) break;
@@ -140,10 +145,10 @@ export async function* tarMembers<T>(
       if (refused !== undefined) await report.refused(refused, byte, header.name);
       else if (!folder) {
         // Without a `return`: an entry that its reader leaves early would take the whole extractor with it.
-        const content = { [Symbol.asyncIterator]: () => ({ next: () => bytes.next().catch(cut) }) };
+        const content = { [Symbol.asyncIterator]: () => ({ next: () => bytes.next().catch(cutInside) }) };
         yield* use({ name: header.name, byte, size: header.size, content });
       }
-      while ((await bytes.next().catch(cut)).done !== true);
+      while ((await bytes.next().catch(cutInside)).done !== true);
       current = undefined;
       end = byte + (header.type === 'directory' ? 0 : padded(header.size));
     }
