@@ -1,5 +1,5 @@
 import type Sqlite from 'better-sqlite3';
-import { RowInserter, type SqliteValue } from './sqlite.ts';
+import { asNewFile, RowInserter, type SqliteValue } from './sqlite.ts';
 
 /**
  * Tables of a hypergraph database in the order of the file, with the number of their columns. Readers of schema 3 ask for
@@ -74,13 +74,7 @@ export interface RowTarget {
 
 /** Makes the tables of an empty database, which is published by rename: it needs neither a journal nor a sync of its own. */
 export function createTables(db: Sqlite.Database): void {
-  db.pragma('page_size = 4096');
-  db.pragma('encoding = "UTF-8"');
-  db.pragma('journal_mode = OFF');
-  db.pragma('synchronous = OFF');
-  db.pragma('locking_mode = EXCLUSIVE');
-  // free space is zeroed, so that the file is a function of its rows
-  db.pragma('secure_delete = ON');
+  asNewFile(db);
   db.exec('BEGIN');
   db.exec(tables);
 }

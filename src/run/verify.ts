@@ -12,6 +12,8 @@ import {
   PATCHES_JSONL_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
+  SQLITE_DOCUMENTS_FORMAT,
+  SQLITE_PATCHES_FORMAT,
   WEBDATASET_FORMAT,
 } from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
@@ -33,6 +35,8 @@ const COUNTED = [
   PATCHES_JSONL_FORMAT,
   PARQUET_PATCHES_FORMAT,
   PARQUET_PATCHED_DOCUMENTS_FORMAT,
+  SQLITE_DOCUMENTS_FORMAT,
+  SQLITE_PATCHES_FORMAT,
 ];
 
 /** One thing that is wrong with an output. */

@@ -6,6 +6,7 @@ import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkPatchLines } from '../formats/checkPatchLines.ts';
 import { checkPatchedDocuments, checkPatchTable } from '../formats/checkPatchTables.ts';
 import { checkSidecar } from '../formats/checkSidecar.ts';
+import { checkTables } from '../formats/checkTables.ts';
 import { checkWebdataset } from '../formats/checkWebdataset.ts';
 import { checkCorpus } from '../formats/corpus/checkCorpus.ts';
 import { fileLines } from '../formats/fileChunks.ts';
@@ -22,6 +23,8 @@ import {
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
+  SQLITE_DOCUMENTS_FORMAT,
+  SQLITE_PATCHES_FORMAT,
   WEBDATASET_FORMAT,
 } from '../formats/names.ts';
 import type { SidecarEnds } from '../formats/sidecarWalk.ts';
@@ -122,6 +125,14 @@ export async function checkContent(
       case PARQUET_PATCHED_DOCUMENTS_FORMAT: {
         const check = artefact.info.format === PARQUET_PATCHES_FORMAT ? checkPatchTable : checkPatchedDocuments;
         await check(file, { rows: number('rows'), patches: number('patches'), bytes: number('bytes') }, complain);
+        return undefined;
+      }
+      case SQLITE_DOCUMENTS_FORMAT:
+      case SQLITE_PATCHES_FORMAT: {
+        const given = (key: string): number | undefined => (artefact.info[key] === undefined ? undefined : number(key));
+        const { format } = artefact.info;
+        const counts = { documents: number('documents'), bytes: number('bytes') };
+        await checkTables(file, { format, ...counts, rows: given('rows'), patches: given('patches') }, complain);
         return undefined;
       }
       case PARQUET_DOCUMENTS_FORMAT:

@@ -8,4 +8,5 @@ export type { CutOptions } from './shardCut.ts';
 export type { Layout } from './shardName.ts';
 export { signals } from './signals.ts';
 export type { Sink, SinkContext, SinkWriter } from './sink.ts';
+export { type SqliteOptions, sqlite } from './sqlite.ts';
 export { type WebdatasetOptions, webdataset } from './webdataset.ts';

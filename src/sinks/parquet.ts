@@ -9,8 +9,8 @@ import { type TableLayout, TableWriter } from './parquet/tableWriter.ts';
 import { byDocument } from './patchDocument.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
-import { cellsOf, documentColumns, type StoredColumn } from './table/columns.ts';
-import { type TypedColumn, type TypedColumns, typedColumns } from './table/typedColumns.ts';
+import { cellsOf, documentColumns } from './table/columns.ts';
+import { storedColumns, type TypedColumn, type TypedColumns, typedColumns } from './table/typedColumns.ts';
 
 export interface ParquetOptions {
   /** Members of `meta` to write as typed columns besides. Default: none. */
@@ -109,7 +109,7 @@ function documentWriter(
   layout: TableLayout,
   typed: readonly TypedColumn[],
 ): SinkWriter<Document> {
-  const columns = [...documentColumns, ...stored(typed)];
+  const columns = [...documentColumns, ...storedColumns(typed)];
   const table = { format: PARQUET_DOCUMENTS_FORMAT, columns, rowBytes: 1024 };
   const rows = new TableWriter(context, layout, table, { documents: 0, bytes: 0 });
   return {
@@ -125,7 +125,7 @@ function patchWriter(
   declared: TypedColumns,
 ): SinkWriter<Patches> {
   const typed = typedColumns(declared, table.columns);
-  const columns = [...table.columns, ...stored(typed)];
+  const columns = [...table.columns, ...storedColumns(typed)];
   const rows = new TableWriter(context, layout, { ...table, columns }, { rows: 0, patches: 0, bytes: 0 });
   const counts = { documents: 0, patches: 0, bytes: 0 };
   // Lists count twice in a row group, and a document fits into one.
@@ -147,9 +147,4 @@ function patchWriter(
       return counts;
     },
   };
-}
-
-/** Typed columns as files have them: what makes their cells stays here. */
-function stored(typed: readonly TypedColumn[]): StoredColumn[] {
-  return typed.map(({ element }) => ({ element }));
 }

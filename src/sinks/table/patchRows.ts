@@ -67,7 +67,10 @@ export const patchedDocumentColumns: readonly StoredColumn[] = [
   { element: { name: 'embed_dim', ...INT32 } },
 ];
 
-export function patchedDocumentCells(document: PatchDocument): Cell[] {
+/** What is said of a document beside its patches. */
+export type PatchedDocument = Omit<PatchDocument, 'columns' | 'segments' | 'patchesBefore' | 'bytesBefore'>;
+
+export function patchedDocumentCells(document: PatchedDocument): Cell[] {
   const { document: head, part, complete, modality, derived, patches, bytes, dim } = document;
   return [
     Buffer.from(head.id),

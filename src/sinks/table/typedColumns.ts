@@ -90,6 +90,11 @@ export function typedColumns(declared: TypedColumns, taken: readonly StoredColum
   return parseTable({ columns: declared }).columns.map(typedColumn);
 }
 
+/** Typed columns as files have them, and as they can go to another thread: what makes their cells stays here. */
+export function storedColumns(typed: readonly TypedColumn[]): StoredColumn[] {
+  return typed.map(({ element }) => ({ element }));
+}
+
 function typedColumn(column: Column): TypedColumn {
   const { name, kind, list } = column;
   if (list || kind === 'file') {

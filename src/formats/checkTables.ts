@@ -1,0 +1,100 @@
+import type Sqlite from 'better-sqlite3';
+import { SluiceError } from '../errors.ts';
+import type { Complain } from './checkNumbers.ts';
+import { openSqlite } from './sqlite.ts';
+
+/** What a commit record says of a database; `patches` and `rows` are undefined where it holds documents alone. */
+export interface ExpectedTables {
+  readonly format: string;
+  readonly documents: number;
+  readonly rows: number | undefined;
+  readonly patches: number | undefined;
+  readonly bytes: number;
+}
+
+type Fault = readonly [sql: string, what: string];
+
+/** Rows that must not be there, and what to say of the first. */
+const DOCUMENT_FAULTS: readonly Fault[] = [
+  ['SELECT document FROM documents WHERE NOT json_valid(meta)', 'has no metadata in document'],
+  [
+    'SELECT document FROM (SELECT document, row_number() OVER (ORDER BY document) - 1 AS n FROM documents) WHERE document <> n',
+    'does not count documents from 0 on: document',
+  ],
+];
+
+const CONTENT_FAULTS: readonly Fault[] = [
+  ['SELECT document FROM documents WHERE (text IS NULL) = (bytes IS NULL)', 'has not one content in document'],
+];
+
+const PATCH_FAULTS: readonly Fault[] = [
+  [
+    'SELECT document FROM documents d WHERE num_patches <> (SELECT count(*) FROM patches p WHERE p.document = d.document)',
+    'has another number of patches than it tells in document',
+  ],
+  [
+    'SELECT document FROM documents d WHERE total_bytes <> (SELECT coalesce(sum(length(bytes)), 0) FROM patches p WHERE p.document = d.document)',
+    'has other bytes than it tells in document',
+  ],
+  [
+    'SELECT patch FROM patches p JOIN documents d USING (document) WHERE length(embedding) <> 4 * embed_dim',
+    'has an embedding of another width in patch',
+  ],
+  ['SELECT patch FROM patches WHERE length(bytes) < 1', 'has no bytes in patch'],
+  [
+    'SELECT patch FROM patches WHERE NOT (prominence BETWEEN 0 AND 1e39 AND entropy BETWEEN -1e-3 AND 1e39 AND abs(coherence) < 1e39)',
+    'has a number that cannot be in patch',
+  ],
+  ['SELECT patch FROM patches WHERE document NOT IN (SELECT document FROM documents)', 'has no document for patch'],
+  [
+    'SELECT patch FROM (SELECT patch, document, patch_index, lag(document) OVER w AS d, lag(patch_index) OVER w AS i FROM patches WINDOW w AS (ORDER BY patch)) WHERE document < d OR (document = d AND patch_index <> i + 1)',
+    'has patches out of order: patch',
+  ],
+];
+
+/**
+ * Checks a `sluice_documents_sqlite_v1` or `sluice_patches_sqlite_v1` database: that SQLite finds it sound; numbers of documents
+ * from 0 on; one content for each, or patches that are as many and as long as told, in order, with finite numbers; and the counts
+ * of the commit.
+ *
+ * @throws SluiceError `BAD_DATABASE` where the file is no database or lacks a table
+ */
+export async function checkTables(file: string, expected: ExpectedTables, complain: Complain): Promise<void> {
+  const db = await openSqlite(file, { readonly: true, fileMustExist: true });
+  try {
+    check(db, expected, complain);
+  } catch (cause) {
+    throw new SluiceError(`cannot be read: ${(cause as Error).message}`, { code: 'BAD_DATABASE', path: file, cause });
+  } finally {
+    db.close();
+  }
+}
+
+function check(db: Sqlite.Database, { format, ...expected }: ExpectedTables, complain: Complain): void {
+  const one = <R>(sql: string): R | undefined => db.prepare<[], R>(sql).pluck().get();
+  const sound = one<string>('PRAGMA integrity_check(1)');
+  if (sound !== 'ok') complain(`is damaged: ${sound}`);
+  const told = one<string>("SELECT value FROM meta WHERE key = 'format'");
+  if (told !== format) complain(`says that it is '${told ?? ''}', and it should be '${format}'`);
+  const isPatches = expected.patches !== undefined;
+  const faults = [...DOCUMENT_FAULTS, ...(isPatches ? PATCH_FAULTS : CONTENT_FAULTS)];
+  for (const [sql, what] of faults) {
+    const found = one<number>(`${sql} LIMIT 1`);
+    if (found !== undefined) complain(`${what} ${found}`);
+  }
+  const counts = isPatches
+    ? {
+        rows: 'SELECT count(*) FROM documents',
+        documents: 'SELECT count(*) FROM documents WHERE part = 0',
+        patches: 'SELECT count(*) FROM patches',
+        bytes: 'SELECT coalesce(sum(total_bytes), 0) FROM documents',
+      }
+    : {
+        documents: 'SELECT count(*) FROM documents',
+        bytes: 'SELECT coalesce(sum(coalesce(octet_length(text), length(bytes))), 0) FROM documents',
+      };
+  for (const [key, sql] of Object.entries(counts)) {
+    const [found, count] = [one<number>(sql), expected[key as keyof typeof expected]];
+    if (found !== count) complain(`holds ${found} ${key}, and was committed with ${count}`);
+  }
+}
