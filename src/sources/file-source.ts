@@ -116,12 +116,17 @@ async function* splits<T>(
     open: (file) => stores.open(file, context.signal),
   };
   const usual = (uri: string): boolean => source.formatOf(uri) !== undefined;
-  const { root, files } = await (source.listing?.(noting) ?? list(source.inputs, source.list, noting, usual, stores));
+  const { root, base, files } = await (source.listing?.(noting) ??
+    list(source.inputs, source.list, noting, usual, stores));
   let slices: Slice[] = [];
   let bytes = 0;
   let planned = 0;
   const close = (): Omit<Split, 'id'> => {
-    const spec = { root, slices: slices.map((slice) => ({ ...slice, range: { ...slice.range } })) };
+    const spec = {
+      root,
+      ...(base === undefined ? {} : { base }),
+      slices: slices.map((slice) => ({ ...slice, range: { ...slice.range } })),
+    };
     const split = { bytes, spec };
     slices = [];
     bytes = 0;
@@ -198,12 +203,13 @@ function identityOf({ uri, size, mtimeMs, etag }: Omit<FoundFile, 'location'>): 
 
 interface FilesSpec {
   readonly root: string;
+  readonly base?: string;
   readonly slices: readonly Slice[];
 }
 
 function workOf<T extends object>(source: FileSourceOptions<T>, split: Split): Work<T>[] {
   // What `splits` above wrote; the plan's digest vouches for it.
-  const { root, slices } = split.spec as unknown as FilesSpec;
+  const { root, base, slices } = split.spec as unknown as FilesSpec;
   return slices.map((slice) => {
     const format = source.formats.find((candidate) => candidate.name === slice.format);
     if (format === undefined) {
@@ -215,7 +221,8 @@ function workOf<T extends object>(source: FileSourceOptions<T>, split: Split): W
       );
     }
     const location = slice.location ?? locate(root, slice.uri);
-    return { format, range: slice.range, file: { ...identityOf(slice), location }, base: baseOf(root, location) };
+    const file = { ...identityOf(slice), location };
+    return { format, range: slice.range, file, base: base ?? baseOf(root, location) };
   });
 }
 

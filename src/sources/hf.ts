@@ -1,6 +1,6 @@
 import { type DataFormat, dataFormatOf } from '../storage/hub/dataset/dataFormats.ts';
 import { type DatasetFiles, type DatasetOptions, datasetFiles } from '../storage/hub/dataset/dataset.ts';
-import { requireRepository } from '../storage/hub/location.ts';
+import { hubLocation, requireRepository } from '../storage/hub/location.ts';
 import { HubReader } from '../storage/hub/reader.ts';
 import type { RemoteOptions } from '../storage/remoteOptions.ts';
 import { Stores } from '../storage/stores.ts';
@@ -99,13 +99,15 @@ export function hf<const C extends Columns = Record<never, never>, const T exten
   return source as Source<RowDocument<C, T>>;
 }
 
-function listed({ files, warnings }: DatasetFiles, context: PlanContext): Listing {
+function listed({ repository, commit, files, warnings }: DatasetFiles, context: PlanContext): Listing {
   for (const warning of warnings) context.warn?.(warning);
   const [first] = files;
   // All lie under one commit: that of the dataset, or that of the Hub's copy.
   const root = first === undefined ? '' : first.file.location.slice(0, -first.path.length - 1);
   return {
     root,
+    // The Hub's copy has nothing beside its tables.
+    base: hubLocation({ repository, revision: commit, path: '' }),
     files: (async function* () {
       for (const { file, path } of files) yield { ...file, uri: path };
     })(),

@@ -98,6 +98,8 @@ const slashed = (path: string): string => (sep === '/' ? path : path.split(sep).
 export interface Listing {
   /** Folder or URL that every `uri` is relative to that is no URL by itself. */
   readonly root: string;
+  /** What paths in records are relative to. Default: see `baseOf`. */
+  readonly base?: string | undefined;
   readonly files: AsyncIterable<FoundFile>;
 }
 
