@@ -1,6 +1,7 @@
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
 import { Failure } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
+import { STORED } from './parquet-statistics.ts';
 
 /** The table of contents of a Parquet file. */
 export interface Footer {
@@ -69,7 +70,7 @@ async function read(file: OpenFile): Promise<Footer> {
   try {
     const shared = new Uint8Array(new SharedArrayBuffer(length));
     shared.set(tail.subarray(tail.length - length));
-    return { metadata: parquetMetadata(tail, { geoparquet: false }), tail: shared };
+    return { metadata: parquetMetadata(tail, { geoparquet: false, parsers: STORED }), tail: shared };
   } catch (error) {
     throw corrupt(file, error);
   }

@@ -6,7 +6,7 @@ import type { Footer } from './parquet-footer.ts';
 
 const WORKER = workerModule(import.meta.url, './parquet.worker');
 
-export type WantedRows = Pick<RowGroupTask, 'rowStart' | 'rowEnd' | 'text' | 'columns'>;
+export type WantedRows = Pick<RowGroupTask, 'rowStart' | 'rowEnd' | 'text' | 'columns' | 'where'>;
 
 /** Decodes row groups in a worker thread; of a remote file the next one is fetched meanwhile. */
 export class RowGroups {

@@ -1,4 +1,3 @@
-import type { FileMetaData } from 'hyparquet';
 import { RecordError, SluiceError } from '../errors.ts';
 import type { Document, MetaValue } from '../records.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
@@ -18,9 +17,10 @@ import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import type { RowChunk } from './parquet.worker.ts';
 import { chunkRanges } from './parquet-fetch.ts';
-import { readFooter } from './parquet-footer.ts';
+import { type Footer, readFooter } from './parquet-footer.ts';
 import { RowGroups } from './parquet-groups.ts';
 import { columnBytes, physicalTable } from './parquet-schema.ts';
+import { mayMatch } from './parquet-statistics.ts';
 import type { Source } from './source.ts';
 import type { FoundFile } from './walk.ts';
 
@@ -56,20 +56,29 @@ type RowGroupRange = {
   readonly held: number;
   /** Of a remote file: bytes of the largest row group that are fetched. */
   readonly fetched?: number;
+  /** Rows before and behind it that conditions exclude without a look. */
+  readonly passed?: number;
 };
 
 const neededColumns = ({ text, columns }: Table): ReadonlySet<string> =>
   new Set([text.name, ...columns.map((column) => column.name)]);
 
-/** Runs of row groups, each about `splitBytes` of needed columns. */
-function runs(config: ParquetConfig, metadata: FileMetaData, file: OpenFile, splitBytes: number): Piece[] {
-  physicalTable(config.table, metadata, file.uri);
+/** Runs of row groups, each about `splitBytes` of needed columns; without those in which no row fulfils the conditions. */
+function runs(config: ParquetConfig, footer: Footer, file: OpenFile, splitBytes: number): Piece[] {
+  const { metadata } = footer;
+  const { columns } = physicalTable(config.table, metadata, file.uri);
+  const wanted = mayMatch(config.table, columns, footer);
   const needed = neededColumns(config.table);
-  const pieces: Piece[] = [];
-  let range: RowGroupRange = { first: 0, last: 0, row: 0, held: 0 };
-  let bytes = 0;
+  const pieces: { bytes: number; range: RowGroupRange }[] = [];
   let row = 0;
+  let passed = 0;
   for (const [index, group] of metadata.row_groups.entries()) {
+    const first = row;
+    row += Number(group.num_rows);
+    if (!wanted(index)) {
+      passed += Number(group.num_rows);
+      continue;
+    }
     const size = columnBytes(metadata, index, needed, file.size);
     if (size > config.maxRowGroupBytes) {
       throw new Failure(
@@ -78,29 +87,42 @@ function runs(config: ParquetConfig, metadata: FileMetaData, file: OpenFile, spl
         'Set maxRowGroupBytes higher if there is memory for it, or write the file with smaller row groups.',
       );
     }
-    if (bytes > 0 && bytes + size > splitBytes) {
-      pieces.push({ bytes, range });
-      range = { first: index, last: index, row, held: 0 };
-      bytes = 0;
-    }
-    range = { ...range, last: index + 1, held: Math.max(range.held, size) };
-    if (file.local === undefined) {
-      const fetched = chunkRanges(metadata, index, needed).reduce((sum, { start, end }) => sum + end - start, 0);
-      range = { ...range, fetched: Math.max(range.fetched ?? 0, fetched) };
-    }
-    bytes += size;
-    row += Number(group.num_rows);
+    const before = pieces.at(-1);
+    const goesOn = before?.range.last === index && (before.bytes === 0 || before.bytes + size <= splitBytes);
+    const piece = goesOn ? before : { bytes: 0, range: { first: index, last: index, row: first, held: 0 } };
+    if (piece !== before) pieces.push(piece);
+    const fetched =
+      file.local === undefined
+        ? chunkRanges(metadata, index, needed).reduce((sum, { start, end }) => sum + end - start, 0)
+        : undefined;
+    piece.bytes += size;
+    piece.range = {
+      ...piece.range,
+      last: index + 1,
+      held: Math.max(piece.range.held, size),
+      ...(fetched === undefined ? {} : { fetched: Math.max(piece.range.fetched ?? 0, fetched) }),
+      ...(passed === 0 ? {} : { passed: (piece.range.passed ?? 0) + passed }),
+    };
+    passed = 0;
   }
   if (row === 0) throw new Failure('NO_ROWS', `'${file.uri}' has no rows`);
-  pieces.push({ bytes, range });
+  const last = metadata.row_groups.length;
+  const piece = pieces.at(-1);
+  if (piece === undefined) return [{ bytes: 0, range: { first: last, last, row, held: 0, passed } }];
+  if (passed > 0) piece.range = { ...piece.range, passed: (piece.range.passed ?? 0) + passed };
   return pieces;
 }
 
 function* documents(chunk: RowChunk, firstRow: number, table: Table, file: OpenFile, reading: Reading): Generator<Row> {
   const bad = new Map(chunk.bad.map((entry) => [entry.row, entry]));
+  let place = 0;
   for (let index = 0; index < chunk.rows; index++) {
     const row = firstRow + index;
     const position = { ordinal: reading.ordinal(), row };
+    if (chunk.passed?.[index] === 1) {
+      reading.passOver(1);
+      continue;
+    }
     const failure = bad.get(index);
     if (failure !== undefined) {
       reading.reject(
@@ -109,13 +131,14 @@ function* documents(chunk: RowChunk, firstRow: number, table: Table, file: OpenF
       continue;
     }
     const meta: Record<string, MetaValue> = {};
-    for (const [column, { name }] of table.columns.entries()) meta[name] = chunk.values[column]?.[index] ?? null;
+    for (const [column, { name }] of table.columns.entries()) meta[name] = chunk.values[column]?.[place] ?? null;
     yield {
       id: documentId(table.id === undefined ? undefined : meta[table.id], file.uri, row),
       source: { split: reading.split, uri: file.uri, position },
-      bytes: chunk.text.subarray(chunk.offsets[index], chunk.offsets[index + 1]),
+      bytes: chunk.text.subarray(chunk.offsets[place], chunk.offsets[place + 1]),
       meta,
     };
+    place++;
   }
 }
 
@@ -129,7 +152,7 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
         if (file.size === 0) throw new Failure('EMPTY_FILE', `'${file.uri}' is empty`);
         const open = await context.open(file);
         try {
-          yield* runs(config, (await readFooter(open)).metadata, open, context.splitBytes);
+          yield* runs(config, await readFooter(open), open, context.splitBytes);
         } finally {
           await open.close();
         }
@@ -150,14 +173,16 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
       const footer = await readFooter(file);
       const { metadata } = footer;
       const { text, columns } = physicalTable(table, metadata, file.uri);
-      const { first = 0, last = metadata.row_groups.length } = range;
+      const { first = 0, last = metadata.row_groups.length, passed = 0 } = range;
+      reading.passOver(passed);
       const groups = new RowGroups(file, footer, neededColumns(table), last);
+      const where = table.where.map(({ column, conditions }) => ({ column, conditions }));
       let { row = 0 } = range;
       try {
         for (let group = first; group < last; group++) {
           const rows = Number(metadata.row_groups[group]?.num_rows ?? 0);
           if (rows === 0) continue;
-          const wanted = { rowStart: row, rowEnd: row + rows, text, columns };
+          const wanted = { rowStart: row, rowEnd: row + rows, text, columns, where };
           let chunks: RowChunk[] | undefined;
           try {
             chunks = await groups.decode(group, wanted, reading.signal);

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import {
@@ -11,11 +10,13 @@ import {
 } from 'hyparquet';
 import type { MetaValue } from '../records.ts';
 import { moving } from '../run/pool.ts';
-import { kindName } from './columns.ts';
 import { checkPages } from './parquet-checksums.ts';
 import type { FilePart } from './parquet-fetch.ts';
-import { FileBytes, fileOf, isEmptyStruct, storedBytes } from './parquet-files.ts';
+import { FileBytes, storedBytes } from './parquet-files.ts';
 import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
+import { type ColumnReader, type Selection, selectRows } from './parquet-select.ts';
+import { convert, textBytes, Unfit } from './parquet-values.ts';
+import type { Conditions } from './where.ts';
 
 interface LocalParquet {
   readonly path: string;
@@ -39,6 +40,8 @@ export interface RowGroupTask {
   readonly rowEnd: number;
   readonly text: PhysicalColumn;
   readonly columns: readonly PhysicalColumn[];
+  /** What a row must fulfil, by the number of the column. */
+  readonly where: readonly { readonly column: number; readonly conditions: Conditions }[];
 }
 
 interface BadRow {
@@ -49,11 +52,13 @@ interface BadRow {
   readonly hint?: string | undefined;
 }
 
-/** Some rows: their texts one behind the other, and every other column's values. */
+/** Some rows: the texts of the good ones behind one another, and their values of every other column. */
 export interface RowChunk {
   readonly rows: number;
+  /** 1 for each row that conditions pass over; absent where there are none. */
+  readonly passed?: Uint8Array<ArrayBuffer> | undefined;
   readonly text: Uint8Array<ArrayBuffer>;
-  /** u32[rows + 1]: where in `text` each row's begins. */
+  /** Where in `text` each good row's begins, and the end. */
   readonly offsets: Uint32Array<ArrayBuffer>;
   readonly values: readonly (readonly MetaValue[])[];
   /** What bytes of files in `values` are views of. */
@@ -96,91 +101,16 @@ async function metadataOf(from: RowGroupTask['from'], file: AsyncBuffer): Promis
   return 'path' in from ? parquetMetadataAsync(file, options) : parquetMetadata(new Uint8Array(from.tail), options);
 }
 
-class Unfit extends Error {
-  readonly code: string;
-  readonly hint: string | undefined;
-  constructor(code: string, message: string, hint?: string) {
-    super(message);
-    this.code = code;
-    this.hint = hint;
-  }
-}
-
-/** The digits of an unscaled decimal with its point: 1230 and scale 2 are `12.30`. */
-function decimalText(value: unknown, scale: number): string {
-  let unscaled = 0n;
-  if (value instanceof Uint8Array) {
-    for (const byte of value) unscaled = (unscaled << 8n) | BigInt(byte);
-    unscaled = BigInt.asIntN(value.length * 8, unscaled);
-  } else unscaled = BigInt(value as number | bigint);
-  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
-  const text = scale > 0 ? `${digits.slice(0, -scale)}.${digits.slice(-scale)}` : digits;
-  return unscaled < 0n ? `-${text}` : text;
-}
-
-function utf8(column: PhysicalColumn, bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new Unfit('INVALID_UTF8', `column '${column.name}' is not valid UTF-8`);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-}
-
-function scalar(column: PhysicalColumn, value: unknown, files: FileBytes): MetaValue {
-  // The schema was checked at plan time: every stored type that reaches a conversion is the one it is for.
-  switch (column.conversion) {
-    case 'same':
-      // A view would carry its whole page over the thread boundary.
-      return value instanceof Uint8Array ? new Uint8Array(value) : (value as MetaValue);
-    case 'text':
-      return utf8(column, value as Uint8Array);
-    case 'file':
-    case 'fileBytes':
-    case 'filePath':
-      return fileOf(column.conversion, value, {
-        bytes: (bytes) => files.keep(bytes),
-        path: (bytes) => utf8(column, bytes),
-      });
-    case 'bigint':
-      return BigInt(value as number | bigint);
-    case 'uint32':
-      return (value as number) >>> 0;
-    case 'uint64':
-      return BigInt.asUintN(64, value as bigint);
-    case 'decimal':
-      return decimalText(value, column.scale);
-    case 'days':
-      return new Date((value as number) * 86_400_000);
-    case 'milliseconds':
-      return new Date(Number(value as bigint));
-    case 'microseconds':
-      return new Date(Number((value as bigint) / 1000n));
-    case 'nanoseconds':
-      return new Date(Number((value as bigint) / 1_000_000n));
-  }
-}
-
-function convert(column: PhysicalColumn, stored: unknown, files: FileBytes): MetaValue {
-  const isEmpty = (file: unknown): boolean => column.conversion === 'file' && isEmptyStruct(file);
-  const value = !column.list && isEmpty(stored) ? null : stored;
-  if (value === undefined || value === null) {
-    if (column.nullable) return null;
-    const nullable = kindName({ ...column, nullable: true });
-    throw new Unfit('NULL_VALUE', `column '${column.name}' is null`, `Declare it '${nullable}' to allow that.`);
-  }
-  if (!column.list) return scalar(column, value, files);
-  return Array.from(value as ArrayLike<unknown>, (element) => {
-    if (element === undefined || element === null || isEmpty(element)) {
-      throw new Unfit('NULL_VALUE', `column '${column.name}' holds a list with a null in it`);
-    }
-    return scalar(column, element, files);
-  });
-}
-
-function textBytes(column: PhysicalColumn, value: unknown, files: FileBytes): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (value === undefined || value === null) throw new Unfit('NULL_VALUE', `column '${column.name}' is null`);
-  return Buffer.from(`${convert(column, value, files)}`);
-}
-
 type Values = ArrayLike<unknown>;
+
+/** What is decoded of a row group: rows that conditions leave, and the columns that these did not need. */
+interface Decoded {
+  readonly selection: Selection;
+  /** The row that these begin with. */
+  readonly from: number;
+  readonly texts: Values;
+  readonly columns: readonly Values[];
+}
 
 interface Rows {
   readonly start: number;
@@ -190,41 +120,42 @@ interface Rows {
 }
 
 /** Packs rows: copies texts and files together, so that buffers move and no page stays alive for a row. */
-function pack(
-  task: RowGroupTask,
-  texts: Values,
-  columns: readonly Values[],
-  { start, end, fileBytes }: Rows,
-): RowChunk {
-  const rows = end - start;
+function pack(task: RowGroupTask, decoded: Decoded, { start, end, fileBytes }: Rows): RowChunk {
+  const { selection, from, texts, columns } = decoded;
   const files = new FileBytes(fileBytes);
   const pieces: Uint8Array[] = [];
-  const offsets = new Uint32Array(rows + 1);
-  const values: MetaValue[][] = columns.map(() => []);
+  const offsets = [0];
+  const values: MetaValue[][] = task.columns.map(() => []);
   const bad: BadRow[] = [];
+  const passed = task.where.length === 0 ? undefined : new Uint8Array(end - start);
   let length = 0;
-  for (let row = 0; row < rows; row++) {
-    offsets[row] = length;
+  for (let row = start; row < end; row++) {
+    if (passed !== undefined && selection.isPassed(row)) {
+      passed[row - start] = 1;
+      continue;
+    }
     try {
-      const piece = textBytes(task.text, texts[start + row], files);
-      const cells = task.columns.map((column, index) => convert(column, columns[index]?.[start + row], files));
+      selection.requireFit(row);
+      const piece = textBytes(task.text, texts[row - from], files);
+      const cells = task.columns.map(
+        (column, index) => selection.known(index, row) ?? convert(column, columns[index]?.[row - from], files),
+      );
       for (const [index, cell] of cells.entries()) values[index]?.push(cell);
       pieces.push(piece);
       length += piece.length;
+      offsets.push(length);
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
-      bad.push({ row, code: error.code, message: error.message, hint: error.hint });
-      for (const column of values) column.push(null);
+      bad.push({ row: row - start, code: error.code, message: error.message, hint: error.hint });
     }
   }
-  offsets[rows] = length;
   const text = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
     text.set(piece, at);
     at += piece.length;
   }
-  return { rows, text, offsets, values, files: files.buffer, bad };
+  return { rows: end - start, passed, text, offsets: Uint32Array.from(offsets), values, files: files.buffer, bad };
 }
 
 function fetchedFile(size: number, parts: readonly FilePart[]): AsyncBuffer {
@@ -285,31 +216,45 @@ async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
     geoparquet: false,
   });
   const total = task.rowEnd - task.rowStart;
-  const column = async (name: string): Promise<Values> => {
-    const values = await scan.readColumn({ column: name, rowStart: task.rowStart, rowEnd: task.rowEnd });
-    if (values.length !== total) throw new Error(`column '${name}' has ${values.length} of ${total} rows`);
+  const column: ColumnReader = async (name, start = 0, end = total) => {
+    const rows = { rowStart: task.rowStart + start, rowEnd: task.rowStart + end };
+    const values: Values = await scan.readColumn({ column: name, ...rows });
+    if (values.length !== end - start) throw new Error(`column '${name}' has ${values.length} of ${end - start} rows`);
     return values;
   };
-  const texts = await column(task.text.name);
+  const selection = await selectRows(task, total, column);
+  const { first: from, last: to } = selection;
+  // Of rows that conditions pass over nothing more is decoded, as far as pages allow.
+  const texts = await column(task.text.name, from, to);
   const columns: Values[] = [];
-  for (const { name } of task.columns) columns.push(await column(name));
+  for (const [index, { name }] of task.columns.entries()) {
+    columns.push(selection.isKnown(index) ? [] : await column(name, from, to));
+  }
+  const decoded = { selection, from, texts, columns };
   const files = task.columns.flatMap(({ conversion }, index) =>
     conversion === 'file' || conversion === 'fileBytes' ? [index] : [],
   );
   const chunks: RowChunk[] = [];
   for (let start = 0; start < total; ) {
     let end = start;
-    let fileBytes = 0;
-    for (let bytes = 0; end < total && end - start < CHUNK_ROWS && bytes + fileBytes < CHUNK_BYTES; end++) {
-      const value = texts[end];
+    let [fileBytes, rows] = [0, 0];
+    for (let bytes = 0; end < total && rows < CHUNK_ROWS && bytes + fileBytes < CHUNK_BYTES; end++) {
+      if (selection.isPassed(end)) continue;
+      rows++;
+      const value = texts[end - from];
       bytes += value instanceof Uint8Array ? value.length : 0;
-      for (const index of files) fileBytes += storedBytes(columns[index]?.[end]);
+      for (const index of files) fileBytes += storedBytes(columns[index]?.[end - from]);
     }
-    chunks.push(pack(task, texts, columns, { start, end, fileBytes }));
+    chunks.push(pack(task, decoded, { start, end, fileBytes }));
     start = end;
   }
   return moving(
     chunks,
-    chunks.flatMap(({ text, offsets, files: bytes }) => [text.buffer, offsets.buffer, bytes.buffer]),
+    chunks.flatMap(({ passed, text, offsets, files: bytes }) => [
+      ...(passed === undefined ? [] : [passed.buffer]),
+      text.buffer,
+      offsets.buffer,
+      bytes.buffer,
+    ]),
   );
 }
