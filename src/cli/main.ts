@@ -34,6 +34,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'place patches on spheres by their prominence, for viewers',
     load: async () => (await import('./commands/allocate.ts')).allocateCommand(),
   },
+  push: {
+    summary: 'put an output into a dataset on the Hugging Face Hub',
+    load: async () => (await import('./commands/push.ts')).pushCommand(),
+  },
   doctor: {
     summary: 'tell what this machine has, what is off, what is missing',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),

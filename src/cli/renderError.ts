@@ -36,5 +36,6 @@ export function exitCodeFor(error: unknown): number {
   if (error instanceof RejectLimitError) return exitCode.rejectLimit;
   if (error instanceof StallError) return exitCode.stalled;
   if (error instanceof OutputError && diskCodes.has(error.code)) return exitCode.disk;
+  if (error instanceof OutputError && error.code === 'NOT_VERIFIED') return exitCode.notVerified;
   return error instanceof SluiceError ? exitCode.failed : exitCode.stalled;
 }

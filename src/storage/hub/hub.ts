@@ -42,6 +42,8 @@ const REFUSALS: ReadonlySet<string> = new Set(['NOT_AUTHORISED', 'FORBIDDEN', 'N
 export class Hub {
   readonly settings: HubSettings;
   readonly http: HttpClient;
+  /** What `http` was made with. */
+  readonly httpSettings: HttpSettings;
   readonly #fetch: typeof fetch;
 
   /** @throws PipelineError `BAD_ENDPOINT`, `BAD_TOKEN`, `BAD_OPTION` */
@@ -51,7 +53,8 @@ export class Hub {
     const { origin, hostname } = new URL(endpoint);
     // A Hub within a private network keeps its files there, too.
     const isPrivate = refusedAddress(hostname) !== undefined || hostname === 'localhost';
-    this.http = new HttpClient({ allowPrivate: isPrivate, ...http, endpoints: [origin], headers });
+    this.httpSettings = { allowPrivate: isPrivate, ...http, endpoints: [origin], headers };
+    this.http = new HttpClient(this.httpSettings);
     this.#fetch = hubFetch(this.http);
   }
 

@@ -1,0 +1,100 @@
+import { Readable } from 'node:stream';
+import { Agent } from 'undici';
+import { OutputError } from '../../../errors.ts';
+import { guardedLookup } from '../../http/addresses.ts';
+import { AttemptFailure, statusFailure, transportFailure } from '../../http/attemptFailure.ts';
+import { Attempts } from '../../http/attempts.ts';
+import { header, joinHeaders } from '../../http/headers.ts';
+import { type HttpSettings, resolveSettings, type Settings } from '../../http/settings.ts';
+import { checkedUrl, originOf, shownUrl } from '../../http/urls.ts';
+
+/** Bytes of an answer that are read: a store says little of what it took. */
+const MOST_ANSWER = 64 << 10;
+
+/**
+ * Sends files to the addresses that a Hub gives for them: streamed from disk, begun anew where a connection breaks, and
+ * never with the Hub's token, for whoever has such an address may write there.
+ */
+export class Uploads {
+  readonly #settings: Settings;
+  readonly #agent: Agent;
+  readonly #onProgress: (bytes: number) => void;
+
+  /** @param onProgress told of bytes that are on their way, and with a negative number of those that were lost */
+  constructor(settings: HttpSettings, onProgress: (bytes: number) => void = () => {}) {
+    this.#settings = resolveSettings(settings);
+    const { stallMs, allowPrivate } = this.#settings;
+    const lookup = allowPrivate ? {} : { lookup: guardedLookup() };
+    this.#agent = new Agent({
+      headersTimeout: stallMs,
+      bodyTimeout: stallMs,
+      connect: { timeout: stallMs, ...lookup },
+    });
+    this.#onProgress = onProgress;
+  }
+
+  /**
+   * Puts a file where an address says.
+   *
+   * @returns the entity tag that the store gives it
+   * @throws SourceError; OutputError `UNREADABLE` where the file cannot be read
+   */
+  put(target: string, file: Blob, signal: AbortSignal | undefined): Promise<string | undefined> {
+    return new Attempts(this.#settings, signal).until(() =>
+      this.#attempt(checkedUrl(target, this.#settings), file, signal),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #attempt(url: URL, file: Blob, signal: AbortSignal | undefined): Promise<string | undefined> {
+    let sent = 0;
+    let lost = false;
+    const counted = async function* (this: Uploads): AsyncGenerator<Uint8Array> {
+      for await (const chunk of readable(file)) {
+        // What is read ahead of a connection that has broken counts for nothing.
+        if (lost) return;
+        sent += chunk.length;
+        this.#onProgress(chunk.length);
+        yield chunk;
+      }
+    };
+    try {
+      const {
+        statusCode: status,
+        headers,
+        body,
+      } = await this.#agent.request({
+        origin: originOf(url),
+        path: `${url.pathname}${url.search}`,
+        method: 'PUT',
+        headers: { 'content-length': String(file.size) },
+        body: Readable.from(counted.call(this), { objectMode: false }),
+        signal: signal ?? null,
+      });
+      await body.dump({ limit: MOST_ANSWER }).catch(() => {});
+      const answered = joinHeaders(headers);
+      if (status >= 400) throw statusFailure(shownUrl(url), status, answered);
+      if (status >= 300)
+        throw new AttemptFailure('BAD_REDIRECT', shownUrl(url), `the store redirects an upload (${status})`);
+      return header(answered, 'etag');
+    } catch (error) {
+      lost = true;
+      this.#onProgress(-sent);
+      throw transportFailure(shownUrl(url), error);
+    }
+  }
+}
+
+async function* readable(file: Blob): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file.stream();
+  } catch (error) {
+    throw new OutputError(`a file cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      code: 'UNREADABLE',
+      cause: error,
+    });
+  }
+}
