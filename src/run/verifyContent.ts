@@ -5,6 +5,7 @@ import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkPatchLines } from '../formats/checkPatchLines.ts';
 import { checkPatchedDocuments, checkPatchTable } from '../formats/checkPatchTables.ts';
+import { checkShardIndex } from '../formats/checkShardIndex.ts';
 import { checkSidecar } from '../formats/checkSidecar.ts';
 import { checkTables } from '../formats/checkTables.ts';
 import { checkWebdataset } from '../formats/checkWebdataset.ts';
@@ -26,6 +27,7 @@ import {
   SQLITE_DOCUMENTS_FORMAT,
   SQLITE_PATCHES_FORMAT,
   WEBDATASET_FORMAT,
+  WEBDATASET_INDEX_FORMAT,
 } from '../formats/names.ts';
 import type { SidecarEnds } from '../formats/sidecarWalk.ts';
 import type { Artefact } from '../sinks/artefact.ts';
@@ -85,6 +87,9 @@ export async function checkContent(
         await checkWebdataset(file, expected, complain);
         return undefined;
       }
+      case WEBDATASET_INDEX_FORMAT:
+        await checkShardIndex(file, { shards: number('shards'), samples: number('samples') }, complain);
+        return undefined;
       case SIGNALS_FORMAT: {
         const patches = patchesBeside('.signals.safetensors');
         if (patches !== undefined && numberOf(patches, 'bytes') !== number('bytes'))
