@@ -17,7 +17,7 @@ export function sketched(
 ): Source<Patches> {
   return {
     kind: 'sketched',
-    options: { splits: JSON.stringify(splits), dim },
+    options: { dim },
     async *splits() {
       for (const [i] of splits.entries()) yield { bytes: 1, spec: i };
     },
