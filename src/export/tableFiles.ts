@@ -1,12 +1,11 @@
 import path from 'node:path';
-import { OutputError, SourceError } from '../errors.ts';
+import { SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
 import { openByteFile } from '../layouts/byteFile.ts';
 import type { PatchRows, PatchTable, RowsOptions } from '../layouts/layout.ts';
 import { besideShard } from '../layouts/openShard.ts';
 import { openTable, type TableOptions } from '../layouts/openTable.ts';
-import type { JobView } from '../run/jobStage.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { list } from '../sources/list.ts';
 import { changed } from '../sources/open-file.ts';
@@ -175,17 +174,4 @@ export function counting(kind: string, options: JsonValue, after: Sink<TableFile
       };
     },
   };
-}
-
-/** The number of a task that counts files. */
-export function fileOfTask(job: JobView, task: string): TableFile {
-  const file = filesOf(job.splits)[Number(task)];
-  if (file === undefined)
-    throw new OutputError(`task ${task} has no file`, { code: 'BAD_PLAN', hint: 'run with --fresh' });
-  return file;
-}
-
-/** One task for each file. */
-export async function fileTasks(job: JobView): Promise<string[]> {
-  return filesOf(job.splits).map((_, i) => String(i).padStart(5, '0'));
 }

@@ -23,6 +23,8 @@ export interface LayoutSegment {
 /** A document, or the part of one that a file holds. What is not known is absent. */
 export interface LayoutDocument {
   readonly id: string;
+  /** Name of the record that it is a view of. */
+  readonly record?: string | undefined;
   /** Of the source record where it is known; else the file, or the member of the archive, that holds the patches. */
   readonly uri: string;
   readonly format: LayoutFormat;

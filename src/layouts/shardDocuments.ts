@@ -4,25 +4,6 @@ import type { DocumentRow, SegmentRow } from '../formats/sidecarRows.ts';
 import type { LayoutDocument, LayoutSegment } from './document.ts';
 import { badLayout, type PatchTable } from './layout.ts';
 
-interface FullDocument extends DocumentRow {
-  readonly uri: string;
-  readonly modality: string;
-  readonly ordinal: number;
-  readonly byte: number | null;
-  readonly line: number | null;
-  readonly row: number | null;
-  readonly member: string | null;
-  readonly record_part: number | null;
-  readonly meta: string;
-}
-
-interface FullSegment extends SegmentRow {
-  readonly segment_index: number;
-  readonly media_type: string;
-  readonly origin_end: number;
-  readonly meta: string;
-}
-
 /** Whether a sidecar is one of this program: it lists documents and segments. */
 export function listsDocuments(db: Sqlite.Database): boolean {
   const tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('documents', 'segments')";
@@ -34,12 +15,12 @@ export function listsDocuments(db: Sqlite.Database): boolean {
  * @throws SluiceError `COUNT_MISMATCH` where they do not cover the patches and bytes of the shard without gap
  */
 export function* shardDocuments(db: Sqlite.Database, table: PatchTable): Generator<LayoutDocument, void, undefined> {
-  const segments = db.prepare<[], FullSegment>('SELECT * FROM segments ORDER BY segment').iterate();
+  const segments = db.prepare<[], SegmentRow>('SELECT * FROM segments ORDER BY segment').iterate();
   try {
     let next = segments.next();
     let patch = 0;
     let byte = 0;
-    for (const row of db.prepare<[], FullDocument>('SELECT * FROM documents ORDER BY document').iterate()) {
+    for (const row of db.prepare<[], DocumentRow>('SELECT * FROM documents ORDER BY document').iterate()) {
       if (row.first_patch !== patch || row.first_byte !== byte)
         throw apart(table, `document '${row.doc_id}' begins at patch ${row.first_patch}, not ${patch}`);
       const own: LayoutSegment[] = [];
@@ -76,9 +57,10 @@ function apart(table: PatchTable, what: string) {
   );
 }
 
-function documentOf(row: FullDocument, segments: readonly LayoutSegment[], table: PatchTable): LayoutDocument {
+function documentOf(row: DocumentRow, segments: readonly LayoutSegment[], table: PatchTable): LayoutDocument {
   return {
     id: row.doc_id,
+    record: row.record ?? undefined,
     uri: row.uri,
     format: table.format,
     position: positionOf(row),
@@ -97,7 +79,7 @@ function documentOf(row: FullDocument, segments: readonly LayoutSegment[], table
   };
 }
 
-function positionOf({ ordinal, byte, line, row, member, record_part: part }: FullDocument): Position {
+function positionOf({ ordinal, byte, line, row, member, record_part: part }: DocumentRow): Position {
   return {
     ordinal,
     ...(byte === null ? {} : { byte }),
@@ -108,7 +90,7 @@ function positionOf({ ordinal, byte, line, row, member, record_part: part }: Ful
   };
 }
 
-function segmentOf(row: FullSegment): LayoutSegment {
+function segmentOf(row: SegmentRow): LayoutSegment {
   return {
     index: row.segment_index,
     label: row.label,

@@ -10,9 +10,11 @@ import {
   hypergraph,
   jsonl,
   npz,
+  parquet,
   type Sink,
   safetensors,
   signals,
+  sqlite,
   webdataset,
 } from '../../sinks/index.ts';
 import { patchFiles } from '../../sources/index.ts';
@@ -20,7 +22,7 @@ import { progressModes } from '../progress/reporters.ts';
 import { finiteNumber, positiveInteger } from '../values.ts';
 import { execute, type RunFlags } from './run.ts';
 
-type Layout = 'safetensors' | 'webdataset' | 'jsonl' | 'npz' | 'jax' | 'json';
+type Layout = 'safetensors' | 'webdataset' | 'parquet' | 'jsonl' | 'sqlite' | 'npz' | 'jax' | 'json';
 
 interface ExportFlags extends RunFlags {
   readonly to: Layout;
@@ -29,12 +31,15 @@ interface ExportFlags extends RunFlags {
   readonly prominence?: number;
   readonly entropy?: number;
   readonly specialTokens: boolean;
-  readonly compression?: 'none' | 'gzip' | 'zstd';
+  readonly compression?: 'none' | 'gzip' | 'zstd' | 'snappy';
   readonly samples?: number;
   readonly members?: readonly ('safetensors' | 'json' | 'payload')[];
   readonly shardBytes?: number;
   readonly fileBytes?: number;
   readonly layout?: 'shard' | 'document';
+  readonly rows?: 'patch' | 'document';
+  readonly embeddings?: 'none' | 'base64' | 'list';
+  readonly into?: string;
   readonly signals?: boolean;
   readonly numShards?: number;
   readonly shardSize?: number;
@@ -83,13 +88,33 @@ const targets: Readonly<Record<Layout, Target>> = {
     flags: [...sourceFlags, 'compression', 'samples', 'members', 'shardBytes', 'name'],
     pipeline(inputs, flags) {
       const { compression, samples, members, shardBytes, name } = flags;
+      if (compression === 'snappy') throw new UsageError('archives are not written with snappy', { code: 'BAD_FLAG' });
       return through(inputs, flags, [webdataset('wds', { compression, samples, members, shardBytes, name })]);
+    },
+  },
+  parquet: {
+    summary: 'tables of patches, or of documents with lists',
+    flags: [...sourceFlags, 'compression', 'fileBytes', 'rows'],
+    pipeline: (inputs, flags) => {
+      const { compression, fileBytes, rows } = flags;
+      return through(inputs, flags, [parquet('tables', { compression, fileBytes, rows })]);
     },
   },
   jsonl: {
     summary: 'JSON lines, one a document',
-    flags: [...sourceFlags, 'fileBytes'],
-    pipeline: (inputs, flags) => through(inputs, flags, [jsonl('documents', { fileBytes: flags.fileBytes })]),
+    flags: [...sourceFlags, 'fileBytes', 'embeddings', 'into'],
+    pipeline(inputs, flags) {
+      const { fileBytes, embeddings, into } = flags;
+      return through(inputs, flags, [jsonl('documents', { fileBytes, embeddings, into })]);
+    },
+  },
+  sqlite: {
+    summary: 'databases with a table of patches and one of documents',
+    flags: [...sourceFlags, 'fileBytes', 'into'],
+    pipeline: (inputs, flags) => {
+      const { fileBytes, into } = flags;
+      return through(inputs, flags, [sqlite('tables', { fileBytes, into })]);
+    },
   },
   npz: {
     summary: 'NumPy archives',
@@ -122,7 +147,7 @@ export function exportCommand(): Command {
     .option('--entropy <number>', 'stands for the entropy of patches whose file holds none', finiteNumber)
     .option('--no-special-tokens', 'F1 files have no tokens for beginning and end')
     .option('--shard-bytes <size>', 'bytes of a shard at most (safetensors, npz, webdataset)', parseBytes)
-    .option('--file-bytes <size>', 'bytes of a file at most (jsonl)', parseBytes)
+    .option('--file-bytes <size>', 'bytes of a file at most (parquet, jsonl, sqlite)', parseBytes)
     .addOption(
       new Option('--layout <layout>', 'files for shards or for each document (safetensors, npz)').choices([
         'shard',
@@ -130,7 +155,9 @@ export function exportCommand(): Command {
       ]),
     )
     .option('--signals', 'also write the signals of every byte (safetensors)')
-    .addOption(new Option('--compression <name>', 'of archives (webdataset)').choices(['none', 'gzip', 'zstd']))
+    .addOption(
+      new Option('--compression <name>', 'of files (webdataset, parquet)').choices(['none', 'gzip', 'zstd', 'snappy']),
+    )
     .option('--samples <n>', 'samples of an archive at most (webdataset)', positiveInteger)
     .addOption(
       new Option('--members <kinds...>', 'what a sample is made of (webdataset)').choices([
@@ -139,6 +166,11 @@ export function exportCommand(): Command {
         'payload',
       ]),
     )
+    .addOption(new Option('--rows <kind>', 'what a row is (parquet)').choices(['patch', 'document']))
+    .addOption(
+      new Option('--embeddings <form>', 'how embeddings are written (jsonl)').choices(['none', 'base64', 'list']),
+    )
+    .option('--into <file>', 'one file for everything (jsonl, sqlite)')
     .option('--num-shards <n>', 'shards to write (jax)', positiveInteger)
     .option('--shard-size <rows>', 'rows of a shard (jax)', positiveInteger)
     .option('--no-pad', 'let the last shard be shorter (jax)')

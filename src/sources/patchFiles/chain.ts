@@ -125,9 +125,10 @@ interface OpenDocument {
 }
 
 function headOf(document: LayoutDocument, reading: Reading): DocumentHead {
-  const { id, uri, position, byteLength, bytes, sha256, meta } = document;
+  const { id, record, uri, position, byteLength, bytes, sha256, meta } = document;
   return {
     id,
+    ...(record === undefined ? {} : { record }),
     source: { split: reading.split, uri, position: position ?? { ordinal: reading.ordinal() } },
     byteLength: byteLength ?? bytes,
     ...(sha256 === undefined ? {} : { sha256 }),
