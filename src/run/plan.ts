@@ -192,7 +192,8 @@ export function isPlanOf(stored: Plan, recipe: Recipe): boolean {
   return stored.digest === digestOf(recipe) && stored.digest === digestOf(recipeOf(stored));
 }
 
-const recipeOf = ({ digest: _, splits: __, left_out: ___, warnings: ____, ...own }: Plan): Recipe => own;
+/** What of a plan its digest is made of. */
+export const recipeOf = ({ digest: _, splits: __, left_out: ___, warnings: ____, ...own }: Plan): Recipe => own;
 
 /** An `OTHER_PLAN` that names every part of the recipe in which the two differ. */
 export function otherPlan(root: string, stored: Plan, recipe: Recipe): OutputError {

@@ -21,7 +21,7 @@ import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './co
 import { isTemporary } from './jobStage.ts';
 import { LimitFollower } from './limitFollower.ts';
 import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
-import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan } from './plan.ts';
+import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan, recipeOf } from './plan.ts';
 import { type CheckedSidecar, checkParts } from './shardParts.ts';
 import { SidecarList } from './sidecarList.ts';
 import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
@@ -109,8 +109,8 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
-    const { digest, splits, left_out, ...recipe } = this.#plan;
-    if (digestOf(recipe) !== digest)
+    const { digest, splits, left_out } = this.#plan;
+    if (digestOf(recipeOf(this.#plan)) !== digest)
       this.#find(PLAN_FILE, 'DIGEST', 'has a digest that does not belong to what it says');
     const commits: CommitRecord[] = [];
     for (const { id } of splits) {
