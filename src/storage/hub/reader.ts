@@ -165,15 +165,34 @@ export class HubReader {
     const { size, etag } = file;
     const found = await this.#find({ repository, commit, path, size, etag });
     if (found !== undefined) return openCached(file, found);
-    const wanted = { repository, commit, path, size, etag: etag ?? '' };
-    this.#requireOnline(wanted);
-    if (etag === undefined) throw changed(file.uri, 'its hash was not known then');
+    this.#requireOnline({ repository, commit, path });
+    const wanted = {
+      repository,
+      commit,
+      path,
+      size,
+      etag: etag ?? (await this.#etagOf(file, repository, commit, path, signal)),
+    };
     if (this.#caching) return openCached(file, await this.#cached(wanted, signal));
     const range = (start: number, end: number): AsyncIterable<Uint8Array> => {
       const bytes = this.hub.range(wanted, start, end, signal);
       return start === 0 && end === size ? verified(wanted, bytes) : bytes;
     };
     return rangeFile(file, range);
+  }
+
+  /** The hash of a file that was planned without one, from a cache that has no links. */
+  async #etagOf(
+    file: FoundFile,
+    repository: string,
+    commit: string,
+    path: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const there = (await this.hub.look(repository, commit, [path], signal)).get(path);
+    if (there === undefined || there === 'folder') throw changed(file.uri, 'it is not there any more');
+    if (there.size !== file.size) throw changed(file.uri, `${file.size} bytes then, ${there.size} now`);
+    return there.etag;
   }
 
   /** Where a file lies in the cache, whole; undefined where it does not. */
@@ -195,7 +214,7 @@ export class HubReader {
     return intoCache(this.cache, file, (start) => this.hub.range(file, start, file.size, signal), signal);
   }
 
-  #requireOnline({ repository, commit, path }: Wanted): void {
+  #requireOnline({ repository, commit, path }: Pick<Wanted, 'repository' | 'commit' | 'path'>): void {
     if (this.hub.settings.offline) throw this.#missing(`'${path}' of the dataset '${repository}' at ${commit}`);
   }
 

@@ -166,6 +166,17 @@ describe('an open file', () => {
   });
 });
 
+it('a file that was planned without a hash is looked up', async () => {
+  const hub = await start();
+  const store = await storeOf(hub);
+  const { etag: _, ...file } = await only(store, 'hf://datasets/o/n/README.md');
+  expect((await bytesOf(store, file)).toString()).toBe('# hello\n');
+  await expect(store.open({ ...file, size: 7 })).rejects.toThrow(code('INPUT_CHANGED'));
+  await expect(store.open({ ...file, location: file.location.replace('README', 'NONE') })).rejects.toThrow(
+    code('INPUT_CHANGED'),
+  );
+});
+
 describe('with the cache', () => {
   it('a file is fetched once and lies on this machine', async () => {
     const hub = await start();
