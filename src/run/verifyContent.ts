@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { checkDocuments } from '../formats/checkDocuments.ts';
+import { checkJax, checkSphere } from '../formats/checkExports.ts';
 import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkPatchLines } from '../formats/checkPatchLines.ts';
@@ -15,6 +16,7 @@ import {
   CORPUS_FORMAT,
   DOCUMENTS_FORMAT,
   DUPLICATES_FORMAT,
+  JAX_FORMAT,
   NPZ_FORMAT,
   PARQUET_DOCUMENTS_FORMAT,
   PARQUET_PATCHED_DOCUMENTS_FORMAT,
@@ -24,6 +26,7 @@ import {
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
+  SPHERE_FORMAT,
   SQLITE_DOCUMENTS_FORMAT,
   SQLITE_PATCHES_FORMAT,
   WEBDATASET_FORMAT,
@@ -140,6 +143,14 @@ export async function checkContent(
         await checkTables(file, { format, ...counts, rows: given('rows'), patches: given('patches') }, complain);
         return undefined;
       }
+      case JAX_FORMAT: {
+        const sizes = { rows: number('rows'), patches: number('patches'), bytes: number('bytes'), dim: number('dim') };
+        await checkJax(file, sizes, complain);
+        return undefined;
+      }
+      case SPHERE_FORMAT:
+        await checkSphere(file, { patches: number('patches'), dim: number('dim') }, complain);
+        return undefined;
       case PARQUET_DOCUMENTS_FORMAT:
         await checkDocuments(file, number('documents'), complain);
         return undefined;
