@@ -21,6 +21,8 @@ export interface ArchiveSettings {
   readonly maxPackBytes?: number | undefined;
   /** Bytes of a member that `read` reads at most. Default: 1 GiB. */
   readonly maxMemberBytes?: number | undefined;
+  /** Bytes of unpacked content kept in memory, for members that lie beside each other in a compressed archive. Default: 16 MiB. */
+  readonly keptBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,6 +58,7 @@ export async function openArchive(file: OpenFile, settings: ArchiveSettings = {}
     });
   }
   const maxMemberBytes = checkedLimit('maxMemberBytes', settings.maxMemberBytes ?? 1 << 30, 1);
+  const keptBytes = checkedLimit('keptBytes', settings.keptBytes ?? 16 << 20, 0);
   try {
     const { index, pack } = await openIndex(file, kind, {
       root: path.join(settings.cache ?? cacheRoot(), 'archives'),
@@ -63,7 +66,7 @@ export async function openArchive(file: OpenFile, settings: ArchiveSettings = {}
       maxPackBytes: checkedLimit('maxPackBytes', settings.maxPackBytes ?? 2 ** 36, 0),
       signal: settings.signal,
     });
-    return new ArchiveIndex(file, index, new MemberContent(file, index, pack), maxMemberBytes);
+    return new ArchiveIndex(file, index, new MemberContent(file, index, pack, keptBytes), maxMemberBytes);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new SourceError(error.message, { code: error.code, path: file.uri, hint: error.hint, cause: error });
@@ -127,18 +130,21 @@ export class ArchiveIndex {
       const what = `'${entry.name}' has ${entry.size} bytes, more than ${this.#maxMemberBytes}`;
       throw this.#error('MEMBER_TOO_LARGE', entry.name, what, 'Set the limit higher to read it.');
     }
-    const bytes = new Uint8Array(entry.size);
-    let filled = 0;
-    for await (const chunk of this.#chunks(entry)) {
-      bytes.set(chunk, filled);
-      filled += chunk.length;
+    try {
+      return await this.#content.whole(entry);
+    } catch (error) {
+      throw await this.#understood(error, entry.name);
     }
-    return bytes;
   }
 
   /** The same in chunks; what fails at its end has given what was read by then. */
   async *stream(name: string): AsyncGenerator<Uint8Array> {
-    yield* this.#chunks(this.#required(name));
+    const entry = this.#required(name);
+    try {
+      yield* this.#content.chunks(entry);
+    } catch (error) {
+      throw await this.#understood(error, entry.name);
+    }
   }
 
   /** Closes the index; the archive stays open. */
@@ -147,18 +153,14 @@ export class ArchiveIndex {
     await this.#content.close();
   }
 
-  async *#chunks(entry: Entry): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#content.chunks(entry);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      let { hint } = error;
-      if (error.code === 'WRONG_CHECKSUM' && this.#index.head.kind === 'compressed') {
-        await this.#index.discard();
-        hint = 'Run again: the index and what was kept of the archive are made anew.';
-      }
-      throw this.#error(error.code, entry.name, error.message, hint, error);
+  async #understood(error: unknown, name: string): Promise<unknown> {
+    if (!(error instanceof Failure)) return error;
+    let { hint } = error;
+    if (error.code === 'WRONG_CHECKSUM' && this.#index.head.kind === 'compressed') {
+      await this.#index.discard();
+      hint = 'Run again: the index and what was kept of the archive are made anew.';
     }
+    return this.#error(error.code, name, error.message, hint, error);
   }
 
   #entry(name: string): Entry | undefined {

@@ -2,7 +2,8 @@ import { defer, finalize, type OperatorFunction } from 'rxjs';
 import { RecordError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import type { Document } from '../records.ts';
-import { References } from '../references/references.ts';
+import { archivesHold } from '../references/archiveShelves.ts';
+import { ANSWERS_HOLD, References } from '../references/references.ts';
 import { Shared } from '../references/shared.ts';
 import { Shelves } from '../references/shelves.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
@@ -16,8 +17,6 @@ const STAGE = 'attach';
 
 /** Files that are kept in memory for rows that point to the same. */
 const KEPT = { max: 1024, maxBytes: 16 << 20, sizeOf: ({ length }: Uint8Array) => length };
-/** Answers of servers, indexes of archives and whatever else is at hand while files are looked for. */
-const LOOKING = 64 << 20;
 
 interface Made {
   readonly document: Document;
@@ -79,7 +78,7 @@ export function attach(options: AttachOptions): OperatorFunction<Document, Docum
           room,
           sizeOf: (row) => rowBytes(row, columns),
           least: maxBytes,
-          holds: LOOKING,
+          holds: ANSWERS_HOLD + archivesHold(settings.archives),
           options: settings.json,
           identify: () => shelves.identify(pinned, base, new AbortController().signal),
         }),

@@ -7,10 +7,17 @@ import { type ArchiveFiles, type ArchivePlace, archivePlace } from './archiveFil
 import type { Located, Shelf } from './located.ts';
 import { Shared } from './shared.ts';
 
-/** Archives that are open at the same time, with two or three files each. */
-const OPEN = 64;
+/** Archives that are open at the same time, with four files each. */
+const OPEN = 32;
+/** Content that each of them keeps. */
+const KEPT_BYTES = 4 << 20;
+/** Bytes that an open archive takes: pages of its index, what it keeps, and a block. */
+const OPEN_BYTES = KEPT_BYTES + (7 << 20);
 /** Archives whose place, size and version are remembered. */
 const KNOWN = 1 << 14;
+
+/** Bytes of memory that so many archives take while members are looked for in them. */
+export const archivesHold = (archives: number): number => Math.min(archives, OPEN) * OPEN_BYTES;
 
 /** Members of an archive. */
 export interface ArchiveShelf extends Shelf {
@@ -94,7 +101,10 @@ export class ArchiveShelves {
       const archive = await this.#open.get(place.location, signal, async (during) => {
         const file = await this.#files.open(await this.#find(place, during), during);
         try {
-          return new OpenArchive(file, await openArchive(file, { cache: this.#cache, signal: during }));
+          return new OpenArchive(
+            file,
+            await openArchive(file, { cache: this.#cache, keptBytes: KEPT_BYTES, signal: during }),
+          );
         } catch (error) {
           await file.close();
           throw error;

@@ -1,3 +1,4 @@
+import picomatch from 'picomatch';
 import { SourceError } from '../errors.ts';
 import { Failure } from '../sources/failure.ts';
 import type { Stores } from '../storage/stores.ts';
@@ -34,6 +35,14 @@ export class BucketShelf implements Shelf {
         `Add s3://${bucket} to the hosts of attach.`,
       );
     }
+    // Listing finds one object by its key, unless that is a pattern: what rows say must not list whole buckets.
+    if (picomatch.scan(url.slice(`s3://${bucket}/`.length)).isGlob) {
+      throw new Failure(
+        'BAD_REFERENCE',
+        'its key looks like a pattern',
+        'Keys with *, ?, [...] or (...) cannot be named in rows.',
+      );
+    }
     const entry = await cache.entry(url, signal, () => this.#fetch(url, signal));
     if (entry === undefined) return undefined;
     if (entry.size > maxBytes) throw tooLarge(entry.size, maxBytes);
@@ -44,7 +53,6 @@ export class BucketShelf implements Shelf {
     const { stores, cache, maxBytes } = this.#options;
     try {
       for await (const file of stores.list(url, signal)) {
-        // A key may look like a pattern, and mean one object all the same.
         if (file.location !== url) continue;
         if (file.size > maxBytes) throw tooLarge(file.size, maxBytes);
         const open = await stores.open(file, signal);

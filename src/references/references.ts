@@ -18,7 +18,10 @@ export interface ReferencesOptions {
 }
 
 /** Answers that are kept: where a file lies, or that it lies nowhere. */
-const ANSWERS = 1 << 16;
+const ANSWERS = 1 << 14;
+
+/** Bytes that they and what servers and datasets are known of take. */
+export const ANSWERS_HOLD = 24 << 20;
 
 type Answer = { readonly located: Located } | { readonly failure: Failure };
 

@@ -354,6 +354,8 @@ describe('options', () => {
     [{ columns: [] }, 'BAD_OPTION'],
     [{ columns: ['a', 'a'] }, 'BAD_OPTION'],
     [{ base: '' }, 'BAD_OPTION'],
+    [{ base: 'gs://bucket' }, 'BAD_OPTION'],
+    [{ base: 'hf://datasets/nobody' }, 'BAD_OPTION'],
     [{ hosts: ['https://example.org'] }, 'BAD_OPTION'],
     [{ maxReferenceBytes: 0 }, 'BAD_OPTION'],
     [{ concurrency: 0.5 }, 'BAD_OPTION'],

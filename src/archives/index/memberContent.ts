@@ -4,13 +4,11 @@ import { compressionOf, decompress } from '../../sources/compression.ts';
 import { Failure } from '../../sources/failure.ts';
 import type { OpenFile } from '../../sources/open-file.ts';
 import { FileWindow } from '../fileWindow.ts';
-import { zipContent } from '../zipContent.ts';
+import { isSmall, smallContent, zipContent } from '../zipContent.ts';
 import { LOCAL_BYTES } from '../zipDirectory.ts';
-import type { Entry } from './entry.ts';
+import type { Entry, ZipPlace } from './entry.ts';
 import type { Block, IndexFile } from './indexFile.ts';
 
-/** Content of blocks that is kept, for members that lie beside each other. */
-const KEPT_BYTES = 16 << 20;
 const CHUNK = 256 << 10;
 /** A ZIP member's own header may have this much more than the directory tells, and is still read together with its content. */
 const EXTRA = 256;
@@ -21,15 +19,18 @@ export class MemberContent {
   readonly #file: OpenFile;
   readonly #index: IndexFile;
   readonly #packFile: string | undefined;
+  readonly #mostKept: number;
   #pack: Promise<FileHandle> | undefined;
   /** Content of blocks by number, the one used longest ago first. */
   readonly #kept = new Map<number, Promise<Uint8Array>>();
   #keptBytes = 0;
 
-  constructor(file: OpenFile, index: IndexFile, packFile: string | undefined) {
+  /** @param mostKept Bytes of blocks that are kept for members that lie beside each other; one block is, whatever its size. */
+  constructor(file: OpenFile, index: IndexFile, packFile: string | undefined, mostKept: number) {
     this.#file = file;
     this.#index = index;
     this.#packFile = packFile;
+    this.#mostKept = mostKept;
   }
 
   /**
@@ -39,10 +40,24 @@ export class MemberContent {
    * after all of it was given
    */
   async *chunks(entry: Entry): AsyncGenerator<Uint8Array> {
-    const { kind } = this.#index.head;
-    if (kind === 'zip') yield* this.#zipped(entry);
-    else if (kind === 'tar') yield* this.#file.stream(entry.byte, entry.byte + entry.size);
+    const { zip } = entry;
+    if (zip !== undefined) yield* zipContent(this.#window(zip), wanted(entry, zip));
+    else if (this.#index.head.kind === 'tar') yield* this.#file.stream(entry.byte, entry.byte + entry.size);
     else yield* verified(entry, this.#ofBlocks(entry.byte, entry.byte + entry.size));
+  }
+
+  /** All of it, in a buffer of its own; throws what `chunks` does. */
+  async whole(entry: Entry): Promise<Uint8Array<ArrayBuffer>> {
+    const { byte, size, zip } = entry;
+    if (this.#index.head.kind === 'tar') return this.#file.read(byte, byte + size);
+    if (zip !== undefined && isSmall({ ...zip, size })) return smallContent(this.#window(zip), wanted(entry, zip));
+    const bytes = new Uint8Array(size);
+    let filled = 0;
+    for await (const chunk of this.chunks(entry)) {
+      bytes.set(chunk, filled);
+      filled += chunk.length;
+    }
+    return bytes;
   }
 
   async close(): Promise<void> {
@@ -50,11 +65,9 @@ export class MemberContent {
     await (await this.#pack?.catch(() => undefined))?.close();
   }
 
-  async *#zipped({ name, byte, size, zip }: Entry): AsyncGenerator<Uint8Array> {
-    if (zip === undefined) return;
-    const small = zip.packed <= SMALL_PACKED ? zip.packed : 0;
-    const window = new FileWindow(this.#file, LOCAL_BYTES + zip.rawName.length + EXTRA + small);
-    yield* zipContent(window, { ...zip, name, offset: byte, size });
+  /** For one member: its header and, if it is small, its content come with one read. */
+  #window({ packed, rawName }: ZipPlace): FileWindow {
+    return new FileWindow(this.#file, LOCAL_BYTES + rawName.length + EXTRA + (packed <= SMALL_PACKED ? packed : 0));
   }
 
   async *#ofBlocks(from: number, to: number): AsyncGenerator<Uint8Array> {
@@ -81,7 +94,7 @@ export class MemberContent {
     this.#kept.delete(number);
     this.#kept.set(number, content);
     for (const oldest of this.#kept.keys()) {
-      if (this.#keptBytes <= KEPT_BYTES || oldest === number) break;
+      if (this.#keptBytes <= this.#mostKept || oldest === number) break;
       const { start, end } = this.#index.block(oldest);
       this.#forget(oldest, end - start);
     }
@@ -121,6 +134,8 @@ export class MemberContent {
     }
   }
 }
+
+const wanted = ({ name, byte, size }: Entry, zip: ZipPlace) => ({ ...zip, name, offset: byte, size });
 
 const otherContent = (byte: number): Failure =>
   new Failure('WRONG_CHECKSUM', `the archive holds something else behind byte ${byte} than when its index was made`);

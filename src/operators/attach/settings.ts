@@ -1,8 +1,9 @@
 import path from 'node:path';
-import { PipelineError } from '../../errors.ts';
+import { PipelineError, SourceError } from '../../errors.ts';
 import type { JsonValue } from '../../json.ts';
 import { knownArchives } from '../../references/knownArchives.ts';
 import { type ArchiveRule, checkedRules, type Rule, rulesJson } from '../../references/rules.ts';
+import { parseHubLocation } from '../../storage/hub/location.ts';
 import { schemeOf } from '../../storage/location.ts';
 import type { RemoteOptions } from '../../storage/remoteOptions.ts';
 
@@ -42,6 +43,8 @@ export interface AttachSettings {
   readonly rules: readonly Rule[];
   /** Archives that are known before a row has been seen: which versions of them are read is part of the run's digest. */
   readonly pinned: readonly string[];
+  /** How many archives may be open because of the rules. */
+  readonly archives: number;
   readonly hosts: readonly string[];
   readonly onMissing: 'reference' | 'record';
   readonly maxBytes: number;
@@ -61,7 +64,7 @@ export function attachSettings(options: AttachOptions): AttachSettings {
       'Name each column that points to files once.',
     );
   }
-  if (base === '') throw bad('base', 'is empty', 'Give a folder or a URL, or leave it out.');
+  requireBase(base);
   for (const host of hosts) {
     if (/^(s3:\/\/[a-z0-9][a-z0-9.-]*|(\*\.)?[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i.test(host)) continue;
     throw bad('hosts', `has '${host}'`, 'Write example.org, *.example.org, example.org:8443 or s3://bucket.');
@@ -71,11 +74,13 @@ export function attachSettings(options: AttachOptions): AttachSettings {
   }
   if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw bad('concurrency', `is ${concurrency}`);
   const own = checkedRules(archives);
+  const rules = [...own, ...checkedRules(knownArchives)];
   return {
     columns,
     text,
     base,
-    rules: [...own, ...checkedRules(knownArchives)],
+    rules,
+    archives: rules.reduce((sum, rule) => sum + rule.archives.length, 0),
     pinned: own
       .flatMap((rule) => rule.archives)
       .filter((name) => base !== undefined || schemeOf(name) !== undefined || path.isAbsolute(name)),
@@ -93,6 +98,20 @@ export function attachSettings(options: AttachOptions): AttachSettings {
       maxReferenceBytes: maxBytes,
     },
   };
+}
+
+function requireBase(base: string | undefined): void {
+  const hint = 'Give a folder, hf://datasets/owner/name[@revision], https:// or s3://bucket, or leave it out.';
+  if (base === '') throw bad('base', 'is empty', hint);
+  const scheme = schemeOf(base ?? '');
+  if (scheme !== undefined && !['hf', 'http', 'https', 's3'].includes(scheme)) throw bad('base', `is '${base}'`, hint);
+  if (base === undefined || scheme !== 'hf') return;
+  try {
+    parseHubLocation(base);
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    throw bad('base', `is '${base}'`, error.hint ?? hint);
+  }
 }
 
 function bad(option: string, what: string, hint?: string): PipelineError {
