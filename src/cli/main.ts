@@ -14,6 +14,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'report on an output: documents, patches, entropies, rejects',
     load: async () => (await import('./commands/inspect.ts')).inspectCommand(),
   },
+  graph: {
+    summary: 'ask a hypergraph: documents, patches, what is linked to them',
+    load: async () => (await import('./commands/graph.ts')).graphCommand(),
+  },
   verify: {
     summary: 'check every hash and invariant of an output',
     load: async () => (await import('./commands/verify.ts')).verifyCommand(),

@@ -85,6 +85,11 @@ export class Hypergraph {
     return this.#documents.withPatch(patch);
   }
 
+  /** The document whose tree a node is part of. */
+  documentOfNode(node: number): GraphDocument | undefined {
+    return this.#documents.withNode(node);
+  }
+
   /**
    * Patches of a document, in order.
    * @throws PipelineError `NO_DOCUMENT`; while they are read `SAFETENSORS_*`, `PATCH_PAST_BYTES`, `MISSING_TENSOR`
