@@ -74,6 +74,13 @@ describe('a request', () => {
     await client.close();
   });
 
+  it('to a server that does not exist fails with a word about it', async () => {
+    const client = quickClient({ allowPrivate: false });
+    const error = await failure(client.request('https://sluice.invalid/a?token=geheim'));
+    expect(error).toMatchObject({ code: 'NETWORK', path: 'https://sluice.invalid/a?...' });
+    await client.close();
+  });
+
   it('returns refusals to those who understand them', async () => {
     await using server = await misbehavingServer({});
     const client = quickClient({ retries: 1 });

@@ -5,7 +5,7 @@ import type { HttpSettings } from '../../../src/storage/http/settings.ts';
 
 /** A client for servers on loopback that loses no time. */
 export function quickClient(settings: HttpSettings = {}): HttpClient {
-  return new HttpClient({ allowPrivate: true, stallMs: 150, backoff: { firstMs: 1, mostMs: 4 }, ...settings });
+  return new HttpClient({ allowPrivate: true, stallMs: 300, backoff: { firstMs: 1, mostMs: 4 }, ...settings });
 }
 
 /** Bytes of which no two stretches are alike. */

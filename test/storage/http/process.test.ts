@@ -21,13 +21,11 @@ async function run(way: string, options: ServerOptions, fault?: Fault, env: Reco
 describe('a process', () => {
   const stalls: Fault = { kind: 'stall', after: 1000, times: 9 };
   it.each([
-    ['whole', undefined],
-    ['left', undefined],
+    ['whole,left,failed,whole', undefined],
     ['left', stalls],
     ['aborted', stalls],
     ['aborted', { kind: 'silent', times: 9 }],
     ['aborted', { kind: 'status', status: 503, retryAfter: 60, times: 9 }],
-    ['failed', { kind: 'status', status: 404 }],
   ] as [string, Fault | undefined][])('ends by itself when it has nothing more to do (%s, %j)', async (way, fault) => {
     const { code, stdout, stderr, exitMs } = await run(way, {}, fault);
     expect({ code, stderr, done: stdout.slice(0, 4) }).toEqual({ code: 0, stderr: '', done: 'done' });

@@ -168,13 +168,13 @@ describe('a range', () => {
 
   it('takes its time where its reader does, or the server does', () =>
     withServer({}, async (server) => {
-      const client = quickClient({ stallMs: 80 });
+      const client = quickClient({ stallMs: 250 });
       const facts = await client.describe(server.url('a.bin'));
-      server.inject({ kind: 'slow', piece: 200_000, everyMs: 40 });
+      server.inject({ kind: 'slow', piece: 150_000, everyMs: 60 });
       expect((await read(client, facts)).equals(FILE)).toBe(true);
       let bytes = 0;
       for await (const chunk of client.range(facts, 0, FILE.length)) {
-        if (bytes === 0) await sleep(200);
+        if (bytes === 0) await sleep(600);
         bytes += chunk.length;
       }
       expect(bytes).toBe(FILE.length);
@@ -184,8 +184,8 @@ describe('a range', () => {
 
   it('leaves no connection open that it has no use for', async () => {
     // more than buffers on the way hold
-    await using server = await misbehavingServer({ 'a.bin': new Uint8Array(64 << 20) });
-    const client = quickClient({ retries: 0 });
+    await using server = await misbehavingServer({ 'a.bin': new Uint8Array(24 << 20) });
+    const client = quickClient({ retries: 0, stallMs: 10_000 });
     const facts = await client.describe(server.url('a.bin'));
     for (const fault of [
       { kind: 'etag', value: '"x"' },
@@ -236,7 +236,7 @@ describe('a range', () => {
       server.inject({ kind: 'stall', after: 0, times: 3 });
       expect(await failure(read(client, facts))).toMatchObject({
         code: 'STALLED',
-        message: `'${facts.url}': the server has sent nothing for 150 ms (after 3 attempts)`,
+        message: `'${facts.url}': the server has sent nothing for 300 ms (after 3 attempts)`,
       });
       server.inject({ kind: 'reset', times: 3 });
       expect((await failure(read(client, facts))).code).toBe('NETWORK');
