@@ -2,6 +2,7 @@ import { crc32, createInflateRaw, inflateRawSync, zstdDecompressSync } from 'nod
 import { decompress, OUTPUT_CHUNK } from '../sources/compression.ts';
 import { Decoder } from '../sources/decoder.ts';
 import { Failure } from '../sources/failure.ts';
+import type { OpenFile } from '../sources/open-file.ts';
 import type { FileWindow } from './fileWindow.ts';
 import { LOCAL_BYTES, METHODS, overlapping, type ZipMember } from './zipDirectory.ts';
 
@@ -11,10 +12,28 @@ const LOCAL = 0x04034b50;
 const SMALL_PACKED = 64 << 10;
 const SMALL = 512 << 10;
 
-/** What is read ahead of a member's content: its own header, which may be longer than the directory tells. */
+/** zlib takes no less. */
+const LEAST_CHUNK = 64;
+
+/** What must be known of a member to read it. */
 type Wanted = Pick<ZipMember, 'name' | 'rawName' | 'offset' | 'packed' | 'size' | 'crc' | 'method' | 'end'>;
 
 const HINT = 'Copy the file again.';
+
+/** Whether a member is small enough to be unpacked in one go. */
+export const isSmall = ({ packed, size }: Pick<ZipMember, 'packed' | 'size'>): boolean =>
+  packed <= SMALL_PACKED && size <= SMALL;
+
+/** Content of a small member in one piece, a buffer of its own; throws what `zipContent` does. */
+export async function smallContent(window: FileWindow, member: Wanted): Promise<Uint8Array<ArrayBuffer>> {
+  const { name, packed, size, method } = member;
+  const start = await contentStart(window, member);
+  const bytes = await window.bytes(start, start + packed);
+  const kind = METHODS[method];
+  const content = new Uint8Array(kind === 'stored' ? bytes : unpackedAtOnce(bytes, kind === 'zstd', name, size));
+  checkContent(member, content.length, crc32(content));
+  return content;
+}
 
 /**
  * Content of a member, checked against its size and checksum. A member that turns out to be damaged at its end has given
@@ -23,20 +42,27 @@ const HINT = 'Copy the file again.';
  * @throws Failure `HEADER_MISMATCH`, `OVERLAPPING_MEMBER`, `CORRUPT_COMPRESSION`, `WRONG_SIZE`, `WRONG_CHECKSUM`
  */
 export async function* zipContent(window: FileWindow, member: Wanted): AsyncGenerator<Uint8Array> {
+  if (isSmall(member)) {
+    yield await smallContent(window, member);
+    return;
+  }
   const { name, size } = member;
   const start = await contentStart(window, member);
   let bytes = 0;
   let crc = 0;
-  for await (const chunk of unpacked(window, member, start)) {
+  for await (const chunk of unpacked(window.file, member, start)) {
     bytes += chunk.length;
     if (bytes > size) throw wrongSize(name, `more than the ${size}`);
     crc = crc32(chunk, crc);
     yield chunk;
   }
+  checkContent(member, bytes, crc);
+}
+
+function checkContent({ name, size, crc: wanted }: Wanted, bytes: number, crc: number): void {
   if (bytes !== size) throw wrongSize(name, `${bytes} bytes, not the ${size}`);
-  if (crc !== member.crc) {
-    throw new Failure('WRONG_CHECKSUM', `'${name}' has another checksum than the archive says it has`, HINT);
-  }
+  if (crc === wanted) return;
+  throw new Failure('WRONG_CHECKSUM', `'${name}' has another checksum than the archive says it has`, HINT);
 }
 
 async function contentStart(
@@ -60,20 +86,9 @@ async function contentStart(
   return start;
 }
 
-async function* unpacked(
-  window: FileWindow,
-  { name, packed, size, method }: Wanted,
-  start: number,
-): AsyncGenerator<Uint8Array> {
-  const end = start + packed;
+async function* unpacked(file: OpenFile, { name, packed, method }: Wanted, start: number): AsyncGenerator<Uint8Array> {
   const kind = METHODS[method];
-  if (packed <= SMALL_PACKED && size <= SMALL) {
-    const bytes = await window.bytes(start, end);
-    if (kind === 'stored') yield new Uint8Array(bytes);
-    else yield unpackedAtOnce(bytes, kind === 'zstd', name, size);
-    return;
-  }
-  const input = window.file.stream(start, end);
+  const input = file.stream(start, start + packed);
   if (kind === 'stored') {
     yield* input;
     return;
@@ -102,7 +117,7 @@ async function* unpacked(
 
 function unpackedAtOnce(bytes: Uint8Array, zstd: boolean, name: string, size: number): Uint8Array {
   // A byte more than there should be, so that more can be told from as much.
-  const options = { maxOutputLength: size + 1 };
+  const options = { maxOutputLength: size + 1, chunkSize: Math.max(LEAST_CHUNK, Math.min(size + 1, OUTPUT_CHUNK)) };
   try {
     if (zstd) return zstdDecompressSync(bytes, options);
     // With `info`, zlib also tells how much of its input it has used; its types do not.
