@@ -96,9 +96,12 @@ export class CacheFolder {
 
   /** What belongs to a commit, where that was kept. */
   async listing(repository: string, commit: string): Promise<readonly CachedFile[] | undefined> {
-    const text = await readFile(this.#listing(repository, commit), 'utf8').catch(() => undefined);
-    // Written by `setListing`, whole or not at all.
-    return text === undefined ? undefined : (JSON.parse(text) as CachedFile[]);
+    try {
+      // What `setListing` wrote; a disk that lost its power may have none of it.
+      return JSON.parse(await readFile(this.#listing(repository, commit), 'utf8')) as CachedFile[];
+    } catch {
+      return undefined;
+    }
   }
 
   /** Files of a commit that are there, in the byte order of their paths. */

@@ -59,7 +59,7 @@ export function hubFetch(http: HttpClient, signal?: AbortSignal): typeof fetch {
       headers,
       body: init.body ?? undefined,
       anyStatus: true,
-      idempotent: !isCommit(url),
+      idempotent: method !== 'POST' || !isCommit(url),
       maxBytes: MOST_BYTES,
       signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
     });
@@ -67,7 +67,7 @@ export function hubFetch(http: HttpClient, signal?: AbortSignal): typeof fetch {
   };
 }
 
-const isCommit = (url: string): boolean => /\/commit\/[^/?]+(\?|$)/.test(url);
+const isCommit = (url: string): boolean => /\/api\/datasets\/[^/]+\/[^/]+\/commit\/[^/]+$/.test(url);
 
 function responseOf({ status, headers, body }: Reply): Response {
   if (status >= 400) throw new HubRefusal(status, headers, body);

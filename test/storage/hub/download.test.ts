@@ -123,6 +123,17 @@ describe('the cache', () => {
     expect(downloaded(hub)).toBe(0);
   });
 
+  it('holds empty files', async () => {
+    const { hub, cache, commit } = await setUp();
+    // git hash-object /dev/null
+    const etag = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
+    const wanted = { repository: 'o/n', commit, path: 'empty', size: 0, etag };
+    const none = () => Promise.reject(new Error('there is nothing to ask for'));
+    const place = await intoCache(cache, wanted, none as unknown as BytesFrom);
+    expect(await readFile(place, 'utf8')).toBe('');
+    expect(downloaded(hub)).toBe(0);
+  });
+
   it('does not take what is too short for it', async () => {
     const { hub, cache, get } = await setUp();
     const place = await get('data/train.parquet');

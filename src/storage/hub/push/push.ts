@@ -67,10 +67,10 @@ const MOST_TRIES = 4;
  */
 export async function pushOutput(root: string, repository: string, options: PushOptions = {}): Promise<PushReport> {
   requireRepository(repository);
-  const hub = new Hub({ ...options.hub, offline: false }, options.http);
+  const hub = new Hub(options.hub, options.http);
   const uploads = new Uploads(hub.httpSettings, options.onProgress);
   try {
-    requireToken(hub, repository);
+    requireAccess(hub, repository);
     await requireVerified(root, options.signal);
     const files = await localFiles(root, options.path ?? '');
     return await new Push(hub, uploads, repository, files, options).run(root);
@@ -208,7 +208,15 @@ function isWorthAnother(error: unknown): boolean {
   return error instanceof SourceError && ['FORBIDDEN', 'NETWORK', 'STALLED'].includes(error.code);
 }
 
-function requireToken({ settings: { tokenFrom, endpoint, tokenFile } }: Hub, repository: string): void {
+function requireAccess({ settings }: Hub, repository: string): void {
+  const { offline, tokenFrom, endpoint, tokenFile } = settings;
+  if (offline) {
+    throw new SourceError('nothing can be pushed while the Hub is not to be asked', {
+      code: 'OFFLINE',
+      path: repository,
+      hint: 'Unset HF_HUB_OFFLINE.',
+    });
+  }
   if (tokenFrom !== undefined) return;
   throw new SourceError('the Hub takes files only from those it knows', {
     code: 'NOT_AUTHORISED',

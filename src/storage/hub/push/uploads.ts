@@ -7,9 +7,12 @@ import { Attempts } from '../../http/attempts.ts';
 import { header, joinHeaders } from '../../http/headers.ts';
 import { type HttpSettings, resolveSettings, type Settings } from '../../http/settings.ts';
 import { checkedUrl, originOf, shownUrl } from '../../http/urls.ts';
+import { stalled } from '../../http/watchdog.ts';
 
 /** Bytes of an answer that are read: a store says little of what it took. */
 const MOST_ANSWER = 64 << 10;
+
+const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /**
  * Sends files to the addresses that a Hub gives for them: streamed from disk, begun anew where a connection breaks, and
@@ -17,19 +20,19 @@ const MOST_ANSWER = 64 << 10;
  */
 export class Uploads {
   readonly #settings: Settings;
-  readonly #agent: Agent;
+  /** For stores that the Hub names. */
+  readonly #guarded: Agent;
+  /** For the Hub itself, wherever it lies. */
+  readonly #trusted: Agent;
   readonly #onProgress: (bytes: number) => void;
 
   /** @param onProgress told of bytes that are on their way, and with a negative number of those that were lost */
   constructor(settings: HttpSettings, onProgress: (bytes: number) => void = () => {}) {
     this.#settings = resolveSettings(settings);
-    const { stallMs, allowPrivate } = this.#settings;
-    const lookup = allowPrivate ? {} : { lookup: guardedLookup() };
-    this.#agent = new Agent({
-      headersTimeout: stallMs,
-      bodyTimeout: stallMs,
-      connect: { timeout: stallMs, ...lookup },
-    });
+    const { stallMs } = this.#settings;
+    const agent = { headersTimeout: stallMs, bodyTimeout: stallMs };
+    this.#guarded = new Agent({ ...agent, connect: { timeout: stallMs, lookup: guardedLookup() } });
+    this.#trusted = new Agent({ ...agent, connect: { timeout: stallMs } });
     this.#onProgress = onProgress;
   }
 
@@ -46,7 +49,7 @@ export class Uploads {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#guarded.destroy(), this.#trusted.destroy()]);
   }
 
   async #attempt(url: URL, file: Blob, signal: AbortSignal | undefined): Promise<string | undefined> {
@@ -61,13 +64,16 @@ export class Uploads {
         yield chunk;
       }
     };
+    const origin = originOf(url);
+    const { allowPrivate, endpoints } = this.#settings;
+    const agent = allowPrivate || endpoints.has(origin) ? this.#trusted : this.#guarded;
     try {
       const {
         statusCode: status,
         headers,
         body,
-      } = await this.#agent.request({
-        origin: originOf(url),
+      } = await agent.request({
+        origin,
         path: `${url.pathname}${url.search}`,
         method: 'PUT',
         headers: { 'content-length': String(file.size) },
@@ -83,6 +89,9 @@ export class Uploads {
     } catch (error) {
       lost = true;
       this.#onProgress(-sent);
+      const code = (error as { code?: unknown } | null)?.code;
+      // A store that takes nothing more, or says nothing: the timers start anew with each piece that it takes.
+      if (TIMEOUTS.has(String(code))) throw stalled(shownUrl(url), this.#settings.stallMs);
       throw transportFailure(shownUrl(url), error);
     }
   }

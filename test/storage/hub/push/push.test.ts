@@ -182,6 +182,7 @@ describe('pushOutput', () => {
 
   it.each<[string, Push, object]>([
     ['no token', { token: false }, { code: 'NOT_AUTHORISED', hint: expect.stringContaining('HF_TOKEN') }],
+    ['offline mode', { hub: { offline: true } }, { code: 'OFFLINE' }],
     ['a wrong token', { token: 'hf_wrong' }, { code: 'NOT_AUTHORISED', message: expect.stringContaining('token') }],
     ['a token for reading', { token: 'hf_reader' }, { code: 'FORBIDDEN', message: expect.stringContaining('rights') }],
     [
