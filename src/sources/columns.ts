@@ -169,6 +169,8 @@ function whereJson({ where, columns }: Table): JsonValue {
   return Object.fromEntries(where.map(({ column, json }) => [columns[column]?.name ?? '', json]));
 }
 
+const NONE = new Map<number, MetaValue>();
+
 /**
  * The values of a row's columns, those that conditions ask for first; undefined as soon as one does not hold.
  *
@@ -178,7 +180,7 @@ export function valuesWhere(
   table: Table,
   read: (column: Column, index: number) => MetaValue,
 ): { readonly [name: string]: MetaValue } | undefined {
-  const known = new Map<number, MetaValue>();
+  const known = table.where.length === 0 ? NONE : new Map<number, MetaValue>();
   for (const { column: index, conditions } of table.where) {
     const column = table.columns[index];
     if (column === undefined) continue;

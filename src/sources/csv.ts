@@ -14,7 +14,7 @@ import { type CsvConfig, CsvStream, csvCuts, dialectOf, headerOf, readHeader, wh
 import type { CsvRecord } from './csv-records.ts';
 import { type CsvHeader, csvHeader, csvRow } from './csv-row.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, fileSource, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
@@ -118,16 +118,25 @@ class RecordReader {
   }
 }
 
-/** Records of CSV files; plain files of this machine are cut between records, others are read in one go. */
-export function csvFormat(config: CsvConfig): Format<Row> {
+/**
+ * Records of CSV files; plain files of this machine are cut between records, others are read in one go.
+ *
+ * @param otherwise Reads files whose header does not have the columns. Default: they are rejected.
+ */
+export function csvFormat(config: CsvConfig, otherwise?: Format<Row>): Format<Row> {
   return {
     name: 'csv',
     async *pieces(file: FoundFile, context: FilePlan): AsyncGenerator<Piece> {
       try {
-        if (file.size === 0) throw new Failure('EMPTY_FILE', `'${file.uri}' is empty`);
+        if (file.size === 0 && otherwise === undefined) throw new Failure('EMPTY_FILE', `'${file.uri}' is empty`);
         const open = await context.open(file);
         try {
-          await readHeader(open, config);
+          const failure = await readHeader(open, config).then(() => undefined, failureOf);
+          if (failure !== undefined && otherwise === undefined) throw failure;
+          if (failure !== undefined && otherwise !== undefined) {
+            yield* marked(otherwise.pieces(open, context), { other: 1 });
+            return;
+          }
           const whole = compressionOf(file.uri) !== undefined || open.local === undefined;
           yield* csvCuts(open, config, whole ? Number.POSITIVE_INFINITY : context.splitBytes);
         } finally {
@@ -140,9 +149,13 @@ export function csvFormat(config: CsvConfig): Format<Row> {
       }
     },
     // The record, its fields, their text and its bytes, at the worst.
-    holds: ({ start = 0, end = 0 }) =>
-      4 * Math.min(config.maxRecordBytes, (end - start) * config.maxExpansion) + (1 << 20),
+    holds(range) {
+      const { start = 0, end = 0, other } = range;
+      if (other === 1 && otherwise !== undefined) return otherwise.holds(range);
+      return 4 * Math.min(config.maxRecordBytes, (end - start) * config.maxExpansion) + (1 << 20);
+    },
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Row[]> {
+      if (range['other'] === 1 && otherwise !== undefined) return yield* otherwise.read(file, range, reading);
       const { start = 0, end = file.size, line = 1, row = 0 } = range;
       let header: CsvHeader | undefined;
       if (config.header !== undefined) header = csvHeader(config.table, config.header, file.uri);
@@ -162,6 +175,11 @@ export function csvFormat(config: CsvConfig): Format<Row> {
       yield rows.cut();
     },
   };
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  throw error;
 }
 
 /**

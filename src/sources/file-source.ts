@@ -22,6 +22,11 @@ export interface Piece {
   readonly range: Range;
 }
 
+/** Pieces that another format made, marked as such for whoever reads them. */
+export async function* marked(pieces: AsyncIterable<Piece> | Iterable<Piece>, mark: Range): AsyncGenerator<Piece> {
+  for await (const { bytes, range } of pieces) yield { bytes, range: { ...range, ...mark } };
+}
+
 /** What a format may ask while it reads a split. */
 export interface Reading {
   readonly split: string;

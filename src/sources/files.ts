@@ -1,7 +1,10 @@
 import type { Document } from '../records.ts';
+import { type ArrowLimits, arrowConfig, arrowFormat, isArrow } from './arrow.ts';
 import { type Columns, parseTable, type TableOptions, tableJson } from './columns.ts';
-import { fileSource } from './file-source.ts';
-import { isJsonl, type JsonlLimits, jsonlConfig, jsonlFormat } from './jsonl.ts';
+import { type CsvSettings, csvConfig, csvFormat, csvJson, isCsv } from './csv.ts';
+import { type Format, fileSource } from './file-source.ts';
+import { isJson, type JsonSettings, jsonConfig, jsonFormat } from './json.ts';
+import { isJsonl, jsonlFormat } from './jsonl.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import { isParquet, type ParquetLimits, parquetConfig, parquetFormat } from './parquet.ts';
 import { plainFormat } from './plain.ts';
@@ -12,43 +15,63 @@ import { isZip, type ZipLimits, zipFormat } from './zip.ts';
 export interface FilesOptions
   extends TableOptions<Columns, string>,
     ListOptions,
-    JsonlLimits,
+    JsonSettings,
+    CsvSettings,
     ParquetLimits,
+    ArrowLimits,
     TarLimits,
     ZipLimits {}
 
 /**
- * Files of any kind, each read by what its name says: `.jsonl`, `.ndjson` (also `.gz`, `.zst`) as `jsonl` does,
- * `.parquet` as `parquet`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` as `tar`, `.zip` as `zip`, everything else as `folder`: one document each.
+ * Files of any kind, each read by what its name says:
  *
- * The options are those of all of them; `columns`, `text` and `id` count for tables alone.
+ * - tables: `.jsonl`, `.ndjson` as `jsonl` does, `.json` as `json`, `.csv`, `.tsv` as `csv` (all of them also `.gz`, `.zst`),
+ *   `.parquet` as `parquet`, `.arrow`, `.arrows`, `.feather`, `.ipc` as `arrow`;
+ * - archives: `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` as `tar`, `.zip` as `zip`;
+ * - everything else as `folder`: one document each.
+ *
+ * The options are those of all of them; `columns`, `text`, `id` and `where` count for tables alone. Where none of these is
+ * given, JSON and CSV files are tables only if they have a column `text`; others, such as settings, are documents.
  *
  *     files('corpus', { text: 'content' })
  *
- * @throws as `jsonl`, `parquet`, `tar`, `zip` and `folder`.
+ * @throws as all of these.
  */
 export function files(path: Inputs, options: FilesOptions = {}): Source<Document> {
   const table = parseTable(options);
-  const jsonlSetup = jsonlConfig(table, options);
+  const jsonSetup = jsonConfig(table, options);
+  const csvSetup = csvConfig(table, options);
   const parquetSetup = parquetConfig(table, options);
+  const arrowSetup = arrowConfig(table, options);
   const tarSetup = tarConfig(options);
-  const jsonl = jsonlFormat(jsonlSetup);
-  const parquet = parquetFormat(parquetSetup);
-  const tar = tarFormat(tarSetup);
-  const zip = zipFormat(tarSetup);
   const plain = plainFormat(tarSetup.maxDocumentBytes);
+  const { columns, text, id, where } = options;
+  const otherwise = [columns, text, id, where].every((given) => given === undefined) ? plain : undefined;
+  const kinds: readonly (readonly [(uri: string) => boolean, Format<Document>])[] = [
+    [isJsonl, jsonlFormat(jsonSetup)],
+    [isJson, jsonFormat(jsonSetup, otherwise)],
+    [isCsv, csvFormat(csvSetup, otherwise)],
+    [isParquet, parquetFormat(parquetSetup)],
+    [isArrow, arrowFormat(arrowSetup)],
+    [isTar, tarFormat(tarSetup)],
+    [isZip, zipFormat(tarSetup)],
+    [() => true, plain],
+  ];
   return fileSource<Document>({
     kind: 'files',
     inputs: path,
     list: options,
     options: {
       ...tableJson(table),
+      ...csvJson(csvSetup),
       ...tarSetup,
-      maxRecordBytes: jsonlSetup.maxRecordBytes,
+      at: jsonSetup.at ?? null,
+      maxRecordBytes: jsonSetup.maxRecordBytes,
       maxRowGroupBytes: parquetSetup.maxRowGroupBytes,
+      maxBatchBytes: arrowSetup.maxBatchBytes,
     },
-    formats: [jsonl, parquet, tar, zip, plain],
-    formatOf: (uri) => (isJsonl(uri) ? jsonl : isParquet(uri) ? parquet : isTar(uri) ? tar : isZip(uri) ? zip : plain),
+    formats: kinds.map(([, format]) => format),
+    formatOf: (uri) => kinds.find(([is]) => is(uri))?.[1] ?? plain,
     otherwise: plain,
   });
 }

@@ -11,7 +11,7 @@ import {
 } from './columns.ts';
 import { compressionOf } from './compression.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, fileSource, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import type { JsonElement } from './json-elements.ts';
 import { type JsonConfig, type JsonHead, JsonStream, jsonCuts, jsonHead } from './json-file.ts';
 import { jsonRow } from './json-row.ts';
@@ -122,8 +122,7 @@ export function jsonFormat(config: JsonConfig, otherwise?: Format<Row>): Format<
     const head = await jsonHead(open, config);
     const other = otherwise !== undefined && !hasText(config, head) ? otherwise : head.lines ? lines : undefined;
     if (other !== undefined) {
-      const kind = other === lines ? 'lines' : 'other';
-      for await (const { bytes, range } of other.pieces(open, context)) yield { bytes, range: { ...range, [kind]: 1 } };
+      yield* marked(other.pieces(open, context), other === lines ? { lines: 1 } : { other: 1 });
       return;
     }
     const whole = compressionOf(open.uri) !== undefined || open.local === undefined;

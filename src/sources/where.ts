@@ -45,7 +45,7 @@ type Condition<K extends Kind> =
  * be asked.
  */
 export type Where<C extends Columns, T extends string> = string extends keyof C
-  ? { readonly [name: string]: Condition<Kind> }
+  ? { readonly [name: string]: null | Literals[keyof Literals] | Comparison<Literals[keyof Literals]> }
   : { readonly [K in Exclude<keyof C, T>]?: Condition<C[K]> };
 
 type Literal = string | number | bigint | boolean;

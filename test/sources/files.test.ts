@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { files } from '../../src/sources/index.ts';
@@ -45,6 +46,48 @@ describe('files of any kind', () => {
     const cut = await readAll(files(root, { id: 'key' }), 300);
     expect(cut.splits.length).toBeGreaterThan(8);
     expect(content(cut.records)).toEqual(content(whole.records));
+  });
+
+  it('are tables, too, where they are JSON, CSV or Arrow and have the column', async () => {
+    const root = temporaryFolder();
+    const rows = Array.from({ length: 40 }, (_, n) => ({ key: n, text: `row ${n}` }));
+    writeFileSync(join(root, 'a.json'), JSON.stringify({ rows }));
+    writeFileSync(join(root, 'b.csv'), `key,text\n${rows.map((row) => `${row.key},${row.text}\n`).join('')}`);
+    writeFileSync(
+      join(root, 'c.tsv.gz'),
+      gzipSync(`key\ttext\n${rows.map((row) => `${row.key}\t${row.text}\n`).join('')}`),
+    );
+    writeFileSync(join(root, 'd.arrow'), tableToIPC(tableFromArrays({ text: rows.map((row) => row.text) }), 'stream'));
+    writeFileSync(join(root, 'e.json'), '{"compilerOptions": {"strict": true}}');
+    writeFileSync(join(root, 'f.csv'), 'x,y\n1,2\n');
+    writeFileSync(join(root, 'g.json'), '');
+    writeFileSync(join(root, 'h.json'), '[{"name":"no text"}]');
+    for (const splitBytes of [100, 1 << 20]) {
+      const { records, rejects } = await readAll(files(root), splitBytes);
+      expect(rejects).toEqual([]);
+      const count = new Map<string, number>();
+      for (const { source } of records) count.set(source.uri, (count.get(source.uri) ?? 0) + 1);
+      expect([...count]).toEqual([
+        ['a.json', 40],
+        ['b.csv', 40],
+        ['c.tsv.gz', 40],
+        ['d.arrow', 40],
+        ['e.json', 1],
+        ['f.csv', 1],
+        ['g.json', 1],
+        ['h.json', 1],
+      ]);
+      expect(records.at(-4)?.id).toBe('e.json');
+    }
+    const declared = await readAll(files(root, { text: 'text', include: ['e.json', 'f.csv', 'h.json', 'a.json'] }));
+    expect(declared.records).toHaveLength(40);
+    expect(codes(declared)).toEqual(['MISSING_COLUMN', 'NO_ROWS', 'MISSING_COLUMN']);
+    const some = files(root, {
+      columns: { key: 'int64', text: 'string' },
+      where: { key: { lt: 3 } },
+      include: ['a.json', 'b.csv', 'c.*'],
+    });
+    expect((await readAll(some)).records).toHaveLength(9);
   });
 
   it('reject what is damaged, and nothing else', async () => {

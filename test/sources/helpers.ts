@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Header, pack } from 'tar-stream';
 import { onTestFinished } from 'vitest';
 import type { RecordError } from '../../src/errors.ts';
@@ -62,6 +64,16 @@ export async function readAll<T>(source: Source<T>, splitBytes = 1 << 20): Promi
   const splits = await plan(source, splitBytes, planRejects);
   for (const split of splits) records.push(...(await readSplit(source, split, rejects)));
   return { splits, records, rejects, planRejects };
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Bytes that are in use by JavaScript; what is only waiting to be collected does not count. */
+export function bytesInUse(): number {
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }
 
 export const text = (document: Document): string => Buffer.from(document.bytes).toString('utf8');
