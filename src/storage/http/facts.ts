@@ -55,9 +55,9 @@ async function byHead(transport: Transport, url: string, signal: AbortSignal): P
   if (answer.status !== 200) throw statusFailure(answer.path, answer.status, answer.headers);
   const size = bytesHeader(answer.headers, 'content-length') ?? bytesHeader(answer.first, 'x-linked-size');
   const ranges = header(answer.headers, 'accept-ranges')?.trim().toLowerCase();
-  return size === undefined
-    ? undefined
-    : factsOf(transport, url, answer, size, ranges === undefined ? undefined : ranges === 'bytes');
+  // Some servers take the length of the answer to HEAD for that of the file.
+  if (size === undefined || size === 0) return undefined;
+  return factsOf(transport, url, answer, size, ranges === undefined ? undefined : ranges === 'bytes');
 }
 
 async function byFirstByte(transport: Transport, url: string, signal: AbortSignal): Promise<RemoteFacts> {

@@ -109,8 +109,9 @@ export class Transport {
 
   /** Reads the little that is left of a body, so that its connection can be used again; closes it otherwise. */
   async drain(body: Answer['body']): Promise<void> {
-    const timeout = AbortSignal.timeout(this.settings.stallMs);
-    await body.dump({ limit: DRAINED, signal: timeout }).catch(() => {});
+    const timer = setTimeout(() => body.destroy(), this.settings.stallMs);
+    await body.dump({ limit: DRAINED }).catch(() => {});
+    clearTimeout(timer);
   }
 
   async #dispatch(hop: Hop, asked: URL, sending: Sending, signal: AbortSignal): Promise<Dispatcher.ResponseData> {

@@ -179,6 +179,15 @@ describe('what a server says of a file', () => {
     await client.close();
   });
 
+  it('is not believed where HEAD says that there is nothing', async () => {
+    await using server = await misbehavingServer({ 'a.bin': FILE });
+    const client = quickClient();
+    server.inject({ kind: 'short', by: FILE.length, match: /^HEAD/ });
+    expect((await client.describe(server.url('a.bin'))).size).toBe(FILE.length);
+    expect(server.served()).toBe(1);
+    await client.close();
+  });
+
   it('includes that it has no ranges', async () => {
     for (const head of [200, 405]) {
       await using server = await misbehavingServer(
