@@ -113,6 +113,13 @@ describe('sluice export', () => {
     });
   });
 
+  it('never writes over its own input, not even with --fresh', async () => {
+    const root = await makeOutput();
+    for (const made of [root, path.join(root, 'shards'), path.dirname(root)])
+      await expect(runHere([root], 'npz', made, '--fresh')).rejects.toMatchObject({ code: 'SAME_FOLDER' });
+    expect(await verifyOutput(root)).toMatchObject({ ok: true });
+  });
+
   it('says what is wrong with the input', async () => {
     const folder = await temporaryFolder();
     await mkdir(path.join(folder, 'empty'));

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { methods } from '../../allocate/options.ts';
 import { type AllocateRun, allocatePipeline } from '../../allocate/pipeline.ts';
+import { requireOtherFolder } from '../otherFolder.ts';
 import { progressModes } from '../progress/reporters.ts';
 import { finiteNumber, positiveInteger } from '../values.ts';
 import { execute, type RunFlags } from './run.ts';
@@ -44,6 +45,7 @@ export function allocateCommand(): Command {
     .option('--fresh', 'throw away what an earlier run has put into the output folder')
     .addOption(new Option('--progress <mode>', 'how to show progress').choices(progressModes).default('auto'))
     .action(async (inputs: string[], flags: AllocateFlags) => {
+      requireOtherFolder(inputs, flags.output);
       const { method, temperature, shells, rMin, rMax, level, direction, dir, specialTokens, format } = flags;
       const pipeline = await allocatePipeline(inputs, {
         method,

@@ -18,6 +18,7 @@ import {
   webdataset,
 } from '../../sinks/index.ts';
 import { patchFiles } from '../../sources/index.ts';
+import { requireOtherFolder } from '../otherFolder.ts';
 import { progressModes } from '../progress/reporters.ts';
 import { finiteNumber, positiveInteger } from '../values.ts';
 import { execute, type RunFlags } from './run.ts';
@@ -184,6 +185,7 @@ export function exportCommand(): Command {
     .addHelpText('after', `\nLayouts:\n${described()}`)
     .action(async (inputs: string[], flags: ExportFlags, command: Command) => {
       refuseForeign(flags, command);
+      requireOtherFolder(inputs, flags.output);
       process.exitCode = await execute(await targets[flags.to].pipeline(inputs, flags), undefined, flags);
     });
 }

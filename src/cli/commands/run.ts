@@ -221,7 +221,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
   const lines = [
     `output         ${output}`,
     ...(duplicates === undefined ? [] : [`read           ${plural(facts.documents_read, 'document')}`]),
-    `documents      ${count(documents)}`,
+    // exports that read ranges of rows know of none
+    ...(documents === 0 && patches > 0 ? [] : [`documents      ${count(documents)}`]),
     `bytes          ${count(total)}`,
     ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
     ...(patches > 0 || duplicates === undefined ? [`patches        ${count(patches)}`] : []),
