@@ -34,7 +34,7 @@ export class MemberContent {
   }
 
   /**
-   * Chunks of a member's content, each a buffer of its own or not to be written to.
+   * Chunks of a member's content, each a buffer of its own.
    *
    * @throws Failure as `zipContent` and `decompress` do; `WRONG_CHECKSUM` where it is not what was read when the index was made,
    * after all of it was given
@@ -75,7 +75,7 @@ export class MemberContent {
     let block = this.#index.blockAt(from);
     for (let at = from; at < to; block = this.#index.block(block.number + 1)) {
       const end = Math.min(to, block.end);
-      if (block.packed === undefined) yield (await this.#content(block)).subarray(at - block.start, end - block.start);
+      if (block.packed === undefined) yield (await this.#content(block)).slice(at - block.start, end - block.start);
       else yield* this.#packed(block.packed + at - block.start, block.packed + end - block.start);
       at = end;
       if (at === to) return;
