@@ -6,6 +6,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { files } from '../../src/sources/index.ts';
 import { codes, content, readAll, tarOf, temporaryFolder } from './helpers.ts';
+import { zipOf } from './zipOf.ts';
 
 async function mixed(): Promise<string> {
   const root = temporaryFolder();
@@ -21,6 +22,7 @@ async function mixed(): Promise<string> {
   writeFileSync(join(root, 'c.parquet'), Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize: 10 })));
   writeFileSync(join(root, 'sub', 'd.tar'), await tarOf([{ name: 'in.txt', content: 'member' }]));
   writeFileSync(join(root, 'sub', 'e.txt'), 'plain');
+  writeFileSync(join(root, 'sub', 'f.zip'), zipOf([{ name: 'in.txt', content: 'member' }]));
   writeFileSync(join(root, 'z.png'), new Uint8Array([0x89, 0x50, 0x4e, 0x47]));
   return root;
 }
@@ -39,9 +41,10 @@ describe('files of any kind', () => {
       ['c.parquet', 40],
       ['sub/d.tar!/in.txt', 1],
       ['sub/e.txt', 1],
+      ['sub/f.zip!/in.txt', 1],
       ['z.png', 1],
     ]);
-    expect(whole.records.map(({ source }) => source.position.ordinal)).toEqual([...Array(123).keys()]);
+    expect(whole.records.map(({ source }) => source.position.ordinal)).toEqual([...Array(124).keys()]);
     expect(whole.records[39]?.id).toBe('39');
     const cut = await readAll(files(root, { id: 'key' }), 300);
     expect(cut.splits.length).toBeGreaterThan(8);
