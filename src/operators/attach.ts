@@ -3,6 +3,7 @@ import { RecordError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import type { Document } from '../records.ts';
 import { archivesHold } from '../references/archiveShelves.ts';
+import { LISTINGS_HOLD } from '../references/datasetIndex.ts';
 import { ANSWERS_HOLD, References } from '../references/references.ts';
 import { Shared } from '../references/shared.ts';
 import { Shelves } from '../references/shelves.ts';
@@ -78,7 +79,7 @@ export function attach(options: AttachOptions): OperatorFunction<Document, Docum
           room,
           sizeOf: (row) => rowBytes(row, columns),
           least: maxBytes,
-          holds: ANSWERS_HOLD + archivesHold(settings.archives),
+          holds: ANSWERS_HOLD + LISTINGS_HOLD + archivesHold(settings.archives),
           options: settings.json,
           identify: () => shelves.identify(pinned, base, new AbortController().signal),
         }),

@@ -80,7 +80,7 @@ export class ArchiveShelves {
     const use = <T>(signal: AbortSignal, work: (index: ArchiveIndex) => T | Promise<T>): Promise<T> =>
       this.#use(place, signal, work);
     return {
-      find: (member, signal) => use(signal, (index) => locatedIn(index, place, member, use)),
+      find: (members, signal) => use(signal, (index) => firstIn(index, place, members, use)),
       damage: (signal) => use(signal, ({ damage }) => damage?.message),
     };
   }
@@ -121,6 +121,14 @@ export class ArchiveShelves {
 }
 
 type Use = <T>(signal: AbortSignal, work: (index: ArchiveIndex) => T | Promise<T>) => Promise<T>;
+
+function firstIn(index: ArchiveIndex, place: ArchivePlace, members: readonly string[], use: Use): Located | undefined {
+  for (const member of members) {
+    const found = locatedIn(index, place, member, use);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 function locatedIn(index: ArchiveIndex, { location, uri }: ArchivePlace, name: string, use: Use): Located | undefined {
   try {

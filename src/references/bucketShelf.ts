@@ -25,7 +25,15 @@ export class BucketShelf implements Shelf {
   /**
    * @throws Failure `HOST_NOT_ALLOWED`, `FORBIDDEN_REFERENCE`, `REFERENCE_TOO_LARGE`; SourceError where the store fails
    */
-  async find(url: string, signal: AbortSignal): Promise<Located | undefined> {
+  async find(urls: readonly string[], signal: AbortSignal): Promise<Located | undefined> {
+    for (const url of urls) {
+      const found = await this.#find(url, signal);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #find(url: string, signal: AbortSignal): Promise<Located | undefined> {
     const { cache, maxBytes } = this.#options;
     const bucket = /^s3:\/\/([^/]+)/i.exec(url)?.[1] ?? '';
     if (!this.#options.allows(bucket)) {

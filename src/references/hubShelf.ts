@@ -5,11 +5,10 @@ import { changed, type OpenFile } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
 import { hubLocation, parseHubLocation } from '../storage/hub/location.ts';
 import { foundFile, HubReader, type ReaderOptions } from '../storage/hub/reader.ts';
+import { DatasetIndex } from './datasetIndex.ts';
 import type { Located, Shelf } from './located.ts';
 import { tooLarge } from './reference.ts';
 import { Shared } from './shared.ts';
-
-type File = Omit<Located, 'uri'>;
 
 /** Datasets of which is remembered what commit they are at, or that there are none. */
 const DATASETS = 4096;
@@ -17,12 +16,14 @@ const DATASETS = 4096;
 /** Datasets of the Hub, whose files come through its cache, verified. */
 export class HubShelves {
   readonly #reader: HubReader;
+  readonly #index: DatasetIndex;
   readonly #maxBytes: number;
   readonly #commits = new Shared<{ readonly commit: string } | { readonly error: SourceError }>({ max: DATASETS });
 
   /** @throws PipelineError `BAD_ENDPOINT`, `BAD_TOKEN`, `BAD_OPTION` */
   constructor(maxBytes: number, options: Omit<ReaderOptions, 'cache'>) {
     this.#reader = new HubReader({ ...options, cache: true });
+    this.#index = new DatasetIndex(this.#reader);
     this.#maxBytes = maxBytes;
   }
 
@@ -33,37 +34,26 @@ export class HubShelves {
    */
   shelf(repository: string, revision: string | undefined, named: boolean): Shelf {
     return {
-      find: async (path, signal) => {
+      find: async (paths, signal) => {
         try {
           const commit = await this.#commitOf(repository, revision, signal);
-          const file = await this.#file(repository, commit, path, signal);
-          return file === undefined ? undefined : { ...file, uri: hubLocation({ repository, revision, path }) };
+          const found = await this.#found(repository, commit, paths, signal);
+          return found === undefined ? undefined : await this.#located(repository, revision, commit, found);
         } catch (error) {
           throw judged(error, named);
         }
       },
-      vouch: async (signal) => this.#vouch(repository, await this.#commitOf(repository, revision, signal)),
+      vouch: async (signal) =>
+        this.#index.vouch(repository, await this.#commitOf(repository, revision, signal), signal),
     };
-  }
-
-  async #vouch(repository: string, commit: string): Promise<void> {
-    if (!this.#reader.hub.settings.offline || (await this.#reader.files(repository, commit)).complete) return;
-    throw new SourceError(
-      `the cache does not have all of the dataset '${repository}', and the Hub is not to be asked`,
-      {
-        code: 'OFFLINE',
-        path: repository,
-        hint: 'Unset HF_HUB_OFFLINE, or fetch it on a machine that may ask.',
-      },
-    );
   }
 
   /** A file by its `hf://` address; undefined where there is none. */
   async findFile(location: string, signal: AbortSignal): Promise<FoundFile | undefined> {
     const { repository, revision, path } = parseHubLocation(location);
     const commit = await this.#commitOf(repository, revision, signal);
-    const file = await this.#reader.look(repository, commit, path, signal);
-    return file === undefined || file === 'folder' ? undefined : foundFile(repository, commit, file);
+    const file = await this.#index.first(repository, commit, [path], signal);
+    return file === undefined ? undefined : foundFile(repository, commit, file);
   }
 
   /** A file that was found, in the cache. */
@@ -85,26 +75,46 @@ export class HubShelves {
     return found.commit;
   }
 
-  async #file(repository: string, commit: string, path: string, signal: AbortSignal): Promise<File | undefined> {
-    const place = await this.#place(repository, commit, path, signal);
-    if (place === undefined) return undefined;
-    const { size } = await stat(place);
-    if (size > this.#maxBytes) throw tooLarge(size, this.#maxBytes);
-    return { size, key: hubLocation({ repository, revision: commit, path }), read: () => readWhole(place, size, path) };
-  }
-
-  /** Where a file lies in the cache: what is there is not asked for again. */
-  async #place(repository: string, commit: string, path: string, signal: AbortSignal): Promise<string | undefined> {
-    const present = await this.#reader.cache.find(repository, commit, path);
-    if (present !== undefined) return present;
-    const file = await this.#reader.look(repository, commit, path, signal);
+  /** The first of some files that there is, in the cache: what is there is not asked for again. */
+  async #found(
+    repository: string,
+    commit: string,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
+    const [first = ''] = paths;
+    // Of the others nobody knows whether there is one before them.
+    const present = await this.#reader.cache.find(repository, commit, first);
+    if (present !== undefined) return { path: first, place: present };
+    const file = await this.#index.first(repository, commit, paths, signal);
     if (file === undefined) return undefined;
-    if (file === 'folder') throw new Failure('UNREADABLE', 'it is a folder');
     if (file.size > this.#maxBytes) throw tooLarge(file.size, this.#maxBytes);
     const open = await this.#reader.open(foundFile(repository, commit, file), signal);
     await open.close();
-    return open.local;
+    return { path: file.path, place: open.local ?? '' };
   }
+
+  async #located(
+    repository: string,
+    revision: string | undefined,
+    commit: string,
+    { path, place }: Found,
+  ): Promise<Located> {
+    const { size } = await stat(place);
+    if (size > this.#maxBytes) throw tooLarge(size, this.#maxBytes);
+    return {
+      uri: hubLocation({ repository, revision, path }),
+      size,
+      key: hubLocation({ repository, revision: commit, path }),
+      read: () => readWhole(place, size, path),
+    };
+  }
+}
+
+/** A file of a dataset, and where it lies in the cache. */
+interface Found {
+  readonly path: string;
+  readonly place: string;
 }
 
 async function readWhole(place: string, size: number, path: string): Promise<Uint8Array> {

@@ -16,9 +16,15 @@ export class LocalShelf implements Shelf {
   }
 
   /** @throws Failure `UNSAFE_REFERENCE`, `UNREADABLE` */
-  async find(name: string): Promise<Located | undefined> {
-    const place = await this.#place(name);
-    if (place === undefined) return undefined;
+  async find(names: readonly string[]): Promise<Located | undefined> {
+    for (const name of names) {
+      const place = await this.#place(name);
+      if (place !== undefined) return this.#located(name, place);
+    }
+    return undefined;
+  }
+
+  async #located(name: string, place: string): Promise<Located> {
     const stats = await stat(place);
     if (!stats.isFile()) {
       throw new Failure('UNREADABLE', stats.isDirectory() ? 'it is a folder' : 'it is neither a file nor a folder');

@@ -11,10 +11,14 @@ export interface Located {
   check?(signal: AbortSignal): Promise<void>;
 }
 
-/** Looks for files by path. */
+/** Looks for files by their paths. */
 export interface Shelf {
-  /** The file; undefined where there is none. Throws Failure where it must not be taken, SourceError where nobody can tell. */
-  find(path: string, signal: AbortSignal): Promise<Located | undefined>;
+  /**
+   * The file at the first of some paths that has one; undefined where none has.
+   *
+   * @throws Failure where it must not be taken; SourceError where nobody can tell
+   */
+  find(paths: readonly string[], signal: AbortSignal): Promise<Located | undefined>;
   /** Throws SourceError where what it did not find may be there all the same. Absent where that is never so. */
   vouch?(signal: AbortSignal): Promise<void>;
 }

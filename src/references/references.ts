@@ -87,10 +87,8 @@ export class References {
       const damaged: string[] = [];
       for (const archive of rule.archives) {
         const shelf = this.#shelves.archive(archive, base);
-        for (const member of members) {
-          const found = await shelf.find(member, signal);
-          if (found !== undefined) return found;
-        }
+        const found = await shelf.find(members, signal);
+        if (found !== undefined) return found;
         const damage = await shelf.damage(signal);
         if (damage !== undefined) damaged.push(`${shownArchive(archive)}: ${damage}`);
       }
@@ -102,10 +100,8 @@ export class References {
     if (base !== undefined) {
       const shelf = this.#shelves.folder(base);
       const places = this.#options.base === undefined ? placesOf(file, source.uri, base) : [file, `data/${file}`];
-      for (const place of places) {
-        const found = await shelf.find(place, signal);
-        if (found !== undefined) return found;
-      }
+      const found = await shelf.find(places, signal);
+      if (found !== undefined) return found;
       await shelf.vouch?.(signal);
       tried.push(
         `${places.join(', ')} ${schemeOf(base) === undefined ? 'beside the source' : `of ${shownReference(base)}`}`,
@@ -121,7 +117,7 @@ export class References {
 }
 
 async function one(shelf: Shelf, name: string, signal: AbortSignal): Promise<Located> {
-  const found = await shelf.find(name, signal);
+  const found = await shelf.find([name], signal);
   if (found !== undefined) return found;
   await shelf.vouch?.(signal);
   throw missing('there is no such file');

@@ -157,8 +157,8 @@ export class Shelves {
       );
     }
     if (scheme === 'http' || scheme === 'https') {
-      const coded = (name: string): string => name.split('/').map(encodeURIComponent).join('/');
-      return { find: (name, signal) => this.web.find(`${base}/${coded(name)}`, signal) };
+      const address = (name: string): string => `${base}/${name.split('/').map(encodeURIComponent).join('/')}`;
+      return { find: (names, signal) => this.web.find(names.map(address), signal) };
     }
     throw new PipelineError(`nothing is known of the base '${base}'`, {
       code: 'UNKNOWN_SCHEME',
@@ -170,7 +170,11 @@ export class Shelves {
 function below(folder: string, shelf: Shelf): Shelf {
   if (folder === '') return shelf;
   return {
-    find: (name, signal) => shelf.find(`${folder}/${name}`, signal),
+    find: (names, signal) =>
+      shelf.find(
+        names.map((name) => `${folder}/${name}`),
+        signal,
+      ),
     vouch: async (signal) => shelf.vouch?.(signal),
   };
 }

@@ -23,7 +23,6 @@ const SERVERS = 1024;
 
 /** What a server says about one file, as the code of a reject. */
 const ABOUT_ONE: Readonly<Record<string, string>> = {
-  NOT_FOUND: 'MISSING_REFERENCE',
   NOT_AUTHORISED: 'FORBIDDEN_REFERENCE',
   FORBIDDEN: 'FORBIDDEN_REFERENCE',
   HOST_NOT_ALLOWED: 'HOST_NOT_ALLOWED',
@@ -47,10 +46,18 @@ export class WebShelf implements Shelf {
   }
 
   /**
-   * @throws Failure `MISSING_REFERENCE`, `FORBIDDEN_REFERENCE`, `HOST_NOT_ALLOWED`, `REFERENCE_TOO_LARGE`, `BAD_REFERENCE`, and of servers
+   * @throws Failure `FORBIDDEN_REFERENCE`, `HOST_NOT_ALLOWED`, `REFERENCE_TOO_LARGE`, `BAD_REFERENCE`, and of servers
    * that nobody configured `UNREACHABLE`; SourceError where one that was configured fails
    */
-  async find(reference: string, signal: AbortSignal): Promise<Located | undefined> {
+  async find(urls: readonly string[], signal: AbortSignal): Promise<Located | undefined> {
+    for (const url of urls) {
+      const found = await this.#find(url, signal);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #find(reference: string, signal: AbortSignal): Promise<Located | undefined> {
     const { cache } = this.#options;
     // Also of what is in the cache already: whether a file is taken must not depend on who was here before.
     const { href: url, origin } = this.#allowed(reference);
@@ -69,7 +76,7 @@ export class WebShelf implements Shelf {
     }
   }
 
-  async #fetch(url: string, origin: string, signal: AbortSignal): Promise<Cached> {
+  async #fetch(url: string, origin: string, signal: AbortSignal): Promise<Cached | undefined> {
     if ((this.#failed.get(origin) ?? 0) >= PATIENCE) throw unreachable('its server failed for others before it');
     try {
       const entry = await this.#download(url, signal);
@@ -77,6 +84,7 @@ export class WebShelf implements Shelf {
       return entry;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof SourceError && error.code === 'NOT_FOUND') return undefined;
       throw this.#judged(origin, error);
     }
   }

@@ -258,6 +258,19 @@ describe('files at URLs', () => {
     expect(inner.gets).toEqual([]);
   });
 
+  it('are relative to a base that is one', async () => {
+    const server = await web({ '/set/a%20b.png': 'A', '/set/data/c.png': 'C' });
+    const options = { text: false, base: `${server.url}/set/`, remote: { http: { endpoints: [server.url] } } };
+    const outcome = await attached([row(0, ['a b.png', 'c.png', 'd.png'])], options);
+    expect(shown(outcome)).toEqual([
+      `r0#image/0 ${server.url}/set/a%20b.png A`,
+      `r0#image/1 ${server.url}/set/data/c.png C`,
+    ]);
+    expect(outcome.rejects).toMatchObject([
+      { code: 'MISSING_REFERENCE', message: expect.stringContaining('data/d.png') },
+    ]);
+  });
+
   it('are rejects where the server has none, refuses, or sends too much', async () => {
     const server = await web({
       '/closed': (_request, response) => void response.writeHead(403).end(),

@@ -32,6 +32,7 @@ const hub: Hub = await startHub({
     'owner/raw': {
       files: Object.fromEntries(archives.map((bytes, i) => [`raw/images_${i + 1}.tar.gz`, bytes])),
     },
+    'owner/many': { files: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`many/${i}.txt`, `${i}`])) },
     'owner/private': { private: true, files: { 'a.png': 'secret' } },
     'HaochenWang/TreeVGR-SFT-35K': { files: { 'rows.jsonl': '' } },
     'lmms-lab/LLaVA-NeXT-Data': {
@@ -106,7 +107,7 @@ describe('files of datasets', () => {
     const { rejects } = await attached(rows, onHub({ maxReferenceBytes: 1000 }));
     expect(rejects.map(({ code }) => code)).toEqual([
       'MISSING_REFERENCE',
-      'UNREADABLE',
+      'MISSING_REFERENCE',
       'REFERENCE_TOO_LARGE',
       'UNSAFE_REFERENCE',
     ]);
@@ -114,6 +115,29 @@ describe('files of datasets', () => {
       "'images/none.png' (column 'image'): looked for images/none.png, data/images/none.png, train/images/none.png of hf://datasets/owner/pictures@main",
     );
     expect(gets(/large/)).toBe(0);
+  });
+
+  it('are listed once there are many, so that the Hub is asked about thousands at a time', async () => {
+    const rows = Array.from({ length: 400 }, (_, i) =>
+      row(i, i % 2 === 0 ? `many/${i}.txt` : `none/${i}.txt`, 'hf://datasets/owner/many'),
+    );
+    const options = impatient(onHub());
+    const { documents, rejects } = await through(attach(options), rows);
+    expect([documents.length, rejects.length]).toEqual([200, 200]);
+    const about = () => hub.log.filter(({ url }) => /^\/api\/datasets\//.test(url)).length;
+    // 32 singly, 10 pages of the loopback's listing, and the commit.
+    expect(about()).toBeLessThanOrEqual(32 + 10 + 1);
+    hub.clear();
+    const again = await through(attach(options), rows.slice(0, 100));
+    expect(again.documents).toHaveLength(50);
+    expect(about()).toBeLessThanOrEqual(32 + 1);
+    hub.clear();
+    // The listing is there, so it is known what is not.
+    const offline = { ...options, remote: { ...options.remote, hub: { ...options.remote?.hub, offline: true } } };
+    expect((await through(attach(offline), rows)).rejects.map(({ code }) => code)).toEqual(
+      rejects.map(({ code }) => code),
+    );
+    expect(hub.log).toEqual([]);
   });
 
   it('of datasets that a row names and nobody may see are rejects, asked about once; those of the source stop the run', async () => {
