@@ -5,14 +5,18 @@ import { guardedLookup } from '../../http/addresses.ts';
 import { AttemptFailure, statusFailure, transportFailure } from '../../http/attemptFailure.ts';
 import { Attempts } from '../../http/attempts.ts';
 import { header, joinHeaders } from '../../http/headers.ts';
-import { type HttpSettings, resolveSettings, type Settings } from '../../http/settings.ts';
+import { type HttpSettings, MOST_MS, resolveSettings, type Settings } from '../../http/settings.ts';
 import { checkedUrl, originOf, shownUrl } from '../../http/urls.ts';
 import { stalled } from '../../http/watchdog.ts';
 
 /** Bytes of an answer that are read: a store says little of what it took. */
 const MOST_ANSWER = 64 << 10;
 
-const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+/**
+ * How much longer an answer may take once everything is handed over: the system still holds megabytes, which take their
+ * time on a slow line, and the store has them all to hash.
+ */
+const AT_THE_END = 10;
 
 /**
  * Sends files to the addresses that a Hub gives for them: streamed from disk, begun anew where a connection breaks, and
@@ -30,7 +34,8 @@ export class Uploads {
   constructor(settings: HttpSettings, onProgress: (bytes: number) => void = () => {}) {
     this.#settings = resolveSettings(settings);
     const { stallMs } = this.#settings;
-    const agent = { headersTimeout: stallMs, bodyTimeout: stallMs };
+    // The library's timers do not see what is sent; each attempt has one of its own.
+    const agent = { headersTimeout: 0, bodyTimeout: 0 };
     this.#guarded = new Agent({ ...agent, connect: { timeout: stallMs, lookup: guardedLookup() } });
     this.#trusted = new Agent({ ...agent, connect: { timeout: stallMs } });
     this.#onProgress = onProgress;
@@ -53,19 +58,27 @@ export class Uploads {
   }
 
   async #attempt(url: URL, file: Blob, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const { allowPrivate, endpoints, stallMs } = this.#settings;
+    const watch = new AbortController();
+    const tooLong = (ms: number): NodeJS.Timeout =>
+      setTimeout(() => watch.abort(stalled(shownUrl(url), ms)), Math.min(ms, MOST_MS));
+    let timer = tooLong(stallMs);
     let sent = 0;
     let lost = false;
     const counted = async function* (this: Uploads): AsyncGenerator<Uint8Array> {
       for await (const chunk of readable(file)) {
         // What is read ahead of a connection that has broken counts for nothing.
         if (lost) return;
+        timer.refresh();
         sent += chunk.length;
         this.#onProgress(chunk.length);
         yield chunk;
       }
+      if (lost) return;
+      clearTimeout(timer);
+      timer = tooLong(AT_THE_END * stallMs);
     };
     const origin = originOf(url);
-    const { allowPrivate, endpoints } = this.#settings;
     const agent = allowPrivate || endpoints.has(origin) ? this.#trusted : this.#guarded;
     try {
       const {
@@ -78,7 +91,7 @@ export class Uploads {
         method: 'PUT',
         headers: { 'content-length': String(file.size) },
         body: Readable.from(counted.call(this), { objectMode: false }),
-        signal: signal ?? null,
+        signal: signal === undefined ? watch.signal : AbortSignal.any([watch.signal, signal]),
       });
       await body.dump({ limit: MOST_ANSWER }).catch(() => {});
       const answered = joinHeaders(headers);
@@ -89,10 +102,10 @@ export class Uploads {
     } catch (error) {
       lost = true;
       this.#onProgress(-sent);
-      const code = (error as { code?: unknown } | null)?.code;
-      // A store that takes nothing more, or says nothing: the timers start anew with each piece that it takes.
-      if (TIMEOUTS.has(String(code))) throw stalled(shownUrl(url), this.#settings.stallMs);
+      if (watch.signal.aborted) throw watch.signal.reason;
       throw transportFailure(shownUrl(url), error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

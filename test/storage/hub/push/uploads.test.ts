@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpSettings } from '../../../../src/storage/http/settings.ts';
 import { Uploads } from '../../../../src/storage/hub/push/uploads.ts';
@@ -41,16 +42,39 @@ describe('an upload', () => {
     });
   });
 
-  it('is given up where the store takes it and says nothing', async () => {
-    const silent = createServer((request) => request.resume());
+  /** A store of its own, and the address that it takes files at. */
+  async function store(take: RequestListener): Promise<string> {
+    const server = createServer(take);
     onTestFinished(() => {
-      silent.close();
-      silent.closeAllConnections();
+      server.close();
+      server.closeAllConnections();
     });
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const target = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/x`;
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
+  }
+
+  it('is given up where the store takes nothing, or takes it and says nothing', async () => {
     const patient = uploads({ allowPrivate: true, stallMs: 100, retries: 0 });
-    await expect(patient.put(target, file, undefined)).rejects.toMatchObject({ code: 'STALLED' });
+    const large = new Blob([Buffer.alloc(16 << 20)]);
+    for (const take of [() => {}, (request: IncomingMessage) => void request.resume()]) {
+      await expect(patient.put(await store(take), large, undefined)).rejects.toMatchObject({ code: 'STALLED' });
+    }
+  });
+
+  it('may take its time as long as the store takes more', async () => {
+    const target = await store(async (request, response) => {
+      let taken = 0;
+      for await (const chunk of request) {
+        const before = taken;
+        taken += (chunk as Buffer).length;
+        if (taken >> 22 > before >> 22) await sleep(80);
+      }
+      response.end();
+    });
+    const patient = uploads({ allowPrivate: true, stallMs: 250, retries: 0 });
+    const before = performance.now();
+    await patient.put(target, new Blob([Buffer.alloc(32 << 20)]), undefined);
+    expect(performance.now() - before).toBeGreaterThan(500);
   });
 
   it('tells of a file that cannot be read, at once', async () => {
