@@ -53,7 +53,12 @@ export class Hub {
     const { origin, hostname } = new URL(endpoint);
     // A Hub within a private network keeps its files there, too.
     const isPrivate = refusedAddress(hostname) !== undefined || hostname === 'localhost';
-    this.httpSettings = { allowPrivate: isPrivate, ...http, endpoints: [origin], headers };
+    this.httpSettings = {
+      ...http,
+      allowPrivate: http.allowPrivate ?? isPrivate,
+      endpoints: [origin, ...(http.endpoints ?? [])],
+      headers,
+    };
     this.http = new HttpClient(this.httpSettings);
     this.#fetch = hubFetch(this.http);
   }
