@@ -59,6 +59,10 @@ function entryOf(path: string, file: HubFile) {
   return { type: 'file', oid: file.oid, size: file.size, path, ...lfs };
 }
 
+function directoryOf(path: string) {
+  return { type: 'directory', oid: '0'.repeat(40), size: 0, path };
+}
+
 /** Entries below a folder, in byte order; of a listing that is not recursive, those right below it. */
 function entries({ files }: Commit, folder: string, recursive: boolean): object[] {
   const prefix = folder === '' ? '' : `${folder}/`;
@@ -68,7 +72,7 @@ function entries({ files }: Commit, folder: string, recursive: boolean): object[
     const parts = path.slice(prefix.length).split('/');
     for (let depth = 1; depth < (recursive ? parts.length : Math.min(2, parts.length)); depth++) {
       const directory = prefix + parts.slice(0, depth).join('/');
-      found.set(directory, { type: 'directory', oid: '0'.repeat(40), size: 0, path: directory });
+      found.set(directory, directoryOf(directory));
     }
     if (recursive || parts.length === 1) found.set(path, entryOf(path, file));
   }
@@ -103,7 +107,8 @@ export async function pathsInfo(exchange: Exchange, state: HubState, name: strin
   return exchange.json(
     paths.flatMap((path) => {
       const file = files.get(path);
-      return file === undefined ? [] : [entryOf(path, file)];
+      if (file !== undefined) return [entryOf(path, file)];
+      return [...files.keys()].some((name) => name.startsWith(`${path}/`)) ? [directoryOf(path)] : [];
     }),
   );
 }
