@@ -1,3 +1,4 @@
+import { SourceError } from '../errors.ts';
 import type { OpenFile } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
 
@@ -17,6 +18,7 @@ export function rangeFile(
   return {
     ...file,
     async read(start, end) {
+      check(file, start, end);
       const bytes = Buffer.allocUnsafeSlow(end - start);
       let filled = 0;
       for await (const chunk of range(start, end)) {
@@ -26,6 +28,7 @@ export function rangeFile(
       return bytes;
     },
     async *stream(start, end) {
+      check(file, start, end);
       let left = end - start;
       let held = Buffer.allocUnsafeSlow(Math.min(CHUNK, left));
       let filled = 0;
@@ -45,4 +48,13 @@ export function rangeFile(
     },
     close,
   };
+}
+
+/** Before memory is taken for what somebody's table of contents says. */
+function check({ uri, size }: FoundFile, start: number, end: number): void {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size) return;
+  throw new SourceError(`'${uri}' has ${size} bytes, and none from ${start} to ${end}`, {
+    code: 'BAD_RANGE',
+    path: uri,
+  });
 }

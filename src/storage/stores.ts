@@ -1,9 +1,12 @@
+import path from 'node:path';
 import { PipelineError } from '../errors.ts';
 import { type OpenFile, openLocal } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
+import { cacheRoot } from './cacheRoot.ts';
 import { schemeOf } from './location.ts';
 import { type ByteRange, ReadAhead } from './readAhead.ts';
 import type { RemoteOptions } from './remoteOptions.ts';
+import { wholeFile } from './wholeFile.ts';
 
 /** A place that files are kept in, under URLs of its own. */
 export interface Store {
@@ -43,7 +46,7 @@ export class Stores {
   async open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile> {
     const scheme = schemeOf(file.location);
     if (scheme === undefined) return openLocal(file);
-    return this.#ahead.over(await (await this.#store(scheme)).open(file, signal));
+    return this.#ahead.over(await this.#remote(scheme, file, signal));
   }
 
   /** Fetches a remote file, or ranges of it, ahead of time; what lies on this machine then needs nothing more. */
@@ -54,7 +57,7 @@ export class Stores {
   ): Promise<void> {
     const scheme = schemeOf(file.location);
     if (scheme === undefined) return;
-    const open = await (await this.#store(scheme)).open(file, signal);
+    const open = await this.#remote(scheme, file, signal);
     try {
       if (open.local === undefined) await this.#ahead.fetch(open, await needs(open), signal);
     } finally {
@@ -65,6 +68,13 @@ export class Stores {
   async *list(input: string, signal?: AbortSignal): AsyncGenerator<FoundFile> {
     const store = await this.#store(schemeOf(input) ?? '');
     if (store.list !== undefined) yield* store.list(input, signal);
+  }
+
+  async #remote(scheme: string, file: FoundFile, signal: AbortSignal | undefined): Promise<OpenFile> {
+    const open = await (await this.#store(scheme)).open(file, signal);
+    // The Hub has a cache of its own, with hashes.
+    if (this.#options.cache !== true || scheme === 'hf') return open;
+    return wholeFile(file, open, path.join(cacheRoot(), 'files'), signal);
   }
 
   #store(scheme: string): Promise<Store> {

@@ -146,7 +146,7 @@ function checkAnswer(file: RemoteIdentity, answer: Answer, wanted: Wanted): Body
     checkIdentity(file, answer, length, known);
     if (at > wanted.mostSkipped) {
       throw new AttemptFailure('NO_RANGES', path, 'the server sends the whole file in place of a part', {
-        hint: 'Read it through the cache, which fetches files whole.',
+        hint: 'Fetch it whole first: remote: { cache: true }.',
         // A store that has only just got the file may know better the next time.
         retries: file.ranges === false ? 0 : 1,
       });
