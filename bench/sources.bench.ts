@@ -1,32 +1,29 @@
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetScan } from 'hyparquet';
+import { zstdCompressSync } from 'node:zlib';
+import { RecordBatchStreamWriter, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import { parquetWriteFile } from 'hyparquet-writer';
 import type { Document } from '../src/records.ts';
-import { jsonl, parquet, type Source } from '../src/sources/index.ts';
+import { arrow, csv, json, jsonl, parquet, type Source } from '../src/sources/index.ts';
+import type { Bench } from './harness.ts';
+import {
+  apacheArrow,
+  csvParse,
+  hyparquetBytes,
+  hyparquetStrings,
+  jsonWhole,
+  polarsCsv,
+  polarsStrings,
+  readlineParse,
+  streamparser,
+} from './sources/peers.ts';
 
-/** One line of `npm run bench -- sources --json`. Values are megabytes of document text per second of CPU, all threads. */
-export interface Row {
-  readonly bench: string;
-  readonly case: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string;
-  readonly peerValue: number;
-  readonly ratio: number;
-  readonly ceiling: number;
-  readonly fraction: number;
-}
-
-const DOCUMENTS = 20_000;
-const PASSES = 3;
-const MB = 1e6;
+const DOCUMENTS = 10_000;
+const GROUP = 2000;
 
 const WORDS =
-  'the of and häuser to in is that señor for it was on are as with his they at naïve be this from have or by'.split(
+  'the of and häuser to in is that señor for it was, on are as with "his" they at naïve be this from have or by'.split(
     ' ',
   );
 
@@ -43,18 +40,16 @@ function prose(seed: number): string {
 
 async function consume(source: Source<Document>): Promise<number> {
   let bytes = 0;
-  for await (const split of source.splits({
-    splitBytes: 1 << 30,
-    reject: (error) => {
-      throw error;
-    },
-  })) {
-    await new Promise<void>((resolve, reject) =>
+  const reject = (error: Error): never => {
+    throw error;
+  };
+  for await (const split of source.splits({ splitBytes: 1 << 30, reject })) {
+    await new Promise<void>((resolve, fail) =>
       source.read({ ...split, id: '00000' }).subscribe({
         next: (document) => {
           bytes += document.bytes.length;
         },
-        error: reject,
+        error: fail,
         complete: resolve,
       }),
     );
@@ -62,114 +57,130 @@ async function consume(source: Source<Document>): Promise<number> {
   return bytes;
 }
 
-/** Best of some passes: megabytes per CPU second. */
-async function speed(run: () => Promise<number>): Promise<number> {
-  let best = 0;
-  for (let pass = 0; pass < PASSES; pass++) {
-    const before = process.cpuUsage();
-    const bytes = await run();
-    const { user, system } = process.cpuUsage(before);
-    best = Math.max(best, bytes / MB / ((user + system) / 1e6));
-  }
-  return best;
-}
-
-const compressors = {
-  ZSTD: (input: Uint8Array, length: number) => zstdDecompressSync(input, { maxOutputLength: length }),
-};
-
-async function hyparquetStrings(path: string): Promise<number> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file);
-  let bytes = 0;
-  let rowStart = 0;
-  for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows);
-    for (const { text } of await parquetReadObjects({
-      file,
-      metadata,
-      columns: ['text'],
-      rowStart,
-      rowEnd,
-      compressors,
-    })) {
-      bytes += Buffer.from(text).length;
-    }
-    rowStart = rowEnd;
-  }
-  return bytes;
-}
-
-async function hyparquetBytes(path: string): Promise<number> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file);
-  const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes };
-  const scan = await parquetScan({ file, metadata, columns: ['text'], compressors, utf8: false, parsers });
-  let bytes = 0;
-  for (const range of scan.ranges) {
-    const column: ArrayLike<Uint8Array> = Array.from(await scan.readColumn({ column: 'text', ...range }));
-    for (let row = 0; row < column.length; row++) bytes += column[row]?.length ?? 0;
-  }
-  return bytes;
-}
-
-async function readlineParse(path: string): Promise<number> {
-  let bytes = 0;
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-    bytes += Buffer.from(JSON.parse(line).text).length;
-  }
-  return bytes;
-}
-
-async function parseAlone(lines: readonly string[]): Promise<number> {
-  let bytes = 0;
-  for (const line of lines) bytes += Buffer.from(JSON.parse(line).text).length;
-  return bytes;
-}
-
-function row(name: string, value: number, peer: string, peerValue: number, ceiling: number): Row {
-  return {
-    bench: 'sources',
-    case: name,
-    value,
-    unit: 'MB/cpu-s',
-    peer,
-    peerValue,
-    ratio: value / peerValue,
-    ceiling,
-    fraction: value / ceiling,
-  };
-}
-
-/** Sources against the plain way to read the same file. */
-export default async function* sources(): AsyncGenerator<Row> {
+/** Tables against the plain ways to read the same file: megabytes of document text for a second of CPU, all threads. */
+export default async function sources(bench: Bench): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   try {
     const texts = Array.from({ length: DOCUMENTS }, (_, index) => prose(index));
+    const total = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    const compare = async (
+      name: string,
+      own: () => Source<Document>,
+      peer: string,
+      read: () => Promise<number>,
+      bytes = total,
+    ): Promise<void> => {
+      const exactly = async (work: Promise<number>): Promise<void> => {
+        const done = await work;
+        if (done !== bytes) throw new Error(`${name}, ${peer}: ${done} bytes in place of ${bytes}`);
+      };
+      const measure = { unit: 'MB/cpu-s', of: (seconds: number) => bytes / 1e6 / seconds };
+      const run = () => exactly(consume(own()));
+      await bench.compare({ case: name, measure, run, peer: { name: peer, run: () => exactly(read()) }, warmUp: 1 });
+    };
+
     const table = join(folder, 'x.parquet');
     parquetWriteFile({
       filename: table,
-      columnData: [{ name: 'text', data: texts, type: 'STRING' }],
+      columnData: [
+        { name: 'text', data: texts, type: 'STRING' },
+        { name: 'score', data: texts.map((_, index) => index % 20), type: 'INT32' },
+        { name: 'part', data: texts.map((_, index) => Math.floor(index / GROUP)), type: 'INT32' },
+      ],
       codec: 'ZSTD',
       compressors: { ZSTD: (input) => zstdCompressSync(input) },
-      rowGroupSize: 4000,
+      rowGroupSize: GROUP,
     });
-    yield row(
-      'Parquet (zstd) to document bytes',
-      await speed(() => consume(parquet(table))),
-      'hyparquet alone, strings and back',
-      await speed(() => hyparquetStrings(table)),
-      await speed(() => hyparquetBytes(table)),
+    const whole = () => parquet(table);
+    const fromParquet = 'Parquet (zstd) to document bytes';
+    await compare(fromParquet, whole, 'hyparquet, strings and back', () => hyparquetStrings(table));
+    await compare(fromParquet, whole, 'hyparquet, decoding alone', () => hyparquetBytes(table));
+    await compare(fromParquet, whole, 'polars, strings and back', () => polarsStrings(table));
+    const columns = { text: 'string', score: 'int32', part: 'int32' } as const;
+    const filtered = async (keep: (meta: { score: number; part: number }) => boolean): Promise<number> => {
+      let bytes = 0;
+      const source = parquet(table, { columns });
+      for await (const split of source.splits({ splitBytes: 1 << 30, reject: () => {} })) {
+        await new Promise<void>((complete, error) => {
+          const next = (document: { bytes: Uint8Array; meta: { score: number; part: number } }): void => {
+            if (keep(document.meta)) bytes += document.bytes.length;
+          };
+          source.read({ ...split, id: '00000' }).subscribe({ next, error, complete });
+        });
+      }
+      return bytes;
+    };
+    const some = texts.reduce((sum, text, index) => (index % 20 === 3 ? sum + Buffer.byteLength(text) : sum), 0);
+    await compare(
+      'Parquet, one row in 20',
+      () => parquet(table, { columns, where: { score: 3 } }),
+      'a filter behind the source',
+      () => filtered(({ score }) => score === 3),
+      some,
     );
-    const lines = texts.map((text, index) => JSON.stringify({ id: `${index}`, text }));
-    const path = join(folder, 'x.jsonl');
-    writeFileSync(path, `${lines.join('\n')}\n`);
-    yield row(
+    const one = texts.slice(GROUP, 2 * GROUP).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    await compare(
+      'Parquet, one row group in 5',
+      () => parquet(table, { columns, where: { part: 1 } }),
+      'a filter behind the source',
+      () => filtered(({ part }) => part === 1),
+      one,
+    );
+
+    const rows = texts.map((text, index) => JSON.stringify({ id: `${index}`, text }));
+    const lines = join(folder, 'x.jsonl');
+    writeFileSync(lines, `${rows.join('\n')}\n`);
+    await compare(
       'JSONL to document bytes',
-      await speed(() => consume(jsonl(path))),
+      () => jsonl(lines),
       'readline and JSON.parse',
-      await speed(() => readlineParse(path)),
-      await speed(() => parseAlone(lines)),
+      () => readlineParse(lines),
+    );
+
+    const array = join(folder, 'x.json');
+    writeFileSync(array, `[${rows.join(',\n')}]`);
+    await compare(
+      'JSON to document bytes',
+      () => json(array),
+      'JSON.parse of all at once',
+      () => jsonWhole(array),
+    );
+    await compare(
+      'JSON to document bytes',
+      () => json(array),
+      '@streamparser/json',
+      () => streamparser(array),
+    );
+
+    const records = join(folder, 'x.csv');
+    const quoted = texts.map((text, index) => `${index},"${text.replaceAll('"', '""')}"\n`);
+    writeFileSync(records, `id,text\n${quoted.join('')}`);
+    await compare(
+      'CSV to document bytes',
+      () => csv(records),
+      'csv-parse',
+      () => csvParse(records),
+    );
+    await compare(
+      'CSV to document bytes',
+      () => csv(records),
+      'polars, strings and back',
+      () => polarsCsv(records),
+    );
+
+    const stream = join(folder, 'x.arrow');
+    const writer = new RecordBatchStreamWriter();
+    for (let start = 0; start < DOCUMENTS; start += 1000) {
+      const vectors = { text: vectorFromArray(texts.slice(start, start + 1000), new Utf8()) };
+      for (const batch of new Table(vectors).batches) writer.write(batch);
+    }
+    writer.finish();
+    writeFileSync(stream, writer.toUint8Array(true));
+    await compare(
+      'Arrow to document bytes',
+      () => arrow(stream),
+      'apache-arrow',
+      () => apacheArrow(stream),
     );
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -195,8 +195,9 @@ function failureOf(error: unknown): Failure {
  *
  *     csv('reviews/*.csv.gz', { text: 'body', columns: { body: 'string', stars: 'int32?' }, where: { stars: { gte: 3 } } })
  *
- * Fields are cut by sluice itself: it has to follow quotes anyway, to know where records begin and to hold no more than
- * one of them, and it does so some 10 times faster than csv-parse (bench/sources.bench.ts), which tests compare it with.
+ * Fields are cut by sluice itself: it has to follow quotes anyway, to know where records begin, to hold no more than one of
+ * them, and to go on behind one that is damaged. csv-parse, which tests compare it with, takes five times as long
+ * (bench/sources.bench.ts).
  *
  * @throws PipelineError for a wrong declaration of columns (see `parseTable`), `BAD_DELIMITER`, `BAD_HEADER`; SourceError
  * at plan time `NOT_FOUND`, `NO_FILES`, `NO_USABLE_FILE`; while reading `INPUT_CHANGED`. Rejects: docs/rejects.md.

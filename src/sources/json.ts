@@ -180,8 +180,8 @@ export function jsonFormat(config: JsonConfig, otherwise?: Format<Row>): Format<
  *
  *     json('train.json', { at: 'data.rows', columns: { id: 'int64', text: 'string' } })
  *
- * Elements are cut by sluice itself and each is parsed with `JSON.parse`: streaming parsers make every value a JavaScript
- * one as it comes, rounding large integers, at a tenth of the speed (bench/sources.bench.ts).
+ * Elements are cut by sluice itself and each is parsed with `JSON.parse`: a streaming parser makes every value a JavaScript
+ * one as it comes, rounds large integers, and takes three times as long (bench/sources.bench.ts).
  *
  * @throws PipelineError for a wrong declaration of columns (see `parseTable`), `BAD_PATH`; SourceError at plan time
  * `NOT_FOUND`, `NO_FILES`, `NO_USABLE_FILE`; while reading `INPUT_CHANGED`. Rejects: docs/rejects.md.
