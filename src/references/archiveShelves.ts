@@ -9,9 +9,9 @@ import { Shared } from './shared.ts';
 
 /** Archives that are open at the same time, with four files each. */
 const OPEN = 32;
-/** Content that each of them keeps. */
-const KEPT_BYTES = 4 << 20;
-/** Bytes that an open archive takes: pages of its index, what it keeps, and a block. */
+/** Content that each of them keeps besides the block it read last. */
+const KEPT_BYTES = 1 << 20;
+/** Bytes that an open archive takes: pages of its index, what it keeps, and that block. */
 const OPEN_BYTES = KEPT_BYTES + (7 << 20);
 /** Archives whose place, size and version are remembered. */
 const KNOWN = 1 << 14;

@@ -82,12 +82,16 @@ export function safePath(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(text)) throw unsafe('holds control characters');
   if (/^[/\\]/.test(text)) throw unsafe('is absolute');
-  if (/^[a-z]:/i.test(text)) throw unsafe('names a drive');
   if (text.split(/[/\\]/).includes('..')) throw unsafe('leads upwards');
   const path = text
     .split('/')
     .filter((name) => name !== '' && name !== '.')
     .join('/');
+  if (/^[a-z]:/i.test(path)) throw unsafe('names a drive');
+  // To Windows these are separators.
+  if (path.split('\\').length > 1 && path.split(/[/\\]/).some((name) => name === '' || name === '.')) {
+    throw unsafe('has backslashes that lead elsewhere on Windows');
+  }
   if (path === '') throw new Failure('BAD_REFERENCE', 'the path names no file');
   if (path.length > MOST_PATH) throw new Failure('BAD_REFERENCE', `the path is longer than ${MOST_PATH} characters`);
   return path;

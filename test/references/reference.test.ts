@@ -37,6 +37,9 @@ describe('a reference', () => {
     ['\\\\host\\a.png', 'UNSAFE_REFERENCE'],
     ['C:\\a.png', 'UNSAFE_REFERENCE'],
     ['c:a.png', 'UNSAFE_REFERENCE'],
+    ['./c:a.png', 'UNSAFE_REFERENCE'],
+    ['.\\\\a.png', 'UNSAFE_REFERENCE'],
+    ['./\\a.png', 'UNSAFE_REFERENCE'],
     ['a\0b.png', 'UNSAFE_REFERENCE'],
     ['a\nb.png', 'UNSAFE_REFERENCE'],
     ['file:///etc/passwd', 'UNSAFE_REFERENCE'],
@@ -90,6 +93,7 @@ describe('a reference', () => {
         for (const system of [path.posix, path.win32]) {
           const root = system === path.posix ? '/base' : 'C:\\base';
           expect(system.join(root, found.path).startsWith(root + system.sep)).toBe(true);
+          expect(system.resolve(root, found.path).startsWith(root + system.sep)).toBe(true);
         }
         if (found.kind === 'relative') expect(read(`./${found.path}`)).toEqual(found);
       }),
