@@ -1,11 +1,10 @@
 import type { OpenFile } from '../sources/open-file.ts';
 
-/** Bytes read at a time from a file of this machine. */
+/** Bytes read at a time, of a file of this machine and from afar, where every read is a request. */
 const LOCAL = 256 << 10;
-/** The same from afar, where every read is a request. */
 const REMOTE = 1 << 20;
-/** A read that lands this far behind the last one looks at a header between large members: what follows is not wanted. */
-const FAR = 1 << 20;
+/** Of what lies this far behind the last read only few bytes are wanted: a header between large members. */
+const FAR = { local: 64 << 10, remote: 1 << 20 };
 const GLANCE = 16 << 10;
 
 /** Small pieces of a file, read mostly forward: many of them come with one read. */
@@ -38,7 +37,7 @@ export class FileWindow {
   async bytes(start: number, end: number): Promise<Uint8Array> {
     const held = this.held(start, end);
     if (held !== undefined) return held;
-    const far = start > this.#start + this.#bytes.length + FAR;
+    const far = start > this.#start + this.#bytes.length + (this.file.local === undefined ? FAR.remote : FAR.local);
     const ahead = Math.max(end - start, far ? this.#glance : this.#most);
     this.#bytes = await this.file.read(start, Math.min(this.file.size, start + ahead));
     this.#start = start;
