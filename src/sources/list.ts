@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, relative, resolve, sep } from 'node:path';
+import { basename, dirname, posix, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
@@ -136,9 +136,11 @@ export async function list(
   }
   async function* filesOf(input: Input): AsyncGenerator<FoundFile> {
     if (input.kind === 'remote') {
-      const wantedBelow = included ?? (input.path.endsWith('/') ? usual : () => true);
+      const { isGlob } = picomatch.scan(input.path);
       for await (const file of stores.list(input.path, context.signal)) {
-        if (wantedBelow(file.uri) && !excluded(file.uri)) yield file;
+        const isNamed = isGlob || posix.basename(file.location) === posix.basename(input.path);
+        const wanted = included ?? (isNamed ? () => true : usual);
+        if (wanted(file.uri) && !excluded(file.uri)) yield file;
       }
       return;
     }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { hf, type Split } from '../../src/sources/index.ts';
+import { folder, hf, parquet, type Split } from '../../src/sources/index.ts';
 import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
 import type { Fault } from '../support/hub/faults.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
@@ -144,6 +144,19 @@ describe('a split of a dataset on the Hub', () => {
     const { records } = await readAll(hf('o/d', { columns, remote: remote() }), 50_000);
     expect(records.map(text)).toEqual(expected);
     expect(records[3]?.id).toBe('r3');
+  });
+
+  it('is also a place of files for other sources, which take what they read of it', async () => {
+    const more = { ...files, 'raw/a.txt': 'alpha', 'raw/deep/b.txt': 'beta' };
+    const { remote } = await setUp({ repositories: { 'o/d': { files: more } } });
+    const tables = await readAll(parquet('hf://datasets/o/d', { columns, remote: remote() }));
+    expect(tables.rejects).toEqual([]);
+    expect(tables.records.map(text)).toEqual(expected);
+    const one = await readAll(parquet('hf://datasets/o/d@main/small/001.parquet', { columns, remote: remote() }));
+    expect(one.records.map(text)).toEqual(expected.slice(PER_FILE));
+    expect(one.records[0]?.source.uri).toMatch(/^hf:\/\/datasets\/o\/d@[0-9a-f]{40}\/small\/001\.parquet$/);
+    const plain = await readAll(folder('hf://datasets/o/d/raw/**', { remote: remote() }));
+    expect(plain.records.map(text)).toEqual(['alpha', 'beta']);
   });
 
   it('is not guessed at: what there is is listed', async () => {
