@@ -43,7 +43,7 @@ export async function placedRows(
   for await (const rows of rowsOf([file], { from, to, columns })) {
     const at = rows.first - from;
     if (rows.embeddings !== undefined) {
-      requireFinite(file.path, 'embeddings', rows.embeddings, rows.first * dim);
+      requireFinite(file.path, 'embeddings', rows.embeddings, rows.first * dim, undefined, dim);
       embeddings.set(rows.embeddings, at * dim);
     }
     if (rows.prominence !== undefined) prominence.set(rows.prominence, at);

@@ -59,6 +59,7 @@ export function tableFiles(tables: TableInputs): Source<TableFile> {
         });
       }
       const spec = { files: files.map((file) => ({ ...file })) };
+      // interfaces have no index signature, which JsonValue asks for
       yield { bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), spec: spec as unknown as JsonValue };
     },
     read: (split) => pull(() => [filesOf([split])], { name: 'tableFiles', holds: 0 }),

@@ -27,11 +27,22 @@ export async function openCorpusDb(path: string): Promise<CorpusDb> {
     const dim = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'embed_dim'").pluck().get();
     db.prepare('SELECT doc_id, status, byte_count, patch_count FROM documents LIMIT 1').get();
     db.prepare('SELECT doc_id, patch_idx, embedding, prominence, entropy FROM embeddings LIMIT 1').get();
+    for (const table of ['embeddings', 'patch_bytes']) makePlaces(db, table);
     return new CorpusDb(path, db, Number(dim ?? 0));
   } catch (cause) {
     db.close();
     throw new SluiceError(`'${path}' is no corpus: ${(cause as Error).message}`, { code: 'BAD_CORPUS', path, cause });
   }
+}
+
+/**
+ * Where the rows of each document are, in a temporary table: the database itself may have no index, cannot be given one, and
+ * would be read through once for each document.
+ */
+function makePlaces(db: Sqlite.Database, table: string): void {
+  const order = table === 'embeddings' ? 'patch_idx' : 'id';
+  db.exec(`CREATE TEMP TABLE ${table}_places AS SELECT doc_id, ${order} AS place, id AS row FROM ${table};
+CREATE INDEX temp.${table}_index ON ${table}_places(doc_id, place);`);
 }
 
 interface DocumentFacts {
@@ -71,7 +82,7 @@ export class CorpusDb {
     );
     for (const { doc_id: id, byte_count: byteLength, patch_count: patches } of documents.iterate()) {
       const found = this.#db
-        .prepare<[string], number>('SELECT count(*) FROM embeddings WHERE doc_id = ?')
+        .prepare<[string], number>('SELECT count(*) FROM embeddings_places WHERE doc_id = ?')
         .pluck()
         .get(id);
       if (found !== patches) {
@@ -92,12 +103,15 @@ export class CorpusDb {
 
   #table(id: string, patches: number): CorpusTable {
     const bytes = this.#db
-      .prepare<[string], PatchBytes>('SELECT raw_bytes, patch_lengths FROM patch_bytes WHERE doc_id = ?')
+      .prepare<[string], PatchBytes>(
+        'SELECT raw_bytes, patch_lengths FROM patch_bytes_places JOIN patch_bytes ON id = row WHERE patch_bytes_places.doc_id = ?',
+      )
       .all(id);
     if (bytes.length > 1)
       throw badLayout(this.path, 'COUNT_MISMATCH', `has bytes of document '${id}' ${bytes.length} times`);
     const rows = this.#db.prepare<[string, number, number], EmbeddingRow>(
-      'SELECT patch_idx, embedding, prominence, entropy FROM embeddings WHERE doc_id = ? AND patch_idx >= ? AND patch_idx < ? ORDER BY patch_idx',
+      `SELECT patch_idx, embedding, prominence, entropy FROM embeddings_places AS places JOIN embeddings ON id = row
+       WHERE places.doc_id = ? AND place >= ? AND place < ? ORDER BY place`,
     );
     return new CorpusTable(this.path, id, this.dim, patches, bytes[0], (from, to) => rows.all(id, from, to));
   }
@@ -148,7 +162,8 @@ class CorpusTable implements PatchTable {
 
   async check(): Promise<void> {
     for await (const { first, embeddings, prominence, entropy } of this.rows()) {
-      if (embeddings !== undefined) requireFinite(this.path, 'embeddings', embeddings, first * this.dim);
+      if (embeddings !== undefined)
+        requireFinite(this.path, 'embeddings', embeddings, first * this.dim, undefined, this.dim);
       if (prominence !== undefined) requireFinite(this.path, 'prominence', prominence, first, 0);
       if (entropy !== undefined) requireFinite(this.path, 'entropy', entropy, first, -1e-3);
     }

@@ -97,15 +97,21 @@ export function badLayout(path: string, code: string, what: string, hint?: strin
   return new SluiceError(`'${path}' ${what}`, { code, path, position, hint });
 }
 
-/** Checks that every value is finite and at least `least`. `first` is the number of the first of them. */
+/**
+ * Checks that every value is finite and at least `least`.
+ * @param first number of the first value; rows have `width` of them
+ * @throws SluiceError `BAD_VALUE` with the row
+ */
 export function requireFinite(
   path: string,
   name: string,
   values: Float32Array,
   first: number,
   least = Number.NEGATIVE_INFINITY,
+  width = 1,
 ): void {
   const bad = values.findIndex((value) => !(Number.isFinite(value) && value >= least));
-  if (bad >= 0)
-    throw badLayout(path, 'BAD_VALUE', `has ${name}[${first + bad}] = ${values[bad]}`, undefined, first + bad);
+  if (bad < 0) return;
+  const row = Math.floor((first + bad) / width);
+  throw badLayout(path, 'BAD_VALUE', `has ${name}[${first + bad}] = ${values[bad]}`, undefined, row);
 }

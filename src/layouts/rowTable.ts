@@ -72,18 +72,18 @@ export class RowTable implements PatchTable {
     tensors.requireSaid({ num_patches: patches, n_patches: patches });
     if (there !== undefined) tensors.requireSaid({ total_bytes: there });
     if (dim > 0) tensors.requireSaid({ embed_dim: dim });
-    for (const name of signals === undefined ? [] : ['entropies', 'norms']) signals?.require(name, 'F32', [bytes]);
+    if (signals !== undefined) for (const name of ['entropies', 'norms']) signals.require(name, 'F32', [bytes]);
     const sizes = { patches, bytes, dim, trailingBytes: Math.max(0, (there ?? bytes) - bytes) };
     return new RowTable(tensors, format, sizes, signals);
   }
 
   async check(): Promise<void> {
     const { path, held } = this;
-    const scan = async (name: string, least?: number): Promise<void> => {
+    const scan = async (name: string, least?: number, width = 1): Promise<void> => {
       const floats = this.#tensors.scan(name, this.#tensors.floats);
-      for await (const { from, values } of floats) requireFinite(path, name, values, from, least);
+      for await (const { from, values } of floats) requireFinite(path, name, values, from, least, width);
     };
-    if (held.embeddings) await scan('embeddings');
+    if (held.embeddings) await scan('embeddings', undefined, this.dim);
     if (held.prominence) await scan('prominence', 0);
     if (this.#tensors.has('patch_entropies')) await scan('patch_entropies', -1e-3);
     if (this.#tensors.has('entropies')) await scan('entropies', -1e-3);

@@ -97,7 +97,8 @@ export class TokenTable implements PatchTable {
     for (const name of ['embeddings', 'prominence', 'entropies', 'coherence_scores']) {
       if (!this.#tensors.has(name)) continue;
       const floats = this.#tensors.scan(name, this.#tensors.floats);
-      for await (const { from, values } of floats) requireFinite(this.path, name, values, from, least[name]);
+      for await (const { from, values } of floats)
+        requireFinite(this.path, name, values, from, least[name], name === 'embeddings' ? this.dim : 1);
     }
     if (!this.held.bytes) return;
     for await (const { from, values } of this.#tensors.scan('tokens', this.#tensors.ints))

@@ -1,18 +1,21 @@
 import { type Position, SluiceError } from '../errors.ts';
+import type { Meta } from '../records.ts';
+import { metaJson } from '../sinks/metaJson.ts';
 import type { Reading } from '../sources/file-source.ts';
 import type { OpenFile } from '../sources/open-file.ts';
 import { tarConfig, tarFormat } from '../sources/tar.ts';
 import { byteFileOf } from './byteFile.ts';
 import { type LayoutDocument, wholeDocument } from './document.ts';
+import { exactJson } from './exactJson.ts';
 import { badLayout } from './layout.ts';
 import { openTable, type TableOptions } from './openTable.ts';
 
 export interface SampleLimits {
-  /** Bytes of a member at most: one is in memory at a time. Default: 256 MiB. */
+  /** Bytes of a member at most: one sample is in memory at a time. Default: 64 MiB. */
   readonly maxSampleBytes?: number | undefined;
 }
 
-export const MAX_SAMPLE_BYTES = 256 << 20;
+export const MAX_SAMPLE_BYTES = 64 << 20;
 
 /** Members of one sample, which stand together in the archive. */
 export interface Sample {
@@ -85,19 +88,31 @@ export async function sampleDocument(sample: Sample, options: TableOptions = {})
     if (typeof said[name] === 'number' && said[name] !== value)
       throw badLayout(uri, 'HEADER_LIES', `has ${name} ${said[name]} in its JSON, and its tensors make it ${value}`);
   }
-  const { doc_id: id, original_len: length, modality } = said;
+  return { ...whole, ...factsOf(said) };
+}
+
+/** What the JSON of a sample says of its document: older programs in their words, this one in its own. */
+function factsOf(said: Said): Partial<LayoutDocument> {
+  const { doc_id: older, id = older, original_len: length, modality, record, uri, part, complete, meta } = said;
   return {
-    ...whole,
     ...(typeof id === 'string' ? { id } : {}),
+    ...(typeof record === 'string' ? { record } : {}),
+    ...(typeof uri === 'string' ? { uri } : {}),
     ...(typeof length === 'number' && Number.isSafeInteger(length) && length >= 0 ? { byteLength: length } : {}),
     ...(typeof modality === 'string' ? { modality } : {}),
+    ...(typeof part === 'number' ? { part } : {}),
+    ...(typeof complete === 'boolean' ? { complete } : {}),
+    // JSON with exact integers is what metadata are made of.
+    ...(typeof meta === 'object' && meta !== null ? { meta: metaJson(meta as Meta) } : {}),
   };
 }
 
-function jsonOf(uri: string, bytes: Uint8Array): { readonly [key: string]: unknown } {
+type Said = { readonly [key: string]: unknown };
+
+function jsonOf(uri: string, bytes: Uint8Array): Said {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = exactJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new SluiceError(`the JSON beside '${uri}' cannot be read: ${(cause as Error).message}`, {
       code: 'BAD_JSON',

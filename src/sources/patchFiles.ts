@@ -72,9 +72,16 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
   return {
     ...older(inputs),
     async *splits(context) {
-      const outputs = all.filter(isOutput);
-      for (const output of outputs) yield* outputSplits(output, dir);
-      const others = all.filter((input) => !outputs.includes(input));
+      let others: string[] = [];
+      for (const input of all) {
+        if (!isOutput(input)) {
+          others.push(input);
+          continue;
+        }
+        if (others.length > 0) yield* older(others).splits(context);
+        others = [];
+        yield* outputSplits(input, dir);
+      }
       if (others.length > 0) yield* older(others).splits(context);
     },
     read(split) {
@@ -115,6 +122,7 @@ async function* outputSplits(root: string, dir: string | undefined): AsyncGenera
       holds = Math.max(holds, await longestSegment(shard));
     }
     const spec = { shards: shards.map(({ ...shard }) => ({ ...shard })), holds };
+    // interfaces have no index signature, which JsonValue asks for
     yield { bytes: chain.reduce((sum, { bytes }) => sum + bytes, 0), spec: spec as unknown as JsonValue };
   }
 }

@@ -7,7 +7,7 @@ import type { Patches } from '../../src/records.ts';
 import { definePipeline } from '../../src/run/definition.ts';
 import { run } from '../../src/run/run.ts';
 import { verifyOutput } from '../../src/run/verify.ts';
-import { hypergraph, safetensors, signals } from '../../src/sinks/index.ts';
+import { hypergraph, safetensors, signals, webdataset } from '../../src/sinks/index.ts';
 import { patchFiles } from '../../src/sources/index.ts';
 import { makeOutput } from '../run/output.ts';
 import { filesOf, patchesOf, type Sketch, sketches, temporaryFolder } from '../sinks/flow.ts';
@@ -20,9 +20,9 @@ import {
   f5,
   ingestSidecar,
   oldDocument,
+  webdataset as olderWebdataset,
   pooled,
   pooledStates,
-  webdataset,
 } from '../support/oldLayouts.ts';
 import { codes, plan, readAll, readSplit } from './helpers.ts';
 
@@ -148,6 +148,11 @@ describe('an output of ours', () => {
     await expect(plan(patchFiles(root), 1)).rejects.toMatchObject({ code: 'DAMAGED' });
     await rm(path.join(root, 'shards/00001-000000.safetensors'));
     await expect(plan(patchFiles(root), 1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const manifest = JSON.parse(await readFile(path.join(root, 'manifest.json'), 'utf8'));
+    for (const artefact of [null, { path: '../x', split: '00000', info: {} }, { path: 'x', split: '00000' }]) {
+      await writeFile(path.join(root, 'manifest.json'), JSON.stringify({ ...manifest, artefacts: [artefact] }));
+      await expect(plan(patchFiles(root), 1)).rejects.toMatchObject({ code: 'BAD_MANIFEST' });
+    }
     await rm(path.join(root, 'manifest.json'));
     await expect(plan(patchFiles(root), 1)).rejects.toMatchObject({ code: 'INCOMPLETE' });
     await expect(plan(patchFiles(root, { dir: 'other' }), 1)).rejects.toMatchObject({ code: 'INCOMPLETE' });
@@ -188,7 +193,7 @@ describe('files of older layouts', () => {
     const root = await tree({
       'b/five.safetensors': f5(document),
       'a.safetensors': f3(document),
-      'c.tar.gz': webdataset([{ id: 'x.y', document }]),
+      'c.tar.gz': olderWebdataset([{ id: 'x.y', document }]),
       'd.safetensors': corpus(document),
     });
     corpusDb(path.join(root, 'e.db'), [{ id: 'one', document }]);
@@ -255,7 +260,7 @@ describe('files of older layouts', () => {
           'a.safetensors': nan,
           'b.safetensors': f5(document).subarray(0, -1),
           'c.safetensors': f5(document),
-          'd.tar': Buffer.concat([webdataset([{ id: 'x', document }], false).subarray(0, 1024)]),
+          'd.tar': Buffer.concat([olderWebdataset([{ id: 'x', document }], false).subarray(0, 1024)]),
         }),
       ),
     );
@@ -263,6 +268,30 @@ describe('files of older layouts', () => {
     expect(outcome.planRejects.map(({ code }) => code)).toEqual(['SAFETENSORS_TRUNCATED']);
     expect(outcome.rejects.map(({ error }) => error.code)).toContain('BAD_VALUE');
     expect(outcome.rejects.map(({ error }) => error.code)).toContain('TRUNCATED');
+  });
+
+  it('that our own webdataset() wrote are the same documents', async () => {
+    const long: Sketch = { segments: [Array(300).fill(9)], meta: { big: 2n ** 60n, n: 1 } };
+    const source = await makeOutput([[{ segments: [[3, 4]] }, long, { segments: [[2, 2]] }]]);
+    const output = path.join(await temporaryFolder(), 'out');
+    const sink = webdataset('wds', { compression: 'gzip', members: ['safetensors', 'json', 'payload'], samples: 2 });
+    await run(definePipeline('wds', patchFiles(source)).to(sink), { output });
+    const { records, rejects } = await readAll(patchFiles(path.join(output, 'wds')));
+    expect(rejects).toEqual([]);
+    const wanted = expected([{ segments: [[3, 4]] }, long, { segments: [[2, 2]] }]);
+    expect(
+      seen(records).map(({ id, meta, segments }) => [
+        id,
+        meta,
+        segments.map(({ lengths, bytes, embeddings }) => [lengths, bytes, embeddings]),
+      ]),
+    ).toEqual(
+      wanted.map(({ id, meta, segments }) => [
+        id,
+        meta,
+        segments.map(({ lengths, bytes, embeddings }) => [lengths, bytes, embeddings]),
+      ]),
+    );
   });
 
   it('go through a run, are verified, and are read again as ours', async () => {

@@ -32,6 +32,7 @@ interface ExportFlags extends RunFlags {
   readonly prominence?: number;
   readonly entropy?: number;
   readonly specialTokens: boolean;
+  readonly maxSampleBytes?: number;
   readonly compression?: 'none' | 'gzip' | 'zstd' | 'snappy';
   readonly samples?: number;
   readonly members?: readonly ('safetensors' | 'json' | 'payload')[];
@@ -56,19 +57,21 @@ interface Target {
 }
 
 /** What every target that goes through a source of patches takes. */
-const sourceFlags = ['prominence', 'entropy', 'specialTokens', 'splitBytes'] as const;
+const sourceFlags = ['prominence', 'entropy', 'specialTokens', 'maxSampleBytes', 'splitBytes'] as const;
 
 /** A pipeline from files of patches to these sinks. */
 function through(
   inputs: readonly string[],
-  { to, dir, prominence, entropy, specialTokens }: ExportFlags,
+  { to, dir, prominence, entropy, specialTokens, maxSampleBytes }: ExportFlags,
   sinks: readonly [Sink<Patches>, ...Sink<Patches>[]],
 ): Pipeline {
   const absent = {
     ...(prominence === undefined ? {} : { prominence }),
     ...(entropy === undefined ? {} : { entropy }),
   };
-  return definePipeline(`export-${to}`, patchFiles(inputs, { dir, absent, specialTokens })).to(...sinks);
+  return definePipeline(`export-${to}`, patchFiles(inputs, { dir, absent, specialTokens, maxSampleBytes })).to(
+    ...sinks,
+  );
 }
 
 const targets: Readonly<Record<Layout, Target>> = {
@@ -147,6 +150,7 @@ export function exportCommand(): Command {
     .option('--prominence <number>', 'stands for the prominence of patches whose file holds none', finiteNumber)
     .option('--entropy <number>', 'stands for the entropy of patches whose file holds none', finiteNumber)
     .option('--no-special-tokens', 'F1 files have no tokens for beginning and end')
+    .option('--max-sample-bytes <size>', 'bytes of a member of older archives at most (default: 64MiB)', parseBytes)
     .option('--shard-bytes <size>', 'bytes of a shard at most (safetensors, npz, webdataset)', parseBytes)
     .option('--file-bytes <size>', 'bytes of a file at most (parquet, jsonl, sqlite)', parseBytes)
     .addOption(

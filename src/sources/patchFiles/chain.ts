@@ -7,9 +7,8 @@ import { Tensors } from '../../layouts/tensors.ts';
 import type { DocumentHead, Modality, Patches, Segment } from '../../records.ts';
 import type { Reading } from '../file-source.ts';
 import { changed } from '../open-file.ts';
-import { metaFrom } from './meta.ts';
 import { olderValues } from './older.ts';
-import { type Absent, bytesOf, requireUsable, valuesOf } from './values.ts';
+import { type Absent, bytesOf, metaFrom, requireUsable, valuesOf } from './values.ts';
 
 /** A file as it was when it was planned. */
 export interface Stamp {

@@ -3,8 +3,7 @@ import type { LayoutDocument } from '../../layouts/document.ts';
 import { detectOther, detectText } from '../../operators/pretokenize/detect.ts';
 import type { Modality, Patches } from '../../records.ts';
 import type { Reading } from '../file-source.ts';
-import { metaFrom } from './meta.ts';
-import { type Absent, bytesOf, requireUsable, valuesOf } from './values.ts';
+import { type Absent, bytesOf, metaFrom, requireUsable, valuesOf } from './values.ts';
 
 /** Modalities by the names that older programs gave them; anything else is found out by the bytes. */
 const modalities = new Map<string, Modality>([

@@ -98,10 +98,18 @@ async function readManifest(root: string): Promise<Manifest> {
     const manifest = JSON.parse(text) as Manifest;
     if (manifest.format !== 'sluice_manifest_v1') throw new Error(`its format is '${manifest.format}'`);
     if (!Array.isArray(manifest.artefacts)) throw new Error('it lists no files');
+    for (const artefact of manifest.artefacts as readonly unknown[]) requireArtefact(artefact);
     return manifest;
   } catch (cause) {
     throw badManifest(root, (cause as Error).message, cause);
   }
+}
+
+function requireArtefact(value: unknown): void {
+  const { path: name, split, info } = (value ?? {}) as { readonly [key: string]: unknown };
+  const isName = typeof name === 'string' && !path.posix.isAbsolute(name) && !name.split('/').includes('..');
+  if (isName && typeof split === 'string' && typeof info === 'object' && info !== null) return;
+  throw new Error(`it lists ${JSON.stringify(value).slice(0, 100)}`);
 }
 
 function badManifest(root: string, what: string, cause?: unknown): SourceError {

@@ -1,7 +1,8 @@
-import { type SluiceError, SourceError } from '../../errors.ts';
+import { SluiceError, SourceError } from '../../errors.ts';
 import type { LayoutDocument } from '../../layouts/document.ts';
+import { exactJson } from '../../layouts/exactJson.ts';
 import { badLayout, type PatchRows } from '../../layouts/layout.ts';
-import type { Patches, Segment } from '../../records.ts';
+import type { Meta, Patches, Segment } from '../../records.ts';
 
 /** What stands for signals that a file does not hold. Nothing is made up unless somebody says so. */
 export interface Absent {
@@ -51,6 +52,12 @@ export async function bytesOf({ table, firstPatch, patches, firstByte, bytes }: 
   return all;
 }
 
+/** Metadata as a sidecar keeps them, so that the same text comes of them again. */
+export function metaFrom(json: string): Meta {
+  // It was made of metadata.
+  return exactJson(json) as Meta;
+}
+
 /** A run of patches of one segment, in one file. */
 export interface SegmentRun {
   readonly segment: Segment;
@@ -79,14 +86,14 @@ export async function* valuesOf(run: SegmentRun, absent: Absent): AsyncGenerator
       yield patchesOf(run, rows, absent, rows.first + rows.patches === to && run.last);
     }
   } catch (error) {
-    throw spoilt(error as SluiceError);
+    throw spoilt(error);
   }
 }
 
 /** Some of a document is on its way already, so the reading cannot go on as if it had never been. */
-function spoilt(error: SluiceError): SourceError {
-  if (error instanceof SourceError) return error;
-  const { message, code = 'INPUT_CHANGED', path, position, hint, cause } = error;
+function spoilt(error: unknown): unknown {
+  if (!(error instanceof SluiceError) || error instanceof SourceError) return error;
+  const { message, code, path, position, hint, cause } = error;
   return new SourceError(message, { code, path, position, hint, cause });
 }
 

@@ -1,9 +1,7 @@
-import type { Meta } from '../../records.ts';
-
-/** Metadata as a sidecar keeps it, so that the same text comes of it again: integers beyond 2^53 stay exact. */
-export function metaFrom(json: string): Meta {
+/** JSON as a value; integers beyond 2^53 become bigint, by the digits in the text. Throws SyntaxError. */
+export function exactJson(text: string): unknown {
   // TypeScript's library does not know the third argument of a reviver (ECMA-262, JSON.parse source text access).
-  return JSON.parse(json, exactly as (key: string, value: unknown) => unknown) as Meta;
+  return JSON.parse(text, exactly as (key: string, value: unknown) => unknown);
 }
 
 function exactly(_key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown {
