@@ -54,6 +54,8 @@ const FILE_TYPES: Readonly<Record<number, string>> = {
 };
 /** Systems whose external attributes hold a mode: Unix and macOS. */
 const UNIX = [3, 19];
+/** Members whose offsets are held where they must be sorted: 128 MiB. */
+const MOST_UNORDERED = 1 << 24;
 /** Encrypted; strongly so; with its header masked. */
 const ENCRYPTED = 0x0001 | 0x0040 | 0x2000;
 const AES = 99;
@@ -87,8 +89,8 @@ export class ZipDirectory {
   /**
    * Reads the whole directory for what must be known of all members before one is read.
    *
-   * @throws Failure `EXPANSION_LIMIT`: together they would grow beyond the limit. A directory that breaks off is told by
-   * `members`.
+   * @throws Failure `EXPANSION_LIMIT`: together they would grow beyond the limit; `TOO_MANY_MEMBERS` in another order than
+   * theirs. A directory that breaks off is told by `members`.
    */
   async survey(each: (entry: EntryPlace, packed: number) => void = () => {}): Promise<ZipSurvey> {
     let ordered = true;
@@ -115,6 +117,10 @@ export class ZipDirectory {
         `the members of the archive grow to more than ${this.#maxExpansion} times their size`,
         'Set maxExpansion higher if the file is to be trusted.',
       );
+    }
+    if (!ordered && number > MOST_UNORDERED) {
+      const what = `${number} members lie in another order than the directory lists them in`;
+      throw new Failure('TOO_MANY_MEMBERS', `${what}, which is borne of ${MOST_UNORDERED}`, 'Pack the archive again.');
     }
     return { ordered, size, packed };
   }

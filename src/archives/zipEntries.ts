@@ -136,8 +136,9 @@ export class ZipEntries {
       zip.readEntryCursor = at;
       const entry = await this.#next().catch((error: Error) => this.#passOver(error, at));
       if (entry === undefined) break;
+      const next = zip.readEntryCursor;
       yield { at, entry };
-      at = zip.readEntryCursor;
+      at = next;
     }
     if ((await this.#signature(at)) === ENTRY) {
       throw damagedDirectory(at, `it lists more than the ${this.count} members that the archive says it has`);
