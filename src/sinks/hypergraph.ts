@@ -18,8 +18,8 @@ import type { Sink, SinkContext } from './sink.ts';
 export interface HypergraphOptions extends CutOptions {
   /**
    * Links patches that are alike to the model by `semantic` edges, within each shard; `true` takes all defaults. It keeps
-   * the embeddings of the open shard in memory and costs some 30 microseconds of a worker for each patch of 128 numbers,
-   * 350 for 768. Default: false.
+   * the embeddings of the open shard in memory and costs some 40 microseconds of a worker for each patch of 128 numbers,
+   * 400 for 768. Default: false.
    */
   readonly semantic?: boolean | SemanticOptions | undefined;
   /**
