@@ -4,7 +4,7 @@ export interface DocumentRow {
   document: number;
   doc_id: string;
   uri: string;
-  /** Absent in files of before 0.2. */
+  /** Absent in files that earlier versions wrote. */
   record?: string | null;
   node_id: number;
   first_patch: number;
@@ -19,7 +19,7 @@ export interface DocumentRow {
   document_bytes: number;
   sha256: string | null;
   content_sha256: string;
-  /** Absent in files of before 0.2. */
+  /** Absent in files that earlier versions wrote. */
   whole_sha256?: string | null;
   ordinal: number;
   byte: number | null;

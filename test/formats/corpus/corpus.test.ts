@@ -1,6 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
+import { map } from 'rxjs';
+import { definePipeline, type RunEvent, run } from 'sluice';
 import { describe, expect, it } from 'vitest';
 import { buildCorpus } from '../../../src/formats/corpus/corpusGraph.ts';
 import type { CorpusPart } from '../../../src/formats/corpus/sidecarFile.ts';
@@ -133,6 +135,62 @@ describe('the database of a whole run', () => {
     expect(Object.keys(first ?? {}).filter((file) => file.endsWith('.hypergraph.db')).length).toBeGreaterThan(10);
     expect(first).toHaveProperty(['graph.db']);
     for (const other of others) expect(other).toEqual(first);
+  });
+
+  it('is made anew where it is gone, and where the run was interrupted', async () => {
+    const source = sketched([[{ segments: [[3, 4]] }], [{ segments: [[5]] }]]);
+    const output = path.join(await temporaryFolder(), 'out');
+    const pipeline = definePipeline('graph', source)
+      .pipe(map((patches) => patches))
+      .to(hypergraph('shards', { into: 'graph.db' }));
+    const interrupted = new AbortController();
+    const onEvent = ({ type }: RunEvent): void => {
+      if (type === 'stage') interrupted.abort(new Error('enough'));
+    };
+    await expect(run(pipeline, { output, onEvent, signal: interrupted.signal })).rejects.toThrow('enough');
+    expect(await readdir(output)).not.toContain('graph.db');
+    await run(pipeline, { output });
+    const first = await hashTree(output);
+    await rm(path.join(output, 'graph.db'));
+    await rm(path.join(output, 'commits/shards/corpus-0.json'));
+    await run(pipeline, { output });
+    expect(await hashTree(output)).toEqual(first);
+  });
+
+  it('stops midway where nobody waits any more', async () => {
+    const { parts } = await corpusOf([[{ segments: [Array(300).fill(9)] }]]);
+    let left = 2;
+    const pause = (): void => {
+      if (left-- === 0) throw new Error('nobody waits');
+    };
+    const db = await openSqlite(':memory:');
+    await expect(buildCorpus(db, { parts, pause })).rejects.toThrow('nobody waits');
+    db.close();
+  });
+
+  it('is refused where a sidecar is none, or does not go on where the one before ends', async () => {
+    const { parts } = await corpusOf([[{ segments: [Array(300).fill(9)] }]]);
+    const build = async (some: readonly CorpusPart[]) => {
+      const db = await openSqlite(':memory:');
+      try {
+        return await buildCorpus(db, { parts: some, pause: () => {} });
+      } finally {
+        db.close();
+      }
+    };
+    await expect(build(parts.slice(1))).rejects.toMatchObject({
+      code: 'BAD_SIDECAR',
+      path: parts[1]?.file,
+      message: expect.stringContaining("goes on with document 'doc-0'"),
+    });
+    const file = path.join(await temporaryFolder(), 'old.db');
+    const old = await openSqlite(file);
+    old.exec("CREATE TABLE meta(key TEXT, value TEXT); INSERT INTO meta VALUES ('schema_version', '2')");
+    old.close();
+    await expect(build([{ file, path: 'old.db', split: '00000', shard: 0 }])).rejects.toMatchObject({
+      code: 'BAD_SIDECAR',
+      message: expect.stringContaining("schema version '2'"),
+    });
   });
 
   it('is made of nothing where the run has no patches', async () => {
