@@ -29,6 +29,9 @@ export interface PhysicalColumn extends Column {
 
 const CODECS = new Set(['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD']);
 
+/** Digits behind the point: more than any decimal has. */
+const MAX_SCALE = 1024;
+
 interface Leaf {
   readonly element: SchemaElement;
   readonly list: boolean;
@@ -148,7 +151,11 @@ function physical(column: Column, trees: readonly SchemaTree[], file: string): P
       names.length === 0 ? undefined : `It can be read as ${names.join(' or ')}.`,
     );
   }
-  return { ...column, kind, conversion, scale: leaf.element.scale ?? 0 };
+  const { scale = 0 } = leaf.element;
+  if (!(scale >= 0 && scale <= MAX_SCALE)) {
+    throw new Failure('CORRUPT_FOOTER', `column '${column.name}' of '${file}' has decimals of scale ${scale}`);
+  }
+  return { ...column, kind, conversion, scale };
 }
 
 /**

@@ -69,29 +69,31 @@ const hundred = (format: 'file' | 'stream'): Buffer =>
     format,
   );
 
+const kinds = {
+  text: 'string',
+  id: 'int64',
+  n: 'int64',
+  u: 'int64',
+  i: 'int32?',
+  u32: 'int64',
+  f: 'double',
+  dec: 'string?',
+  big: 'string',
+  ok: 'bool?',
+  ms: 'timestamp',
+  us: 'timestamp?',
+  ns: 'int64?',
+  day: 'timestamp?',
+  tags: 'list<string>?',
+  nums: 'list<int64>',
+  cat: 'string',
+  large: 'string',
+  raw: 'binary',
+  fixed: 'binary',
+} as const;
+
 describe('files of other writers', () => {
-  const columns = {
-    text: 'string',
-    id: 'int64',
-    n: 'int64',
-    u: 'int64',
-    i: 'int32?',
-    u32: 'int64',
-    f: 'double',
-    dec: 'string?',
-    big: 'string',
-    ok: 'bool?',
-    ms: 'timestamp',
-    us: 'timestamp?',
-    ns: 'int64?',
-    day: 'timestamp?',
-    tags: 'list<string>?',
-    nums: 'list<int64>',
-    cat: 'string',
-    large: 'string',
-    raw: 'binary',
-    fixed: 'binary',
-  } as const;
+  const columns = kinds;
 
   // Written by arrow-rs out of the Parquet file, and by Polars with its rows 25 times.
   it.each([
@@ -139,7 +141,7 @@ describe('files of other writers', () => {
 });
 
 describe('an Arrow table', () => {
-  const kinds = [new Utf8(), new LargeUtf8(), new Dictionary(new Utf8(), new Int32())];
+  const texts = [new Utf8(), new LargeUtf8(), new Dictionary(new Utf8(), new Int32())];
 
   it('comes back however it is stored and cut', async () => {
     const row = fc.record({
@@ -150,7 +152,7 @@ describe('an Arrow table', () => {
     });
     const shape = fc.record({
       batches: fc.array(fc.array(row, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 5 }),
-      kind: fc.constantFrom(...kinds),
+      kind: fc.constantFrom(...texts),
       format: fc.constantFrom('file' as const, 'stream' as const),
       splitBytes: fc.integer({ min: 1, max: 300 }),
     });
@@ -388,24 +390,28 @@ describe('a file that is not as it should be', () => {
     const samples = [
       ipc([rowsOf(3), rowsOf(3)], 'file'),
       ipc([{ text: utf8(['a', 'b'], new Dictionary(new Utf8(), new Int8())) }], 'stream'),
-      readFileSync(fixture('kinds-zstd.arrow')),
-      readFileSync(fixture('kinds-lz4.feather')),
-      readFileSync(fixture('kinds-stream.arrow')),
+    ];
+    const all = ['kinds-zstd.arrow', 'kinds-lz4.feather', 'kinds-stream.arrow'].map((name) =>
+      readFileSync(fixture(name)),
+    );
+    const cases = [
+      ...samples.map((bytes) => ({ bytes, options: {} })),
+      ...all.map((bytes) => ({ bytes, options: { columns: kinds as Columns } })),
     ];
     const known =
-      /^(CORRUPT_|TRUNCATED|UNSUPPORTED_ARROW|NOT_ARROW|NO_ROWS|MISSING_COLUMN|DUPLICATE_COLUMN|WRONG_TYPE|NULL_VALUE|BATCH_TOO_LARGE)/;
+      /^(CORRUPT_|TRUNCATED|UNSUPPORTED_ARROW|NOT_ARROW|NO_ROWS|MISSING_COLUMN|DUPLICATE_COLUMN|WRONG_TYPE|NULL_VALUE|INVALID_UTF8|BATCH_TOO_LARGE)/;
     let damage = 0;
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom(...samples),
+        fc.constantFrom(...cases),
         fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 127, 128, 255))), {
           minLength: 1,
           maxLength: 4,
         }),
         async (sample, changes) => {
-          const bytes = Buffer.from(sample);
+          const bytes = Buffer.from(sample.bytes);
           for (const [place, value] of changes) bytes[place % bytes.length] = value;
-          const outcome = await readAll(arrow(file(bytes), { maxBatchBytes: 1 << 20 })).catch(
+          const outcome = await readAll(arrow(file(bytes), { ...sample.options, maxBatchBytes: 1 << 20 })).catch(
             (error: { code: string; cause: { code: string } }): Outcome<never> => {
               expect(error.code).toBe('NO_USABLE_FILE');
               expect(error.cause.code).toMatch(known);

@@ -16,6 +16,8 @@ import type {
 
 /** Levels of nested columns. */
 const MAX_DEPTH = 64;
+/** Digits of a decimal: 256 bits hold 77. */
+const MAX_SCALE = 128;
 /** Bytes that a vector of these takes at least for each: what does not fit is not there, whatever its length says. */
 const BYTES = { field: 4, node: 16, buffer: 16, count: 8, block: 24 };
 const UNITS: readonly TimeUnit[] = ['seconds', 'milliseconds', 'microseconds', 'nanoseconds'];
@@ -209,6 +211,7 @@ export class ArrowMetadata {
         return { kind: 'fixed', bytes: positive(as(new own.FixedSizeBinary()).byteWidth()) };
       case Type.Decimal: {
         const decimal = as(new own.Decimal());
+        if (Math.abs(decimal.scale()) > MAX_SCALE) throw corrupt(`a decimal has the scale ${decimal.scale()}`);
         return { kind: 'decimal', bytes: positive(decimal.bitWidth()) / 8, scale: decimal.scale() };
       }
       case Type.Date:
