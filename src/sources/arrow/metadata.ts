@@ -52,6 +52,9 @@ let library: Promise<Library> | undefined;
  */
 export async function arrowMetadata(): Promise<ArrowMetadata> {
   library ??= load();
+  library.catch(() => {
+    library = undefined;
+  });
   return new ArrowMetadata(await library);
 }
 
