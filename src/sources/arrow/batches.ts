@@ -87,6 +87,18 @@ export function wantedOf(schema: ArrowSchema, { fields }: Selection, batch: Arro
   return { batch, body, buffers: columnsOf(types, fields, batch).wanted };
 }
 
+/** The buffers of a dictionary; undefined where no selected column refers to it. */
+export function wantedOfDictionary(
+  schema: ArrowSchema,
+  { dictionaries }: Selection,
+  { message, body }: PlacedMessage,
+): Wanted | undefined {
+  if (message.kind !== 'dictionary' || !dictionaries.has(message.id)) return undefined;
+  const type = dictionaryType(schema, message.id);
+  if (type === undefined) return undefined;
+  return { batch: message.batch, body, buffers: columnsOf([type], [0], message.batch).wanted };
+}
+
 /** Reads batches of one file, one after the other, and keeps the dictionaries that they refer to. */
 export class BatchReader {
   readonly #schema: ArrowSchema;
@@ -123,18 +135,19 @@ export class BatchReader {
   }
 
   /** Takes a dictionary, if a selected column refers to it. */
-  async dictionary(source: ByteSource, { message, body }: PlacedMessage): Promise<void> {
-    if (message.kind !== 'dictionary') return;
+  async dictionary(source: ByteSource, placed: PlacedMessage): Promise<void> {
+    const { message } = placed;
+    const wanted = wantedOfDictionary(this.#schema, this.#selection, placed);
+    if (wanted === undefined || message.kind !== 'dictionary') return;
     const { id, delta, batch } = message;
     const type = dictionaryType(this.#schema, id);
-    if (type === undefined || !this.#selection.dictionaries.has(id)) return;
-    const { wanted, places } = columnsOf([type], [0], batch);
+    if (type === undefined) return;
     const own = this.#dictionaryBytes.get(id) ?? 0;
     const kept = [...this.#dictionaryBytes.values()].reduce((sum, bytes) => sum + bytes, delta ? 0 : -own);
-    const buffers = await readBuffers(source, { batch, body, buffers: wanted }, this.#maxBytes - kept);
+    const buffers = await readBuffers(source, wanted, this.#maxBytes - kept);
     const bytes = [...buffers.values()].reduce((sum, buffer) => sum + buffer.length, delta ? own : 0);
     const builder = new VectorBuilder(batch, buffers, this.#dictionaries);
-    const vector = builder.build(type, { ...(places.get(0) ?? { node: 0, buffer: 0, variadic: 0 }) });
+    const vector = builder.build(type, { node: 0, buffer: 0, variadic: 0 });
     this.#dictionaries.set(id, [...(delta ? (this.#dictionaries.get(id) ?? []) : []), vector]);
     this.#dictionaryBytes.set(id, bytes);
   }

@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import type { Piece } from '../file-source.ts';
 import type { OpenFile } from '../open-file.ts';
 import type { PlanContext } from '../source.ts';
-import { type Selection, selectFields, wantedOf } from './batches.ts';
+import { type Selection, selectFields, wantedOf, wantedOfDictionary } from './batches.ts';
 import { wantedBytes } from './buffers.ts';
 import { ArrowFile, type ArrowLayout, type PlacedMessage } from './file.ts';
 import { arrowTable } from './schema.ts';
@@ -29,6 +29,10 @@ async function* messagesOf(
   layout: ArrowLayout,
 ): AsyncGenerator<{ start: number; placed: PlacedMessage }> {
   if (layout.kind === 'file') {
+    for (const { offset } of layout.footer.dictionaries) {
+      const placed = await arrow.message(file, offset);
+      if (placed !== undefined) yield { start: offset, placed };
+    }
     for (const { offset } of layout.footer.batches) {
       const placed = await arrow.message(file, offset);
       if (placed?.message.kind !== 'batch') throw new Failure('CORRUPT_ARROW', `there is no batch at byte ${offset}`);
@@ -53,12 +57,18 @@ async function batchesOf(
 ): Promise<{ batches: Batch[]; whole: boolean }> {
   const batches: Batch[] = [];
   let whole = false;
+  let kept = 0;
   try {
     for await (const { start, placed } of messagesOf(file, arrow, layout)) {
       signal?.throwIfAborted();
       const { message, body, end } = placed;
-      // Whoever begins behind a dictionary of a stream would not know it.
-      if (message.kind === 'dictionary') whole = true;
+      const dictionary = wantedOfDictionary(layout.schema, selection, placed);
+      if (dictionary !== undefined) {
+        const { stored, unpacked } = await wantedBytes(file, dictionary);
+        kept += Math.max(stored, unpacked);
+        // Whoever begins behind a dictionary of a stream would not know it.
+        if (layout.kind === 'stream') whole = true;
+      }
       if (message.kind !== 'batch') continue;
       const { stored, unpacked } = await wantedBytes(file, wantedOf(layout.schema, selection, message.batch, body));
       if (Math.max(stored, unpacked) > config.maxBatchBytes) {
@@ -68,7 +78,7 @@ async function batchesOf(
           'Set maxBatchBytes higher if there is memory for it, or write the file with smaller batches.',
         );
       }
-      batches.push({ start, end, rows: message.batch.rows, stored, held: stored + unpacked });
+      batches.push({ start, end, rows: message.batch.rows, stored, held: kept + stored + unpacked });
     }
   } catch (error) {
     // What lies before damage can be read, and whoever reads it says what follows.
