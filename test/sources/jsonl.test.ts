@@ -202,6 +202,6 @@ describe('a large file', () => {
       }
     }
     expect(count).toBe(512 * Math.ceil((50 << 20) / block.length));
-    expect(most).toBeLessThan(24 << 20);
+    expect(most).toBeLessThan(32 << 20);
   });
 });
