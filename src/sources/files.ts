@@ -22,6 +22,8 @@ export interface FilesOptions
     TarLimits,
     ZipLimits {}
 
+const USUAL_TEXT = 'text';
+
 /**
  * Files of any kind, each read by what its name says:
  *
@@ -31,7 +33,8 @@ export interface FilesOptions
  * - everything else as `folder`: one document each.
  *
  * The options are those of all of them; `columns`, `text`, `id` and `where` count for tables alone. Where none of these is
- * given, JSON and CSV files are tables only if they have a column `text`; others, such as settings, are documents.
+ * given but `text: 'text'`, JSON and CSV files are tables only if they have that column; others, such as settings, are
+ * documents.
  *
  *     files('corpus', { text: 'content' })
  *
@@ -45,8 +48,10 @@ export function files(path: Inputs, options: FilesOptions = {}): Source<Document
   const arrowSetup = arrowConfig(table, options);
   const tarSetup = tarConfig(options);
   const plain = plainFormat(tarSetup.maxDocumentBytes);
-  const { columns, text, id, where } = options;
-  const otherwise = [columns, text, id, where].every((given) => given === undefined) ? plain : undefined;
+  const { columns, text = USUAL_TEXT, id, where } = options;
+  // Whoever names columns means tables, and hears of those that do not have them.
+  const named = text !== USUAL_TEXT || [columns, id, where].some((given) => given !== undefined);
+  const otherwise = named ? undefined : plain;
   const kinds: readonly (readonly [(uri: string) => boolean, Format<Document>])[] = [
     [isJsonl, jsonlFormat(jsonSetup)],
     [isJson, jsonFormat(jsonSetup, otherwise)],

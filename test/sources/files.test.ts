@@ -82,7 +82,11 @@ describe('files of any kind', () => {
       ]);
       expect(records.at(-4)?.id).toBe('e.json');
     }
-    const declared = await readAll(files(root, { text: 'text', include: ['e.json', 'f.csv', 'h.json', 'a.json'] }));
+    const same = await readAll(files(root, { text: 'text' }));
+    expect(same.records).toHaveLength(164);
+    const declared = await readAll(
+      files(root, { columns: { text: 'string' }, include: ['e.json', 'f.csv', 'h.json', 'a.json'] }),
+    );
     expect(declared.records).toHaveLength(40);
     expect(codes(declared)).toEqual(['MISSING_COLUMN', 'NO_ROWS', 'MISSING_COLUMN']);
     const some = files(root, {
