@@ -14,4 +14,5 @@ export type { PlanContext, Source, Split } from './source.ts';
 export { type StdinOptions, stdin } from './stdin.ts';
 export { type TarOptions, tar } from './tar.ts';
 export { type SampleMeta, type WebdatasetOptions, webdataset } from './webdataset.ts';
+export type { Comparison, Where } from './where.ts';
 export { type ZipOptions, zip } from './zip.ts';

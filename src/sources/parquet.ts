@@ -218,16 +218,17 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
 }
 
 /**
- * Local Parquet files: a file, a folder, a glob, or a list of them, in splits of whole row groups.
+ * Parquet files: a file, a folder, a glob, or a list of them, in splits of whole row groups.
  *
- * Only the needed columns are read. The text column gives its stored bytes (UTF-8 or binary) without a JavaScript string
- * being made; `int64` and decimals (as `string`) are exact. A document's `id` is its id column, else `<uri>#<row>`;
- * `position.row` is the row in the file, from 0. Codecs: none, Snappy, gzip, Brotli, Zstandard.
+ * Only the needed columns are read, and with `where` only row groups that may hold rows which fulfil it; of these the columns
+ * that it asks for come first, and the text is decoded only if a row is left. The text column gives its stored bytes (UTF-8
+ * or binary) without a JavaScript string being made; `int64` and decimals (as `string`) are exact. A document's `id` is its id
+ * column, else `<uri>#<row>`; `position.row` is the row in the file, from 0. Codecs: none, Snappy, gzip, Brotli, Zstandard.
  *
  * Decoding is hyparquet's with Node's decompressors, in a worker thread. nodejs-polars is not used: it refuses binary and
  * decimal values, rounds int64, and hands text over as JavaScript strings only. Measured on Zstandard files with 2 KB
- * texts, in MB of document bytes per CPU second: this source 200 to 360, nodejs-polars by row groups 140 to 200,
- * hyparquet with strings 140 to 190 (bench/sources.bench.ts).
+ * texts, in MB of document bytes per CPU second: this source 450 to 730, nodejs-polars by row groups 310 to 330,
+ * hyparquet with strings 230 to 400 (bench/sources.bench.ts).
  *
  *     parquet('data/*.parquet', { columns: { id: 'string', text: 'string', score: 'double' } })
  *
