@@ -222,7 +222,8 @@ export class JsonElements {
 
   /** Behind the bracket of a member's array: only one of objects may hold the rows. */
   #candidate(byte: number): Passing {
-    if (byte === OPEN) this.#candidates.push(this.#name);
+    // Two are enough to know that there are several.
+    if (byte === OPEN && this.#candidates.length < 2) this.#candidates.push(this.#name);
     if (byte !== OPEN || this.#found) return this.#begin('other', 'afterMember', 1);
     this.#found = true;
     return this.#begin('element', 'afterElement');
