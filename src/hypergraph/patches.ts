@@ -108,6 +108,9 @@ export class PatchReader {
     if (!graph.isCorpus) return { file: this.#fileBeside(file), firstPatch: 0, firstByte: 0 };
     const shard = graph.shardWith('first_patch', patch);
     if (shard === undefined) throw graph.reader.bad(`has no shard of patch ${patch}`);
+    // what a file says is no reason to read just anything
+    if (!/^[\w-]+\/[\w-]+\.hypergraph\.db$/.test(shard.path))
+      throw graph.reader.bad(`names a sidecar '${shard.path}' that no run writes`);
     const sidecar = path.join(path.dirname(file), shard.path);
     return { file: this.#fileBeside(sidecar), firstPatch: shard.first_patch, firstByte: shard.first_byte };
   }

@@ -78,7 +78,7 @@ export class TableReader {
       return read();
     } catch (error) {
       const { code, message } = error as { code?: unknown; message: string };
-      if (code === 'SQLITE_NOTADB' || code === 'SQLITE_CORRUPT' || code === 'SQLITE_ERROR')
+      if (typeof code === 'string' && /^SQLITE_(NOTADB|CORRUPT|ERROR$)/.test(code))
         throw this.bad(`is no hypergraph, or damaged: ${message}`);
       throw sqliteError(error, this.file);
     }

@@ -68,6 +68,8 @@ describe('a graph of a whole run', () => {
       expect(Buffer.concat(patches.map((one) => one.bytes ?? new Uint8Array(0)))).toEqual(
         Buffer.concat(values.map(({ bytes }) => bytes)),
       );
+      const dims = [...graph.patches(document, { embeddings: true })].map(({ embedding }) => embedding?.length);
+      expect(dims).toEqual(patches.map(() => DIM));
       expect(patches.map((one) => one.prominence)).toEqual(values.flatMap(({ prominence }) => [...prominence]));
       expect(patches.map((one) => one.entropy)).toEqual(values.flatMap(({ entropy }) => [...entropy]));
       expect(patches.map((one) => `${one.label} ${one.modality}`)).toEqual(
@@ -276,5 +278,16 @@ describe('what is no graph', () => {
     db.close();
     const graph = await open(file);
     expect(() => graph.document(1)).toThrow(expect.objectContaining({ code: 'BAD_SIDECAR' }));
+  });
+
+  it('reads no file that a run does not write, whatever a database says', async () => {
+    const file = path.join(await temporaryFolder(), 'graph.db');
+    await copyFile(path.join(output, 'graph.db'), file);
+    const db = new Database(file);
+    db.exec("UPDATE shards SET path = '../out/shards/00000-000000.hypergraph.db'");
+    db.close();
+    const graph = await open(file);
+    expect(graph.patch(0)).toMatchObject({ length: 3 });
+    expect(() => graph.patch(0, { bytes: true })).toThrow(expect.objectContaining({ code: 'BAD_SIDECAR', path: file }));
   });
 });
