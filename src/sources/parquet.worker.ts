@@ -211,6 +211,8 @@ async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
     rowStart: task.rowStart,
     rowEnd: task.rowEnd,
     compressors,
+    // An index of pages lies elsewhere in the file and may say anything; the columns are here as a whole.
+    useOffsetIndex: false,
     utf8: false,
     parsers: instants,
     geoparquet: false,

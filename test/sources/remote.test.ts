@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -7,7 +8,7 @@ import { files, jsonl, parquet, tar } from '../../src/sources/index.ts';
 import type { Split } from '../../src/sources/source.ts';
 import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
 import { type MisbehavingServer, misbehavingServer, type ServerOptions } from '../support/misbehavingServer.ts';
-import { plan, type Reject, readAll, readSplit, tarOf, text } from './helpers.ts';
+import { plan, type Reject, readAll, readSplit, tarOf, temporaryFolder, text } from './helpers.ts';
 
 const ROWS = 600;
 /** Half of its bytes lie in a column that nobody asks for. */
@@ -83,6 +84,36 @@ describe('a Parquet file on a server', () => {
     await readSplit(source, first);
     await readSplit(source, second);
     expect(server.served() - planned).toBe(fetched);
+  });
+
+  it('gives under conditions the rows that it gives on disk, and nothing is fetched of row groups without any', async () => {
+    const n = Array.from({ length: 3000 }, (_, row) => row);
+    const bytes = new Uint8Array(
+      parquetWriteBuffer({
+        codec: 'UNCOMPRESSED',
+        rowGroupSize: 1000,
+        // With it comes an index of pages, which lies in no column.
+        pageSize: 4096,
+        columnData: [
+          { name: 'n', data: n, type: 'INT32' },
+          { name: 'text', data: n.map((row) => `text ${row} ${'x'.repeat(row % 100)}`), type: 'STRING' },
+        ],
+      }),
+    );
+    const path = join(temporaryFolder(), 'n.parquet');
+    writeFileSync(path, bytes);
+    const { server, remote } = await serve({ 'n.parquet': bytes });
+    const options = { columns: { n: 'int32', text: 'string' }, where: { n: { gte: 1200, lt: 1700 } } } as const;
+    const source = parquet(server.url('n.parquet'), { ...options, remote });
+    const splits = await plan(source, 1 << 20);
+    const planned = server.served();
+    for (const split of splits) await source.ahead?.fetch(split, new AbortController().signal);
+    const rejects: Reject[] = [];
+    const records = (await Promise.all(splits.map((split) => readSplit(source, split, rejects)))).flat();
+    expect(rejects).toEqual([]);
+    expect(records.map(text)).toEqual((await readAll(parquet(path, options))).records.map(text));
+    expect(records).toHaveLength(500);
+    expect(server.served() - planned).toBeLessThan((bytes.length / 3) * 1.1);
   });
 
   it('whose bytes were damaged on the way is asked for once more', async () => {
