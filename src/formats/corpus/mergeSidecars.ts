@@ -174,8 +174,8 @@ export class SidecarMerge {
   #addSegment(open: OpenDocument, row: SegmentRow, { shift }: InHand): void {
     const { counts, edges } = this;
     const segment = row.segment + shift.segment;
-    const goesOn = segment < counts.segments;
-    if (!goesOn) {
+    const isKnown = segment < counts.segments;
+    if (!isKnown) {
       counts.segments++;
       this.#branch = row.node_id + shift.node;
       edges.between([open.place.node, this.#branch], 'contains');
