@@ -167,7 +167,7 @@ async function build(parts: readonly CorpusPart[], file: string): Promise<void> 
 }
 
 async function questions(bench: Bench, file: string): Promise<void> {
-  using graph = await openHypergraph(file);
+  const graph = await openHypergraph(file);
   const { patches } = graph.counts();
   const asked = Array.from({ length: QUESTIONS }, (_, i) => (i * 7919) % patches);
   const perQuestion: Measure = { unit: 'us/question', of: (seconds) => (seconds / QUESTIONS) * 1e6 };
@@ -181,6 +181,7 @@ async function questions(bench: Bench, file: string): Promise<void> {
     measure: perQuestion,
     run: () => asked.map((number) => [...graph.neighbours({ patch: number })]),
   });
+  graph.close();
 }
 
 /** The share of the pairs that comparing all with all gives, at the default settings. */

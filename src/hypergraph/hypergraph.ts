@@ -29,10 +29,11 @@ export type GraphNode = HypergraphNode & { readonly node: number };
  * one, else the sidecars of all splits, whose numbers then go on from one to the next; or any folder of sidecars).
  * Files are opened read-only, at most 16 at a time.
  *
- *     using graph = await openHypergraph('out');
+ *     const graph = await openHypergraph('out');
  *     for (const document of graph.documents({ modality: 'code' }))
  *       for (const patch of graph.patches(document, { bytes: true })) consume(document.id, patch.bytes);
  *     for (const near of graph.neighbours({ patch: 7 }, { label: 'semantic' })) console.log(near.patch, near.weight);
+ *     graph.close();
  *
  * @throws SluiceError `NO_GRAPH`, `BAD_SIDECAR` for what sluice has not written or is damaged, `OLD_SCHEMA` for schema 2;
  *   OutputError `SQLITE_CANTOPEN`, `MISSING_PACKAGE`
