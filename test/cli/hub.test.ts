@@ -57,7 +57,8 @@ describe('the pipeline of FineWeb-Edu', () => {
     const first = await run('first', '--workers', '2');
     expect(first.code, first.stderr).toBe(0);
     const { totals } = JSON.parse(readFileSync(join(folder, 'first/manifest.json'), 'utf8'));
-    expect(totals).toMatchObject({ documents: 53, rejects: 0 });
+    expect(totals).toMatchObject({ documents: 53, rejects: 0, filtered: 27 });
+    expect(first.stderr).toContain('passed over    27 rows');
     const verified = await sluice(['verify', join(folder, 'first')]);
     expect(verified.code, verified.stderr).toBe(0);
 

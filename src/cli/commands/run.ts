@@ -201,6 +201,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     rejects,
     bytes: total,
     duplicates: duplicates ?? null,
+    filtered: counts['filtered'] ?? null,
+    attached: counts['attached'] ?? null,
     patches,
     mean_patch_bytes: patches === 0 ? null : total / patches,
     // patches that were read from files may come without entropies of their bytes
@@ -223,6 +225,8 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     ...(duplicates === undefined ? [] : [`read           ${plural(facts.documents_read, 'document')}`]),
     // exports that read ranges of rows know of none
     ...(documents === 0 && patches > 0 ? [] : [`documents      ${count(documents)}`]),
+    ...(facts.filtered === null ? [] : [`passed over    ${plural(facts.filtered, 'row')} that where leaves out`]),
+    ...(facts.attached === null ? [] : [`attached       ${plural(facts.attached, 'file')}`]),
     `bytes          ${count(total)}`,
     ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
     ...(patches > 0 || duplicates === undefined ? [`patches        ${count(patches)}`] : []),
