@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { exitCode } from '../../run/exitCodes.ts';
 import { verifyOutput } from '../../run/verify.ts';
-import { bytes, count } from '../format.ts';
+import { bytes, plural } from '../format.ts';
 import { jsonLine } from '../progress/reporters.ts';
 
 export function verifyCommand(): Command {
@@ -18,8 +18,8 @@ export function verifyCommand(): Command {
         const size = bytes(report.bytes);
         process.stderr.write(
           report.ok
-            ? `ok: ${count(report.files)} files, ${size}, every hash and invariant holds\n`
-            : `${count(report.findings.length + report.more)} problems in ${count(report.files)} files, ${size}\n`,
+            ? `ok: ${plural(report.files, 'file')}, ${size}, every hash and invariant holds\n`
+            : `${plural(report.findings.length + report.more, 'problem')} in ${plural(report.files, 'file')}, ${size}\n`,
         );
       }
       if (!report.ok) process.exitCode = exitCode.notVerified;
