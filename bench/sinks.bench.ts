@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import type { SchemaElement } from 'hyparquet';
 import { parquetWriteFile } from 'hyparquet-writer';
-import type { Document } from '../src/records.ts';
-import { OutputFolder } from '../src/run/durable.ts';
-import { parquet, type Sink } from '../src/sinks/index.ts';
+import { parquet } from '../src/sinks/index.ts';
 import { metaJson } from '../src/sinks/metaJson.ts';
 import { type Bench, type Measure, min, time } from './harness.ts';
+import { archives } from './sinks/archives.ts';
+import { documentsOf, writeThrough } from './sinks/files.ts';
+import { tables } from './sinks/sqlite.ts';
 
 const DOCUMENTS = 16_000;
 const ROW_GROUP = 4000;
@@ -31,26 +32,9 @@ function prose(seed: number): Buffer {
   return Buffer.from(words.join(' '));
 }
 
-const documents = Array.from(
-  { length: DOCUMENTS },
-  (_, i): Document => ({
-    id: `document-${i}`,
-    source: { split: '00000', uri: `part-${i >> 12}.jsonl`, position: { ordinal: i, byte: i * 2100, line: i + 1 } },
-    bytes: prose(i),
-    meta: { lang: i % 3 === 0 ? 'de' : 'en', score: i / 7 },
-  }),
-);
+const documents = documentsOf(DOCUMENTS, prose);
 const bytes = documents.reduce((sum, document) => sum + document.bytes.length, 0);
 const speed: Measure = { unit: 'MB/cpu-s', of: (seconds) => bytes / 1e6 / seconds };
-
-async function write(sink: Sink<Document>, root: string): Promise<void> {
-  const folder = new OutputFolder(root);
-  await folder.prepare();
-  const split = { id: '00000', bytes, spec: null };
-  const writer = await sink.open({ split, file: (path) => folder.file(path) });
-  for (const document of documents) await writer.write(document);
-  await writer.finish();
-}
 
 const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' } as const;
 const number = { type: 'INT64', repetition_type: 'REQUIRED' } as const;
@@ -98,7 +82,11 @@ async function compressionAlone(): Promise<number> {
   return speed.of(min(seconds));
 }
 
-/** Writing Parquet against hyparquet-writer's own way to a file, on the same documents in memory; all threads count. */
+const sinkOf = (compression: 'zstd' | 'snappy' | 'none') =>
+  parquet('documents', { compression, rowGroupBytes: 12 << 20 });
+
+/** Writing Parquet against hyparquet-writer's own way to a file, on the same documents in memory; all threads count.
+ * Archives, files of patches and SQLite follow. */
 export default async function sinks(bench: Bench): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const cases = [
@@ -111,12 +99,14 @@ export default async function sinks(bench: Bench): Promise<void> {
       await bench.compare({
         case: `documents to Parquet (${compression})`,
         measure: speed,
-        run: () => write(parquet('documents', { compression, rowGroupBytes: 12 << 20 }), join(folder, compression)),
+        run: () => writeThrough(sinkOf(compression), documents, join(folder, compression)),
         peer: { name: 'parquetWriteFile', run: () => writeColumns(join(folder, 'peer.parquet'), codec) },
         ...(compression === 'zstd' && { ceiling: await compressionAlone() }),
         rounds: ROUNDS,
       });
     }
+    await archives(bench, folder);
+    await tables(bench, folder, documents);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -58,8 +58,7 @@ const tables = { patch: patchTable, document: patchedDocumentTable } as const;
  * `patch_lengths`, `prominence`, `patch_entropies`, `coherence` and `embeddings` (f32 [P, D] row by row), its `bytes`, position
  * and `meta`. docs/output.md has the types.
  *
- * Row groups and files are cut by what bytes a row has (numbers of lists count twice), and 1024 for each document or 256 for
- * each patch. A row is never divided: one that is larger than a row group has one to itself, and is in memory about four times
+ * Row groups and files are cut by what bytes a row has, and 1024 for each document or 384 for each patch. A row is never divided: one that is larger than a row group has one to itself, and is in memory about four times
  * meanwhile. Of patches a document that counts for more than half a row group goes on in further rows.
  *
  *     parquet('documents', { columns: { lang: 'string', score: 'double?' } })
@@ -128,7 +127,7 @@ function patchWriter(
   const columns = [...table.columns, ...storedColumns(typed)];
   const rows = new TableWriter(context, layout, { ...table, columns }, { rows: 0, patches: 0, bytes: 0 });
   const counts = { documents: 0, patches: 0, bytes: 0 };
-  // Lists count twice in a row group, and a document fits into one.
+  // A document is in memory besides the row group that it goes into.
   const documentBytes = Math.max(LEAST_DOCUMENT, layout.rowGroupBytes >> 1);
   const documents = byDocument(documentBytes, async (document) => {
     const { part, patches, bytes } = document;

@@ -25,7 +25,7 @@ export interface SqliteOptions {
 }
 
 /** Rows as they were gathered, with room to grow, and numbers among them as they cross to the thread that builds the file. */
-const COPIES = 4;
+const COPIES = 5;
 /** SQLite's page cache. */
 const BESIDES = 4 << 20;
 

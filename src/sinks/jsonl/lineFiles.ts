@@ -1,6 +1,6 @@
 import type { Artefact, ArtefactFile } from '../artefact.ts';
 import { COALESCE_BYTES } from '../chunkList.ts';
-import { added, type Counts } from '../counts.ts';
+import { type Counts, Tally } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
 
 export interface LineFileOptions {
@@ -17,22 +17,20 @@ const LINE_END = Buffer.from('\n');
 export class LineFiles<C extends Counts> {
   readonly #context: SinkContext;
   readonly #options: LineFileOptions;
-  readonly #none: C;
   #file: ArtefactFile | undefined;
   #files = 0;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #fileBytes = 0;
-  #inFile: C;
-  #all: C;
+  readonly #inFile: Tally<C>;
+  readonly #all: Tally<C>;
 
   /** @param none counts to begin with, all 0 */
   constructor(context: SinkContext, options: LineFileOptions, none: C) {
     this.#context = context;
     this.#options = options;
-    this.#none = none;
-    this.#inFile = none;
-    this.#all = none;
+    this.#inFile = new Tally(none);
+    this.#all = new Tally(none);
   }
 
   /** Adds a line without its end, in pieces, and what it counts for. */
@@ -41,8 +39,8 @@ export class LineFiles<C extends Counts> {
     const bytes = line.reduce((total, piece) => total + piece.length, 0);
     if (this.#fileBytes > 0 && this.#fileBytes + bytes > this.#options.fileBytes) await this.#close();
     this.#fileBytes += bytes;
-    this.#inFile = added(this.#inFile, counts);
-    this.#all = added(this.#all, counts);
+    this.#inFile.add(counts);
+    this.#all.add(counts);
     for (const piece of line) {
       this.#pending.push(piece);
       this.#pendingBytes += piece.length;
@@ -53,7 +51,7 @@ export class LineFiles<C extends Counts> {
   /** @returns the counts of all lines */
   async finish(): Promise<C> {
     await this.#close();
-    return this.#all;
+    return this.#all.take();
   }
 
   async #flush(): Promise<void> {
@@ -68,11 +66,10 @@ export class LineFiles<C extends Counts> {
   async #close(): Promise<void> {
     await this.#flush();
     const { format, temporary } = this.#options;
-    const info: Artefact['info'] = { format, split: this.#context.split.id, ...this.#inFile };
+    const info: Artefact['info'] = { format, split: this.#context.split.id, ...this.#inFile.take() };
     await this.#file?.publish(temporary ? { ...info, temporary } : info);
     if (this.#file !== undefined) this.#files++;
     this.#file = undefined;
     this.#fileBytes = 0;
-    this.#inFile = this.#none;
   }
 }

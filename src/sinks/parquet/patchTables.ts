@@ -32,7 +32,7 @@ export interface PatchTable extends Table {
 /** One row a patch. */
 export const patchTable: PatchTable = {
   format: PARQUET_PATCHES_FORMAT,
-  rowBytes: 256,
+  rowBytes: 384,
   columns: [
     { element: { name: 'doc_id', ...TEXT, ...required } },
     { element: { name: 'record', ...TEXT, ...nullable } },

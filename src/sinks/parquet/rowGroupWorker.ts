@@ -1,10 +1,10 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import type { CompressionCodec, RowGroup as RowGroupMetadata } from 'hyparquet';
+import type { ColumnChunk, CompressionCodec, RowGroup as RowGroupMetadata } from 'hyparquet';
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import { float32From, int32From } from '../../formats/littleEndian.ts';
 import { moving } from '../../run/pool.ts';
-import { type StoredColumn, schemaOf } from '../table/columns.ts';
+import type { StoredColumn } from '../table/columns.ts';
 import type { ColumnValues } from '../table/packedRows.ts';
+import { writeListColumn } from './listColumn.ts';
 
 export interface RowGroupTask {
   readonly columns: readonly StoredColumn[];
@@ -31,53 +31,70 @@ const compressors = {
   ZSTD: (page: Uint8Array): Uint8Array => zstdCompressSync(page),
 };
 
-/** Encodes and compresses one row group in a worker thread. */
+/** Encodes and compresses one row group in a worker thread, column by column. */
 export default function encodeRowGroup({ columns, values, codec, offset }: RowGroupTask): unknown {
-  const schema: SchemaElement[] = [{ name: 'schema', num_children: columns.length }];
-  const columnData = columns.map((column, i): ColumnSource => {
-    const { element, plain, unbounded } = column;
-    schema.push(...schemaOf(column).map(stored));
-    const { data, longest } = valuesOf(values[i] ?? { scalars: [] }, column.numbers);
-    return {
-      name: element.name,
-      data,
-      statistics: unbounded !== true && longest <= LONGEST_BOUND,
-      ...(plain === true && { encoding: 'PLAIN' as const }),
-    };
-  });
-  const parquet = new ParquetWriter({ writer: new ByteWriter(), schema, codec, compressors });
   const writer = new ChunkWriter(offset);
-  // The first one took the file's magic number, which does not stand before every row group.
-  parquet.writer = writer;
-  void parquet.write({ columnData, rowGroupSize: columnData[0]?.data.length ?? 0 });
-  const [metadata] = parquet.row_groups;
-  if (metadata === undefined) throw new Error('a row group without rows');
-  keepOnlyBounds(metadata);
-  release(values);
-  const chunks = writer.take();
-  const encoded: EncodedRowGroup = {
-    chunks,
-    bytes: writer.offset - offset,
-    metadata,
-    indexes: parquet.pendingIndexes,
+  const encoded = columns.map((column, i) => {
+    const own = values[i] ?? { scalars: [] };
+    const chunk = encodeColumn(writer, column, own, codec);
+    release(own);
+    return chunk;
+  });
+  const metadata: RowGroupMetadata = {
+    columns: encoded.map(({ chunk }) => chunk),
+    total_byte_size: encoded.reduce((sum, { chunk }) => sum + (chunk.meta_data?.total_uncompressed_size ?? 0n), 0n),
+    num_rows: BigInt(rowsOf(values[0])),
+    total_compressed_size: BigInt(writer.offset - offset),
   };
+  const chunks = writer.take();
+  const group: EncodedRowGroup = { chunks, bytes: writer.offset - offset, metadata, indexes: encoded };
   return moving(
-    encoded,
+    group,
     chunks.map((chunk) => chunk.buffer),
   );
 }
 
-/** Values are given as they are stored, so the writer needs no meaning to convert them by; only lists must be known as such. */
-function stored(element: SchemaElement): SchemaElement {
-  const { name, type, repetition_type, converted_type, num_children } = element;
-  const base = { name, ...(type && { type }), ...(repetition_type && { repetition_type }) };
-  if (num_children === undefined) return base;
-  return { ...base, num_children, ...(converted_type && { converted_type }) };
+type EncodedColumn = ParquetWriter['pendingIndexes'][number];
+
+function encodeColumn(
+  writer: ByteWriter,
+  column: StoredColumn,
+  values: ColumnValues,
+  codec: CompressionCodec,
+): EncodedColumn {
+  const { name, type, repetition_type } = column.element;
+  // Values are given as they are stored, so the writer needs no meaning to convert them by.
+  const element = { name, ...(type && { type }), ...(repetition_type && { repetition_type }) };
+  const schema: SchemaElement[] = [{ name: 'schema', num_children: 1 }, element];
+  const parquet = new ParquetWriter({ writer: new ByteWriter(), schema, codec, compressors });
+  if (column.numbers !== undefined && 'bytes' in values) {
+    const lists = { name, type: column.numbers, ...values };
+    return writeListColumn(writer, lists, codec, parquet.compressors[codec]);
+  }
+  // The first one took the file's magic number, which does not stand before every column.
+  parquet.writer = writer;
+  const { data, longest } = valuesOf(values);
+  const source: ColumnSource = {
+    name,
+    data,
+    statistics: column.unbounded !== true && longest <= LONGEST_BOUND,
+    ...(column.plain === true && { encoding: 'PLAIN' as const }),
+  };
+  void parquet.write({ columnData: [source], rowGroupSize: data.length });
+  const [encoded] = parquet.pendingIndexes;
+  if (encoded === undefined) throw new Error('a row group without rows');
+  keepOnlyBounds(encoded.chunk);
+  return encoded;
 }
 
-type Value = Uint8Array | number[] | number | bigint | boolean | null;
+function rowsOf(values: ColumnValues | undefined): number {
+  if (values === undefined) return 0;
+  return 'bytes' in values ? values.lengths.length : values.scalars.length;
+}
 
-function valuesOf(values: ColumnValues, numbers: StoredColumn['numbers']): { data: Value[]; longest: number } {
+type Value = Uint8Array | number | bigint | boolean | null;
+
+function valuesOf(values: ColumnValues): { data: Value[]; longest: number } {
   if ('scalars' in values) return { data: [...values.scalars], longest: 0 };
   let at = 0;
   let longest = 0;
@@ -85,29 +102,21 @@ function valuesOf(values: ColumnValues, numbers: StoredColumn['numbers']): { dat
     if (length < 0) return null;
     longest = Math.max(longest, length);
     at += length;
-    return listOf(values.bytes.subarray(at - length, at), numbers);
+    return values.bytes.subarray(at - length, at);
   });
   return { data, longest };
 }
 
-/** The writer takes lists as arrays of JavaScript alone. */
-function listOf(bytes: Uint8Array, numbers: StoredColumn['numbers']): Uint8Array | number[] {
-  if (numbers === undefined) return bytes;
-  return Array.from(numbers === 'FLOAT' ? float32From(bytes) : int32From(bytes));
-}
-
 /** A bound is a view of all values of its column, and would take them along to the other thread. */
-function keepOnlyBounds({ columns }: RowGroupMetadata): void {
-  for (const { meta_data: meta } of columns) {
-    const bounds = meta?.statistics;
-    if (bounds?.min_value instanceof Uint8Array) bounds.min_value = bounds.min_value.slice();
-    if (bounds?.max_value instanceof Uint8Array) bounds.max_value = bounds.max_value.slice();
-  }
+function keepOnlyBounds({ meta_data: meta }: ColumnChunk): void {
+  const bounds = meta?.statistics;
+  if (bounds?.min_value instanceof Uint8Array) bounds.min_value = bounds.min_value.slice();
+  if (bounds?.max_value instanceof Uint8Array) bounds.max_value = bounds.max_value.slice();
 }
 
-/** Gives the memory of a row group back at once: collecting it may take the thread as long as the next few tasks. */
-function release(values: readonly ColumnValues[]): void {
-  for (const value of values) if ('bytes' in value) value.bytes.buffer.transfer(0);
+/** Gives the memory of a column back at once: collecting it may take the thread as long as the next few tasks. */
+function release(values: ColumnValues): void {
+  if ('bytes' in values) values.bytes.buffer.transfer(0);
 }
 
 /** Pieces from this size on are kept instead of copied. */

@@ -1,5 +1,5 @@
 import type { CompressionCodec } from 'hyparquet';
-import { added, type Counts } from '../counts.ts';
+import { type Counts, Tally } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell, StoredColumn } from '../table/columns.ts';
 import { PackedRows, rowBytes } from '../table/packedRows.ts';
@@ -26,43 +26,41 @@ export class TableWriter<C extends Counts> {
   readonly #context: SinkContext;
   readonly #layout: TableLayout;
   readonly #table: Table;
-  readonly #none: C;
   #group: PackedRows;
   #file: ParquetFile | undefined;
   #files = 0;
   #rows = 0;
   #bytes = 0;
-  #inFile: C;
-  #all: C;
+  readonly #inFile: Tally<C>;
+  readonly #all: Tally<C>;
 
   /** @param none what files count, all 0 */
   constructor(context: SinkContext, layout: TableLayout, table: Table, none: C) {
     this.#context = context;
     this.#layout = layout;
     this.#table = table;
-    this.#none = none;
     this.#group = new PackedRows(table.columns);
-    this.#inFile = none;
-    this.#all = none;
+    this.#inFile = new Tally(none);
+    this.#all = new Tally(none);
   }
 
   /** Adds a row, which it copies, and what it counts for. */
   async add(cells: readonly Cell[], counts: C): Promise<void> {
     const { fileBytes, rowGroupBytes } = this.#layout;
-    const bytes = rowBytes(this.#table.columns, cells, this.#table.rowBytes);
+    const bytes = rowBytes(cells, this.#table.rowBytes);
     if (this.#rows > 0 && this.#bytes + bytes > fileBytes) await this.#close();
     else if (this.#group.rows > 0 && this.#group.bytes + bytes > rowGroupBytes) await this.#flush();
     this.#group.add(cells, bytes);
     this.#rows++;
     this.#bytes += bytes;
-    this.#inFile = added(this.#inFile, counts);
-    this.#all = added(this.#all, counts);
+    this.#inFile.add(counts);
+    this.#all.add(counts);
   }
 
   /** @returns what all rows count for */
   async finish(): Promise<C> {
     await this.#close();
-    return this.#all;
+    return this.#all.take();
   }
 
   async #flush(): Promise<void> {
@@ -86,10 +84,9 @@ export class TableWriter<C extends Counts> {
 
   async #close(): Promise<void> {
     await this.#flush();
-    await this.#file?.publish({ format: this.#table.format, split: this.#context.split.id, ...this.#inFile });
+    await this.#file?.publish({ format: this.#table.format, split: this.#context.split.id, ...this.#inFile.take() });
     this.#file = undefined;
     this.#rows = 0;
     this.#bytes = 0;
-    this.#inFile = this.#none;
   }
 }

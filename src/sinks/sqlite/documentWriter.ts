@@ -19,13 +19,12 @@ export function documentWriter(
   typed: readonly TypedColumn[],
 ): SinkWriter<Document> {
   const tables = documentTables(storedColumns(typed));
-  const columns = tables[0]?.columns ?? [];
   const files = new TableFiles(context, options, SQLITE_DOCUMENTS_FORMAT, tables, { documents: 0, bytes: 0 });
   return {
     async write(document) {
       if (document.bytes.length > LARGEST) throw tooLarge(document);
       const cells = cellsOf(document, typed);
-      const size = rowBytes(columns, cells, DOCUMENT_BYTES);
+      const size = rowBytes(cells, DOCUMENT_BYTES);
       if (files.isFull(size)) await files.close();
       files.reserve(size);
       files.add(0, cells);

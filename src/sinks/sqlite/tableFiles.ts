@@ -1,5 +1,5 @@
 import { sharedPool, workerModule } from '../../run/pool.ts';
-import { added, type Counts } from '../counts.ts';
+import { type Counts, Tally } from '../counts.ts';
 import { type DatabaseAnswer, requireDone } from '../hypergraph/failure.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell } from '../table/columns.ts';
@@ -22,12 +22,11 @@ export class TableFiles<C extends Counts> {
   readonly #options: TableFileOptions;
   readonly #format: string;
   readonly #specs: readonly TableSpec[];
-  readonly #none: C;
   #tables: PackedRows[];
   #files = 0;
   #bytes = 0;
-  #inFile: C;
-  #all: C;
+  readonly #inFile: Tally<C>;
+  readonly #all: Tally<C>;
 
   /** @param none what files count, all 0 */
   constructor(context: SinkContext, options: TableFileOptions, format: string, specs: readonly TableSpec[], none: C) {
@@ -35,10 +34,9 @@ export class TableFiles<C extends Counts> {
     this.#options = options;
     this.#format = format;
     this.#specs = specs;
-    this.#none = none;
     this.#tables = this.#empty();
-    this.#inFile = none;
-    this.#all = none;
+    this.#inFile = new Tally(none);
+    this.#all = new Tally(none);
   }
 
   /** Rows that a table has in the file at hand: the number of its next one. */
@@ -62,14 +60,14 @@ export class TableFiles<C extends Counts> {
   }
 
   count(counts: C): void {
-    this.#inFile = added(this.#inFile, counts);
-    this.#all = added(this.#all, counts);
+    this.#inFile.add(counts);
+    this.#all.add(counts);
   }
 
   /** @returns what everything counts for */
   async finish(): Promise<C> {
     await this.close();
-    return this.#all;
+    return this.#all.take();
   }
 
   #empty(): PackedRows[] {
@@ -96,8 +94,7 @@ export class TableFiles<C extends Counts> {
     const meta = { format: this.#format, split: id, shard: String(shard) };
     const task: TableFileTask = { file: file.temporary, meta, tables };
     requireDone(await sharedPool().run<DatabaseAnswer<null>>(WORKER, task, buffers), name, file.temporary);
-    const info = { format: this.#format, split: id, shard, ...this.#inFile };
+    const info = { format: this.#format, split: id, shard, ...this.#inFile.take() };
     await file.publish(temporary ? { ...info, temporary } : info);
-    this.#inFile = this.#none;
   }
 }

@@ -9,15 +9,10 @@ export type ColumnValues =
     }
   | { readonly scalars: readonly (number | bigint | boolean | null)[] };
 
-/** A number of a list counts as so many bytes for each of its own: while lists are encoded, objects stand for their numbers. */
-const LIST_FACTOR = 2;
-
 /** What a row counts as when files and row groups are cut: its bytes, and so many for the row itself. */
-export function rowBytes(columns: readonly StoredColumn[], cells: readonly Cell[], each: number): number {
+export function rowBytes(cells: readonly Cell[], each: number): number {
   let bytes = each;
-  for (const [i, cell] of cells.entries()) {
-    if (cell instanceof Uint8Array) bytes += cell.length * (columns[i]?.numbers === undefined ? 1 : LIST_FACTOR);
-  }
+  for (const cell of cells) if (cell instanceof Uint8Array) bytes += cell.length;
   return bytes;
 }
 
@@ -43,7 +38,7 @@ export class PackedRows {
   }
 
   add(cells: readonly Cell[], bytes: number): void {
-    for (const [i, column] of this.#columns.entries()) column.add(cells[i] ?? null);
+    for (let i = 0; i < this.#columns.length; i++) this.#columns[i]?.add(cells[i] ?? null);
     this.#rows++;
     this.#bytes += bytes;
   }
