@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { OutputFolder } from '../../src/run/durable.ts';
-import { npz, safetensors, webdataset } from '../../src/sinks/index.ts';
+import { npz, parquet, safetensors, webdataset } from '../../src/sinks/index.ts';
 import { TarShard } from '../../src/sinks/webdataset/tarShard.ts';
 import { type Bench, type Measure, min, time } from '../harness.ts';
 import { patchesOf, writeThrough } from './files.ts';
@@ -56,6 +56,8 @@ async function patches(bench: Bench, folder: string): Promise<void> {
   const copyOf = (file: string) => (): void => copyFileSync(path.join(root, file), path.join(folder, 'copy'));
   const cases = [
     ['safetensors', safetensors(), 'shards/00000-000000.safetensors'],
+    ['Parquet, a row each', parquet('rows'), 'rows/00000-000000.parquet'],
+    ['Parquet, a row a document', parquet('lists', { rows: 'document' }), 'lists/00000-000000.parquet'],
     ['npz', npz(), 'npz/00000-000000.npz'],
     ['WebDataset (tar)', webdataset('none'), 'none/00000-000000.tar'],
     ['WebDataset (tar.gz)', webdataset('gzip', { compression: 'gzip' }), 'gzip/00000-000000.tar.gz'],
