@@ -1,7 +1,7 @@
 import type { Artefact, ArtefactFile } from '../artefact.ts';
 import { COALESCE_BYTES } from '../chunkList.ts';
-import { type Counts, Tally } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
+import { type Counts, Tally } from '../table/counts.ts';
 
 export interface LineFileOptions {
   readonly dir: string;

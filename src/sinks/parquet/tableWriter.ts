@@ -1,7 +1,7 @@
 import type { CompressionCodec } from 'hyparquet';
-import { type Counts, Tally } from '../counts.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell, StoredColumn } from '../table/columns.ts';
+import { type Counts, Tally } from '../table/counts.ts';
 import { PackedRows, rowBytes } from '../table/packedRows.ts';
 import { ParquetFile } from './file.ts';
 

@@ -1,8 +1,8 @@
 import { sharedPool, workerModule } from '../../run/pool.ts';
-import { type Counts, Tally } from '../counts.ts';
 import { type DatabaseAnswer, requireDone } from '../hypergraph/failure.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell } from '../table/columns.ts';
+import { type Counts, Tally } from '../table/counts.ts';
 import { PackedRows } from '../table/packedRows.ts';
 import type { TableSpec } from './schema.ts';
 import type { FilledTable, TableFileTask } from './tableFileWorker.ts';
