@@ -36,7 +36,7 @@ export interface Answer {
 const DRAINED = 16 << 10;
 
 /** Milliseconds after which a connection that does not come about is given up. */
-const CONNECT_MS = 10_000;
+export const CONNECT_MS = 10_000;
 
 const USER_AGENT = `sluice/${version}`;
 

@@ -1,5 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { PipelineError, SourceError } from '../../errors.ts';
+import { type HttpSettings, resolveSettings } from '../http/settings.ts';
+import { CONNECT_MS } from '../http/transport.ts';
 import type { S3Options } from './options.ts';
 
 type Client = typeof import('@aws-sdk/client-s3');
@@ -15,9 +17,10 @@ const PACKAGES = '@aws-sdk/client-s3 @aws-sdk/s3-request-presigner';
 /**
  * Loads the S3 client, which is no dependency of sluice.
  *
- * @throws PipelineError `MISSING_PACKAGE`
+ * @throws PipelineError `MISSING_PACKAGE`, `BAD_OPTION`
  */
-export async function loadS3(options: S3Options): Promise<S3Library> {
+export async function loadS3(options: S3Options, settings: HttpSettings): Promise<S3Library> {
+  const { retries, stallMs } = resolveSettings(settings);
   const [s3, presigner] = await Promise.all([
     import('@aws-sdk/client-s3'),
     import('@aws-sdk/s3-request-presigner'),
@@ -37,7 +40,9 @@ export async function loadS3(options: S3Options): Promise<S3Library> {
     // Stores of other makers do not mind, but signatures name one.
     ...(region === undefined && endpoint !== undefined ? { region: 'us-east-1' } : {}),
     ...(region === undefined ? {} : { region }),
-    maxAttempts: 7,
+    maxAttempts: retries + 1,
+    // By itself it waits for ever.
+    requestHandler: { connectionTimeout: Math.min(CONNECT_MS, stallMs), socketTimeout: stallMs },
   });
   return {
     client,
@@ -60,7 +65,10 @@ export function s3Error(location: string, error: unknown): SourceError {
         ? ['FORBIDDEN', 'These credentials may not read or list it.']
         : status === 401 || name === 'CredentialsProviderError'
           ? ['NOT_AUTHORISED', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile with AWS_PROFILE.']
-          : ['NETWORK', 'Check AWS_ENDPOINT_URL and AWS_REGION, and run again; what is finished is kept.'];
+          : [
+              name === 'TimeoutError' ? 'STALLED' : 'NETWORK',
+              'Check AWS_ENDPOINT_URL and AWS_REGION, and run again; what is finished is kept.',
+            ];
   return new SourceError(`'${location}' cannot be read: ${name}${message === '' ? '' : `: ${message}`}`, {
     code,
     path: location,

@@ -55,7 +55,8 @@ class S3Store implements Store {
     const matches = isGlob ? picomatch(glob) : () => true;
     for await (const file of this.#below(bucket, prefix, signal)) {
       const name = file.uri.slice(`s3://${bucket}/${prefix}`.length);
-      if (name !== '' && !name.endsWith('/') && matches(name)) yield file;
+      // A key with brackets may be that of an object.
+      if (name !== '' && !name.endsWith('/') && (matches(name) || file.uri === input)) yield file;
     }
   }
 
@@ -94,6 +95,7 @@ class S3Store implements Store {
     const { client, HeadObjectCommand } = this.#library;
     const abort = signal === undefined ? {} : { abortSignal: signal };
     const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), abort).catch((error) => {
+      signal?.throwIfAborted();
       throw s3Error(location, error);
     });
     return found(bucket, key, head.ContentLength ?? 0, head.ETag);
@@ -110,6 +112,7 @@ class S3Store implements Store {
         ...(token === undefined ? {} : { ContinuationToken: token }),
       });
       const { Contents = [], NextContinuationToken } = await client.send(page, abort).catch((error) => {
+        signal?.throwIfAborted();
         throw s3Error(`s3://${bucket}/${prefix}`, error);
       });
       for (const { Key = '', Size = 0, ETag } of Contents) yield found(bucket, Key, Size, ETag);
@@ -137,7 +140,7 @@ function named(error: unknown, location: string): unknown {
   return new SourceError(message.replaceAll(error.path, location), { code, path: location, hint, cause });
 }
 
-/** @throws PipelineError `MISSING_PACKAGE` where the client is not installed */
+/** @throws PipelineError `MISSING_PACKAGE` where the client is not installed, `BAD_OPTION` */
 export async function s3Store(options: S3Options, settings: HttpSettings): Promise<Store> {
-  return new S3Store(await loadS3(options), settings);
+  return new S3Store(await loadS3(options, settings), settings);
 }

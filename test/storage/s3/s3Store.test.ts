@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { jsonl, parquet } from '../../../src/sources/index.ts';
 import type { FoundFile } from '../../../src/sources/walk.ts';
 import { s3Store } from '../../../src/storage/s3/s3Store.ts';
@@ -47,6 +49,8 @@ describe('objects of an S3 server', () => {
       'data/deep/c.jsonl',
       'other.jsonl',
     ]);
+    await s3.put('data/c[1].jsonl', 'brackets');
+    expect(await keys('s3://bucket/data/c[1].jsonl')).toEqual(['data/c[1].jsonl']);
     expect((await one(store, 's3://bucket/data/a.jsonl')).size).toBe('data/a.jsonl'.length);
   });
 
@@ -95,6 +99,25 @@ describe('objects of an S3 server', () => {
     });
     await expect(listed(store, 's3://nobody/x/')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(listed(store, 's3://bucket')).rejects.toMatchObject({ code: 'BAD_LOCATION' });
+  });
+
+  it('of a server that stalls are given up after a while, and at once where a signal says so', async () => {
+    const s3 = await startS3();
+    const server = createServer(() => {});
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const options = { ...s3.options, endpoint: `http://127.0.0.1:${port}` };
+    const store = await s3Store(options, { ...http, retries: 1, stallMs: 100 });
+    for (const input of ['s3://bucket/data/', 's3://bucket/x']) {
+      await expect(listed(store, input)).rejects.toMatchObject({ code: 'STALLED' });
+    }
+    const reason = new Error('enough');
+    const list = (await s3Store(options, http)).list?.('s3://bucket/x', AbortSignal.abort(reason));
+    await expect(list?.[Symbol.asyncIterator]().next()).rejects.toBe(reason);
   });
 
   it('go through every format as local files do', async () => {
