@@ -3,6 +3,7 @@ import { RecordError, SourceError } from '../errors.ts';
 import { pull } from '../flow/index.ts';
 import type { JsonValue } from '../json.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
+import { shownUrl } from '../storage/http/urls.ts';
 import { baseOf, locate, schemeOf } from '../storage/location.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
 import { Stores } from '../storage/stores.ts';
@@ -150,7 +151,7 @@ async function* splits<T>(
   }
   if (slices.length > 0) yield close();
   if (planned > 0) return;
-  const inputs = typeof source.inputs === 'string' ? source.inputs : source.inputs.join(', ');
+  const inputs = [source.inputs].flat().map(shownInput).join(', ');
   if (rejected !== undefined) {
     throw new SourceError(`${source.kind}: none of the files of '${inputs}' can be read`, {
       code: 'NO_USABLE_FILE',
@@ -164,6 +165,11 @@ async function* splits<T>(
     path: inputs,
     hint: 'Check the folder, include and exclude; names that begin with a dot need hidden.',
   });
+}
+
+/** An input as messages may show it. */
+function shownInput(input: string): string {
+  return schemeOf(input)?.startsWith('http') === true ? shownUrl(input) : input;
 }
 
 /** A flow that is pulled chunk by chunk, rejects to the run that subscribed it, and owns no thread. */

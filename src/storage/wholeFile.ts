@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open, rename, stat, statfs } from 'node:fs/promises';
+import { open, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutputError } from '../errors.ts';
+import { OutputError, SluiceError } from '../errors.ts';
+import { diskCodes } from '../run/durable.ts';
 import { lockFile } from '../run/fileLock.ts';
 import { type OpenFile, openLocal } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
@@ -12,9 +13,10 @@ const POLL_MS = 50;
 /**
  * Fetches a remote file whole before it is read: `<folder>/<sha256 of address and version>`. Of several processes one fetches
  * and the others wait; what is broken off is gone on with. Its bytes are those that the store sent under one version and size:
- * where it tells no hash, there is nothing more to compare.
+ * where it tells no hash, there is nothing more to compare. Where it tells no version either, what earlier processes have
+ * left is of no use, and each fetches the file for itself.
  *
- * @throws OutputError `ENOSPC`; what `remote` throws
+ * @throws OutputError where the disk refuses; what `remote` throws
  */
 export async function wholeFile(
   file: FoundFile,
@@ -27,8 +29,9 @@ export async function wholeFile(
     .update(JSON.stringify([location, size, etag ?? mtimeMs ?? null]))
     .digest('hex');
   const place = path.join(folder, key);
+  const since = etag === undefined && mtimeMs === undefined ? performance.timeOrigin : 0;
   try {
-    while (!(await isThere(place, size))) {
+    while (!(await isThere(place, size, since))) {
       signal?.throwIfAborted();
       const locked = await lockFile(`${place}.lock`);
       if (!('unlock' in locked)) {
@@ -36,11 +39,13 @@ export async function wholeFile(
         continue;
       }
       try {
-        if (!(await isThere(place, size))) await fetchInto(place, remote);
+        if (!(await isThere(place, size, since))) await fetchInto(place, remote, since === 0);
       } finally {
         await locked.unlock();
       }
     }
+  } catch (error) {
+    throw asCacheError(error, folder);
   } finally {
     await remote.close();
   }
@@ -55,12 +60,14 @@ export async function wholeFile(
   };
 }
 
-async function isThere(place: string, size: number): Promise<boolean> {
-  return (await stat(place).catch(() => undefined))?.size === size;
+async function isThere(place: string, size: number, since: number): Promise<boolean> {
+  const stats = await stat(place).catch(() => undefined);
+  return stats?.size === size && stats.mtimeMs >= since;
 }
 
-async function fetchInto(place: string, remote: OpenFile): Promise<void> {
+async function fetchInto(place: string, remote: OpenFile, goOn: boolean): Promise<void> {
   const partial = `${place}.incomplete`;
+  if (!goOn) await rm(partial, { force: true });
   const handle = await open(partial, 'a');
   try {
     let at = (await handle.stat()).size;
@@ -85,4 +92,16 @@ async function fetchInto(place: string, remote: OpenFile): Promise<void> {
     await handle.close();
   }
   await rename(partial, place);
+}
+
+/** An error of the disk under the cache, told as such; anything else stays what it is. */
+function asCacheError(error: unknown, folder: string): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof SluiceError || typeof code !== 'string' || !diskCodes.has(code)) return error;
+  return new OutputError(`the cache of files cannot be written: ${(error as Error).message}`, {
+    code,
+    path: folder,
+    hint: 'Make room or mend the permission and run again, or set SLUICE_CACHE to another folder.',
+    cause: error,
+  });
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { SourceError } from '../../src/errors.ts';
 import { files, jsonl, parquet, tar } from '../../src/sources/index.ts';
 import type { Split } from '../../src/sources/source.ts';
 import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
@@ -208,6 +210,11 @@ describe('other files on a server', () => {
     expect(records[0]?.source.uri).toMatch(/~[0-9a-f]{8}\/plain\.txt$/);
     expect(records[0]?.source.uri).not.toContain('secret');
     expect(JSON.stringify(splits)).toContain('secret');
+    for (const unfit of [parquet(url, { remote }), files(url, { remote, exclude: '*' })]) {
+      const error = await readAll(unfit).catch((caught: SourceError) => caught);
+      expect(error).toMatchObject({ code: expect.stringMatching(/^NO_/) });
+      expect(inspect(error, { depth: 5, showHidden: true })).not.toContain('secret');
+    }
   });
 
   it('of private networks are not asked for unless somebody configured that', async () => {

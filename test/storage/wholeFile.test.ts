@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -64,6 +64,45 @@ describe('files that are fetched whole before they are read', () => {
     }
     expect(server.served() - served).toBe(100_000);
     expect(readdirSync(other)).toEqual([name]);
+    await client.close();
+  });
+
+  it('are no use to later processes where nothing tells one version from the next', async () => {
+    const bytes = randomBytes(1000);
+    const server = await serve(bytes, { etag: 'none', modified: null });
+    const client = new HttpClient({ endpoints: [server.origin] });
+    const folder = join(temporaryFolder(), 'files');
+    const file = foundFile(await client.describe(server.url('x.parquet')));
+    const whole = async (): Promise<Uint8Array> => {
+      const open = await wholeFile(file, openHttp(client, file), folder);
+      const read = await open.read(0, file.size);
+      await open.close();
+      return read;
+    };
+    expect(Buffer.compare(await whole(), bytes)).toBe(0);
+    const [name = ''] = readdirSync(folder);
+    const served = server.served();
+    await whole();
+    expect(server.served()).toBe(served);
+    // As an earlier process would have left them.
+    const place = join(folder, name);
+    utimesSync(place, 0, 0);
+    writeFileSync(`${place}.incomplete`, randomBytes(400));
+    server.replace('x.parquet', bytes.toReversed());
+    expect(Buffer.compare(await whole(), bytes.toReversed())).toBe(0);
+    await client.close();
+  });
+
+  it('that the disk refuses are told as such', async () => {
+    const server = await serve(randomBytes(10));
+    const client = new HttpClient({ endpoints: [server.origin] });
+    const folder = join(temporaryFolder(), 'files');
+    writeFileSync(folder, '');
+    const file = foundFile(await client.describe(server.url('x.parquet')));
+    await expect(wholeFile(file, openHttp(client, file), folder)).rejects.toMatchObject({
+      name: 'OutputError',
+      path: folder,
+    });
     await client.close();
   });
 });

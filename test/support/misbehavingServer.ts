@@ -72,6 +72,8 @@ export interface ServerOptions {
   readonly uses?: number;
   /** `strong`: of the content; `weak`: marked so; `none`. Default `strong`. */
   readonly etag?: 'strong' | 'weak' | 'none';
+  /** The time of the last change as the server writes it; null where it tells none. Default: one of 2024. */
+  readonly modified?: string | null;
   /** Status of the answer to every HEAD. Default: that of GET. */
   readonly head?: number;
   /** Leaves `Accept-Ranges` and ranges out altogether. */
@@ -286,7 +288,7 @@ async function send(
   entry.status = partial ? 206 : 200;
   response.writeHead(entry.status, {
     'content-type': 'application/octet-stream',
-    'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT',
+    ...(options.modified === null ? {} : { 'last-modified': options.modified ?? 'Mon, 01 Jan 2024 00:00:00 GMT' }),
     ...(noRanges ? {} : { 'accept-ranges': 'bytes' }),
     ...(options.etag === 'none' ? {} : { etag: options.etag === 'weak' ? `W/${strong}` : strong }),
     ...(partial ? { 'content-range': `bytes ${from}-${end - 1}/${file.length + shift.total}` } : {}),

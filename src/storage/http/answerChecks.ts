@@ -82,9 +82,14 @@ export function checkIdentity(
     );
   }
   const modified = header(answer.headers, 'last-modified');
-  if (file.lastModified !== undefined && modified !== undefined && modified !== file.lastModified) {
+  if (file.lastModified !== undefined && modified !== undefined && !isSameTime(modified, file.lastModified)) {
     throw inputChanged(path, `it was last written on ${file.lastModified}, now on ${modified}`);
   }
+}
+
+/** Whether two dates are the same, however they are written: plans keep milliseconds. */
+function isSameTime(one: string, other: string): boolean {
+  return one === other || Date.parse(one) === Date.parse(other);
 }
 
 /** The value of a validator: a proxy on the way may have weakened it, which leaves that as it is. */

@@ -49,6 +49,16 @@ describe('a file at a URL', () => {
     }
   });
 
+  it('is the same file however its server writes the time of its last change', async () => {
+    for (const modified of ['Mon, 1 Jan 2024 00:00:00 GMT', 'Monday, 01-Jan-24 00:00:00 GMT', 'no time at all']) {
+      await using server = await misbehavingServer({ 'a.bin': FILE }, { etag: 'none', modified });
+      const client = quickClient();
+      const found = foundFile(await client.describe(server.url('a.bin')));
+      expect(await openHttp(client, found).read(0, 10)).toEqual(Buffer.from(FILE.subarray(0, 10)));
+      await client.close();
+    }
+  });
+
   it('allocates nothing for bytes that it does not have', async () => {
     const client = quickClient();
     const file = openHttp(client, { location: 'http://127.0.0.1:1/', uri: 'a', size: 10 });
