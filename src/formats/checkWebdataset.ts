@@ -64,7 +64,6 @@ class ArchiveCheck {
   readonly #reader: ByteReader;
   readonly #expected: ExpectedArchive;
   readonly #complain: Complain;
-  readonly #key: RegExp;
   readonly #sums = { samples: 0, documents: 0, patches: 0, bytes: 0 };
   #sample: SampleFacts | undefined;
   /** Key of the last sample that had one. */
@@ -76,7 +75,6 @@ class ArchiveCheck {
     this.#reader = reader;
     this.#expected = expected;
     this.#complain = complain;
-    this.#key = new RegExp(`^${expected.split}-(\\d{8,})(?:_(\\d+))?$`);
   }
 
   async run(): Promise<void> {
@@ -161,27 +159,32 @@ class ArchiveCheck {
         this.#complain(`has a member '${name}' that tells of ${told[key] ?? 'no'} ${key}, and it is ${sample[key]}`);
     }
     const part = number('part') ?? 0;
-    if (part !== Number(this.#key.exec(sample.key)?.[2] ?? 0)) this.#complain(`has a member '${name}' of part ${part}`);
+    if (part !== (this.#parse(sample.key)?.part ?? 0)) this.#complain(`has a member '${name}' of part ${part}`);
     return { ...told, part };
   }
 
   /** Numbers rise by one, parts within a document; the first of a file may go on with the last of the one before. */
   #checkKey(key: string, name: string): void {
-    const [, number, part = '0'] = this.#key.exec(key) ?? [];
-    if (number === undefined) {
+    const place = this.#parse(key);
+    if (place === undefined) {
       this.#complain(`has a member '${name}' whose key is none of split ${this.#expected.split}`);
       return;
     }
-    const [, before, partBefore = '0'] = this.#key.exec(this.#last ?? '') ?? [];
+    const before = this.#last === undefined ? undefined : this.#parse(this.#last);
+    const next = before !== undefined && place.number === before.number ? before.part + 1 : 0;
     const follows =
-      before === undefined ||
-      (number === before
-        ? Number(part) === Number(partBefore) + 1
-        : Number(number) === Number(before) + 1 && part === '0');
+      before === undefined || (place.part === next && place.number - before.number === (next > 0 ? 0 : 1));
     if (!follows) this.#complain(`has the key '${key}' behind '${this.#last}'`);
     this.#last = key;
     this.#sums.samples++;
-    if (part === '0') this.#sums.documents++;
+    if (place.part === 0) this.#sums.documents++;
+  }
+
+  #parse(key: string): { readonly number: number; readonly part: number } | undefined {
+    const prefix = `${this.#expected.split}-`;
+    const [, number, part = '0'] = /^(\d{8,})(?:_([1-9]\d*))?$/.exec(key.slice(prefix.length)) ?? [];
+    if (number === undefined || !key.startsWith(prefix)) return undefined;
+    return { number: Number(number), part: Number(part) };
   }
 
   #endSample(): void {

@@ -134,6 +134,12 @@ describe('check of a WebDataset archive', () => {
     expect(await complaints(await make())).toContain(what);
   });
 
+  it('takes the name of a split for what it is', async () => {
+    expect(await complaints(good, { split: '(' })).toContain(
+      "has a member '00000-00000000.safetensors' whose key is none of split (",
+    );
+  });
+
   it('finds other counts than were committed', async () => {
     const counts = { samples: 3, documents: 1, patches: 9, bytes: 13 };
     expect(await complaints(good, counts)).toEqual([

@@ -226,6 +226,15 @@ describe('webdataset sink of patches', () => {
   };
   const large = Array.from({ length: 12 }, (_, i): Document => documentOf(noise(300_000), i));
 
+  it('takes a part of a file for what it is, however it arrives', async () => {
+    const [value] = patchesOf([{ segments: [[3]] }]);
+    const { document } = value!.segment;
+    const source = { ...document.source, uri: 'a.jpg', position: { ordinal: 0, byte: 0, part: 0 } };
+    const part = { ...value!, segment: { ...value!.segment, document: { ...document, source } } };
+    const { samples } = await written([part], { members: ['payload'] });
+    expect([...(samples[0]?.[1].keys() ?? [])]).toEqual(['bin']);
+  });
+
   it('writes zstd files that can be entered at every frame', async () => {
     const { files, samples } = await written(large, { compression: 'zstd' });
     expect(samples).toHaveLength(12);

@@ -8,7 +8,7 @@ export interface Payload {
   readonly source: SourceRef;
   /** Whether these are the record's own bytes, all of them. */
   readonly own: boolean;
-  /** Whether the document is there from its beginning to its end. */
+  /** Whether the document is there from its beginning to its end; it may be a part of a record itself. */
   readonly whole: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface Payload {
  * - for images, audio, video and PDF: what their first bytes say; for everything else `bin`.
  */
 export async function payloadExtension({ bytes, source, own, whole }: Payload): Promise<string> {
-  if (!whole) return 'bin';
+  if (!whole || source.position.part !== undefined) return 'bin';
   if (isUtf8(bytes)) return own && isOwnFile(source) ? textExtension(source.uri) : 'txt';
   if (!own) return 'bin';
   // A detector that stumbles over a payload has not recognised it.
@@ -31,8 +31,8 @@ export async function payloadExtension({ bytes, source, own, whole }: Payload): 
 }
 
 /** Whether the name of the file says what the document is: it is no row or line of it. */
-function isOwnFile({ position: { row, line, byte, member, part } }: SourceRef): boolean {
-  return row === undefined && line === undefined && part === undefined && (member !== undefined || !byte);
+function isOwnFile({ position: { row, line, byte, member } }: SourceRef): boolean {
+  return row === undefined && line === undefined && (member !== undefined || !byte);
 }
 
 function textExtension(uri: string): string {

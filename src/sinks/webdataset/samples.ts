@@ -57,7 +57,7 @@ export async function sampleOfDocument(
     members.push(jsonMember(key, document, metaJson(meta), { modality, total_bytes: bytes.length }));
   }
   if (wanted.includes('payload')) {
-    const extension = await payloadExtension({ bytes, source, own: true, whole: source.position.part === undefined });
+    const extension = await payloadExtension({ bytes, source, own: true, whole: true });
     members.push({ name: `${key}.${extension}`, bytes: bytes.length, chunks: [bytes] });
   }
   return { members, documents: 1, patches: 0, bytes: bytes.length };
