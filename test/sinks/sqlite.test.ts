@@ -306,6 +306,17 @@ describe('sqlite sink of patches', () => {
     expect(indexes.map(({ patch_index }) => patch_index)).toEqual(Array.from({ length: 100 }, (_, i) => BigInt(i)));
   });
 
+  it('ends a document that was broken off where the next one begins', async () => {
+    const [first, second] = patchesOf([{ segments: [[1, 2]] }, { segments: [[3]] }]);
+    const output = await written([{ ...first!, last: false }, second!]);
+    const rows = output.rows('SELECT id, complete, num_patches FROM documents').map((row) => Object.values(row));
+    expect(rows).toEqual([
+      ['doc-0', 0n, 2n],
+      ['doc-1', 1n, 1n],
+    ]);
+    expect(await complaints(output)).toEqual([]);
+  });
+
   it('refuses a typed column of a name that its table of documents has', async () => {
     const options: SqliteOptions = { columns: { embed_dim: 'string?' } };
     await expect(written(patchesOf(three), options)).rejects.toMatchObject({ code: 'RESERVED_COLUMN' });

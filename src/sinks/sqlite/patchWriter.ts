@@ -43,11 +43,12 @@ export function patchWriter(
     open = undefined;
   };
   const take = async (piece: PatchDocument): Promise<void> => {
-    const goesOn = piece.part > 0 ? open : undefined;
+    // A document may have been broken off.
+    if (piece.part === 0) endDocument();
     const size = headBytes(piece.document) + piece.patches * (PATCH_BYTES + 4 * piece.dim) + piece.bytes;
-    let part = goesOn?.part ?? 0;
+    let part = open?.part ?? 0;
     if (files.isFull(size)) {
-      if (goesOn !== undefined) part++;
+      if (open !== undefined) part++;
       endDocument();
       await files.close();
     }
