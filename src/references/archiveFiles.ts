@@ -76,12 +76,12 @@ export class ArchiveFiles {
   }
 
   async open(file: FoundFile, signal: AbortSignal): Promise<OpenFile> {
-    const { uri, location, size, etag } = file;
+    const { uri, location, size, etag, mtimeMs: changedMs = '' } = file;
     const scheme = schemeOf(location);
     if (scheme === undefined) return openHere(file);
     if (scheme === 'hf') return { ...(await this.#options.hubs().openFile(file, signal)), uri };
     // Another version of the file is another entry.
-    const name = `${location}#${etag ?? size}`;
+    const name = `${location}#${etag ?? `${size} ${changedMs}`}`;
     const { urls } = this.#options;
     await urls.entry(name, signal, async () => {
       const remote = await this.#storesFor(location).open(file, signal);

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputError, SourceError } from '../errors.ts';
@@ -97,8 +97,11 @@ export class UrlCache {
   }
 
   async #find(url: string): Promise<Cached | undefined> {
-    const text = await readFile(`${this.#file(url)}.json`, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : parsed(text);
+    const file = this.#file(url);
+    const text = await readFile(`${file}.json`, 'utf8').catch(() => undefined);
+    const entry = text === undefined ? undefined : parsed(text);
+    // Somebody may have made room.
+    return entry?.size === (await stat(file).catch(() => undefined))?.size ? entry : undefined;
   }
 
   async #write(
@@ -142,7 +145,7 @@ export class UrlCache {
   }
 }
 
-/** An entry that a person or a broken disk has changed is none. */
+/** What a person or a broken disk has changed says nothing. */
 function parsed(text: string): Cached | undefined {
   try {
     const { url, size, sha256, etag } = JSON.parse(text) as Partial<Record<keyof Cached, unknown>>;

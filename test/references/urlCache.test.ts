@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -89,6 +89,23 @@ describe('the cache of files at URLs', () => {
       });
       expect(asked, text).toBe(1);
     }
+  });
+
+  it('takes an entry for none whose file is gone or was cut', async () => {
+    const folder = temporaryFolder();
+    const cache = new UrlCache(folder);
+    let asked = 0;
+    const put = () => {
+      asked++;
+      return cache.put(url, body('x'), 5);
+    };
+    await cache.entry(url, never, put);
+    rmSync(cache.place(url));
+    await cache.entry(url, never, put);
+    writeFileSync(cache.place(url), '');
+    const entry = await cache.entry(url, never, put);
+    expect(asked).toBe(3);
+    expect(`${Buffer.from(await cache.read(url, entry ?? { url, size: 0, sha256: '' }))}`).toBe('x');
   });
 
   it('says that it is the cache where its disk refuses', async () => {

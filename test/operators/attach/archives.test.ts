@@ -99,11 +99,11 @@ describe('archives', () => {
 
   it('of a web server are fetched once, and again where they have changed', async () => {
     let tar = await tarOf(members(['a', 'b']));
-    let etag = '"1"';
+    let version: Record<string, string> = { etag: '"1"' };
     const server = await web({
       '/x.tar': (request, response) =>
         void response
-          .writeHead(200, { 'content-length': tar.length, etag, 'accept-ranges': 'bytes' })
+          .writeHead(200, { 'content-length': tar.length, ...version, 'accept-ranges': 'bytes' })
           .end(request.method === 'HEAD' ? '' : tar),
     });
     const options = impatient({
@@ -117,11 +117,16 @@ describe('archives', () => {
     expect(first.documents[0]?.source.uri).toMatch(/^http.*\/~[0-9a-f]{8}\/x\.tar!\/a$/);
     expect(shown(await through(attach(options), rows))).toEqual(shown(first));
     expect(server.gets).toHaveLength(1);
-    [tar, etag] = [await tarOf([{ name: 'a', content: 'new' }]), '"2"'];
-    expect(
-      (await through(attach(options), [row(0, 'i/a')])).documents.map(({ bytes }) => `${Buffer.from(bytes)}`),
-    ).toEqual(['new']);
-    expect(server.gets).toHaveLength(2);
+    for (const [next, content] of [
+      [{ etag: '"2"' }, 'two'],
+      [{ 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' }, '3rd'],
+      [{ 'last-modified': 'Mon, 01 Jan 2024 00:00:01 GMT' }, '4th'],
+    ] as const) {
+      [tar, version] = [await tarOf([{ name: 'a', content }]), next];
+      const { documents } = await through(attach(options), [row(0, 'i/a')]);
+      expect(documents.map(({ bytes }) => `${Buffer.from(bytes)}`)).toEqual([content]);
+    }
+    expect(server.gets).toHaveLength(4);
   });
 
   it('that do not exist, or are none, stop the run: they concern every row', async () => {
