@@ -13,17 +13,17 @@ import {
   type RowDocument,
   type Table,
   type TableOptions,
-  tableJson,
   valuesWhere,
 } from './columns.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { ForwardReader } from './forward-reader.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
+import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface ArrowLimits {
@@ -121,9 +121,8 @@ class RowReader {
         this.#reading.passOver(1);
         return undefined;
       }
-      const { id } = this.#table;
       return {
-        id: documentId(id === undefined ? undefined : meta[id], this.#uri, row),
+        id: documentId(this.#table, meta, this.#uri, row),
         source: { split: this.#reading.split, uri: this.#uri, position },
         // A copy: a view would keep the batch.
         bytes: Buffer.from(arrowText(this.#text, of(this.#text), place)),
@@ -231,15 +230,11 @@ export function arrow<const C extends Columns = Record<never, never>, const T ex
 ): Source<RowDocument<C, T>> {
   const config = arrowConfig(parseTable(options), options);
   const format = arrowFormat(config);
-  const source = fileSource({
+  return tableSource(path, options, {
     kind: 'arrow',
-    inputs: path,
-    list: options,
-    options: { ...tableJson(config.table), maxBatchBytes: config.maxBatchBytes },
-    formats: [format],
-    formatOf: (uri) => (isArrow(uri) ? format : undefined),
-    otherwise: format,
+    table: config.table,
+    options: { maxBatchBytes: config.maxBatchBytes },
+    format,
+    isUsual: isArrow,
   });
-  // The table was checked against the declaration `C`, and every row against the table.
-  return source as Source<RowDocument<C, T>>;
 }

@@ -1,6 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
-import type { Document, FileRef, MetaValue } from '../records.ts';
+import type { Document, FileRef, Meta, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type ColumnTest, parseWhere, passes, type Where } from './where.ts';
 
@@ -195,8 +195,9 @@ export function valuesWhere(
   return values;
 }
 
-/** Name of a document: the value of its id column, or where it lies. */
-export function documentId(value: MetaValue | undefined, uri: string, place: number): string {
+/** Name of a row's document: the value of its id column, or where it lies. */
+export function documentId({ id }: Table, meta: Meta, uri: string, place: number): string {
+  const value = id === undefined ? undefined : meta[id];
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
     ? `${value}`
     : `${uri}#${place}`;

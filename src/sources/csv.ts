@@ -1,25 +1,18 @@
 import { PipelineError, RecordError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
-import {
-  type Columns,
-  documentId,
-  parseTable,
-  type RowDocument,
-  type Table,
-  type TableOptions,
-  tableJson,
-} from './columns.ts';
+import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
 import { compressionOf, MAX_EXPANSION } from './compression.ts';
 import { type CsvConfig, CsvStream, csvCuts, dialectOf, headerOf, readHeader, wholeRecord } from './csv-file.ts';
 import type { CsvRecord } from './csv-records.ts';
 import { type CsvHeader, csvHeader, csvRow } from './csv-row.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, marked, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
+import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface CsvSettings {
@@ -105,7 +98,7 @@ class RecordReader {
       }
       const { text, meta } = read;
       return {
-        id: documentId(table.id === undefined ? undefined : meta[table.id], uri, row),
+        id: documentId(table, meta, uri, row),
         source: { split: this.#reading.split, uri, position },
         bytes: text,
         meta,
@@ -209,15 +202,11 @@ export function csv<const C extends Columns = Record<never, never>, const T exte
   const config = csvConfig(parseTable(options), options);
   const { maxRecordBytes, maxExpansion } = config;
   const format = csvFormat(config);
-  const source = fileSource({
+  return tableSource(path, options, {
     kind: 'csv',
-    inputs: path,
-    list: options,
-    options: { ...tableJson(config.table), ...csvJson(config), maxRecordBytes, maxExpansion },
-    formats: [format],
-    formatOf: (uri) => (isCsv(uri) ? format : undefined),
-    otherwise: format,
+    table: config.table,
+    options: { ...csvJson(config), maxRecordBytes, maxExpansion },
+    format,
+    isUsual: isCsv,
   });
-  // The table was checked against the declaration `C`, and every row against the table.
-  return source as Source<RowDocument<C, T>>;
 }

@@ -1,17 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { PipelineError, RecordError } from '../errors.ts';
-import {
-  type Columns,
-  documentId,
-  parseTable,
-  type RowDocument,
-  type Table,
-  type TableOptions,
-  tableJson,
-} from './columns.ts';
+import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
 import { compressionOf } from './compression.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, marked, type Piece, type Range, type Reading } from './file-source.ts';
+import { type FilePlan, type Format, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import type { JsonElement } from './json-elements.ts';
 import { type JsonConfig, type JsonHead, JsonStream, jsonCuts, jsonHead } from './json-file.ts';
 import { jsonRow } from './json-row.ts';
@@ -20,6 +12,7 @@ import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
+import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface JsonSettings extends JsonlLimits {
@@ -86,7 +79,7 @@ class ElementReader {
       }
       const { text, meta } = read;
       return {
-        id: documentId(table.id === undefined ? undefined : meta[table.id], uri, row),
+        id: documentId(table, meta, uri, row),
         source: { split: this.#reading.split, uri, position },
         bytes: text,
         meta,
@@ -193,15 +186,11 @@ export function json<const C extends Columns = Record<never, never>, const T ext
   const config = jsonConfig(parseTable(options), options);
   const { at, maxRecordBytes, maxExpansion } = config;
   const format = jsonFormat(config);
-  const source = fileSource({
+  return tableSource(path, options, {
     kind: 'json',
-    inputs: path,
-    list: options,
-    options: { ...tableJson(config.table), at: at ?? null, maxRecordBytes, maxExpansion },
-    formats: [format],
-    formatOf: (uri) => (isJson(uri) ? format : undefined),
-    otherwise: format,
+    table: config.table,
+    options: { at: at ?? null, maxRecordBytes, maxExpansion },
+    format,
+    isUsual: isJson,
   });
-  // The table was checked against the declaration `C`, and every row against the table.
-  return source as Source<RowDocument<C, T>>;
 }

@@ -1,17 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { type Position, RecordError } from '../errors.ts';
-import {
-  type Columns,
-  documentId,
-  parseTable,
-  type RowDocument,
-  type Table,
-  type TableOptions,
-  tableJson,
-} from './columns.ts';
+import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { jsonRow } from './json-row.ts';
 import { type Line, LineSplitter } from './lines.ts';
@@ -19,6 +11,7 @@ import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
+import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface JsonlLimits {
@@ -147,9 +140,8 @@ class LineReader {
         return undefined;
       }
       const { text, meta } = row;
-      const { id } = this.#config.table;
       return {
-        id: documentId(id === undefined ? undefined : meta[id], uri, byte),
+        id: documentId(this.#config.table, meta, uri, byte),
         source: { split: this.#reading.split, uri, position },
         bytes: text,
         meta,
@@ -219,15 +211,11 @@ export function jsonl<const C extends Columns = Record<never, never>, const T ex
 ): Source<RowDocument<C, T>> {
   const config = jsonlConfig(parseTable(options), options);
   const format = jsonlFormat(config);
-  const source = fileSource({
+  return tableSource(path, options, {
     kind: 'jsonl',
-    inputs: path,
-    list: options,
-    options: { ...tableJson(config.table), maxRecordBytes: config.maxRecordBytes, maxExpansion: config.maxExpansion },
-    formats: [format],
-    formatOf: (uri) => (isJsonl(uri) ? format : undefined),
-    otherwise: format,
+    table: config.table,
+    options: { maxRecordBytes: config.maxRecordBytes, maxExpansion: config.maxExpansion },
+    format,
+    isUsual: isJsonl,
   });
-  // The table was checked against the declaration `C`, and every row against the table.
-  return source as Source<RowDocument<C, T>>;
 }

@@ -1,17 +1,9 @@
 import { RecordError, SluiceError } from '../errors.ts';
 import type { Document, MetaValue } from '../records.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
-import {
-  type Columns,
-  documentId,
-  parseTable,
-  type RowDocument,
-  type Table,
-  type TableOptions,
-  tableJson,
-} from './columns.ts';
+import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
 import { Failure } from './failure.ts';
-import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
+import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import type { Inputs, ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
@@ -22,6 +14,7 @@ import { RowGroups } from './parquet-groups.ts';
 import { columnBytes, physicalTable } from './parquet-schema.ts';
 import { mayMatch } from './parquet-statistics.ts';
 import type { Source } from './source.ts';
+import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface ParquetLimits {
@@ -133,7 +126,7 @@ function* documents(chunk: RowChunk, firstRow: number, table: Table, file: OpenF
     const meta: Record<string, MetaValue> = {};
     for (const [column, { name }] of table.columns.entries()) meta[name] = chunk.values[column]?.[place] ?? null;
     yield {
-      id: documentId(table.id === undefined ? undefined : meta[table.id], file.uri, row),
+      id: documentId(table, meta, file.uri, row),
       source: { split: reading.split, uri: file.uri, position },
       bytes: chunk.text.subarray(chunk.offsets[place], chunk.offsets[place + 1]),
       meta,
@@ -241,15 +234,11 @@ export function parquet<const C extends Columns = Record<never, never>, const T 
 ): Source<RowDocument<C, T>> {
   const config = parquetConfig(parseTable(options), options);
   const format = parquetFormat(config);
-  const source = fileSource({
+  return tableSource(path, options, {
     kind: 'parquet',
-    inputs: path,
-    list: options,
-    options: { ...tableJson(config.table), maxRowGroupBytes: config.maxRowGroupBytes },
-    formats: [format],
-    formatOf: (uri) => (isParquet(uri) ? format : undefined),
-    otherwise: format,
+    table: config.table,
+    options: { maxRowGroupBytes: config.maxRowGroupBytes },
+    format,
+    isUsual: isParquet,
   });
-  // The table was checked against the declaration `C`, and every row against the table.
-  return source as Source<RowDocument<C, T>>;
 }
