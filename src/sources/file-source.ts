@@ -9,6 +9,7 @@ import type { ByteRange } from '../storage/readAhead.ts';
 import { Stores } from '../storage/stores.ts';
 import { Failure } from './failure.ts';
 import { planFiles } from './file-pieces.ts';
+import { filesAhead, heldAhead } from './files-ahead.ts';
 import { type Inputs, type Listing, type ListOptions, list, listJson } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Ahead, PlanContext, Source, Split } from './source.ts';
@@ -32,8 +33,8 @@ export async function* marked(pieces: AsyncIterable<Piece> | Iterable<Piece>, ma
 export interface Reading {
   readonly split: string;
   readonly signal: AbortSignal;
-  /** The number of the next record of the split: every record takes one, rejected or not. */
-  ordinal(): number;
+  /** The number of the next record of the split, and of those behind it: every record takes one, rejected or not. */
+  ordinal(records?: number): number;
   reject(error: RecordError, payload?: Uint8Array): void;
   /** Counts rows that conditions passed over; the commit says how many. */
   passOver(rows: number): void;
@@ -55,7 +56,7 @@ export interface Format<T> {
   pieces(file: FoundFile, context: FilePlan): AsyncIterable<Piece> | Iterable<Piece>;
   /** Bytes in memory while a piece is read: its largest record or row group, and buffers. */
   holds(range: Range): number;
-  /** Ranges of a remote file that `read` will ask for, just so. Absent: `start` to `end` of the range, if it has them. */
+  /** Ranges of a remote file that `read` will ask for, just so, of no more bytes than the piece has. Absent: `start` to `end` of the range, if it has them. */
   needs?(file: OpenFile, range: Range): Promise<readonly ByteRange[]>;
   /** Chunks of records in order, each small against a split. */
   read(file: OpenFile, range: Range, reading: Reading): AsyncIterable<readonly T[]>;
@@ -189,7 +190,11 @@ export function gated<T>(
         chunks({
           split: split.id,
           signal,
-          ordinal: () => ordinal++,
+          ordinal(records = 1) {
+            const first = ordinal;
+            ordinal += records;
+            return first;
+          },
           passOver(rows) {
             filtered += rows;
           },
@@ -237,13 +242,21 @@ function workOf<T extends object>(source: FileSourceOptions<T>, split: Split): W
   });
 }
 
+function aheadOf<T extends object>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
+  const inputs = typeof source.inputs === 'string' ? [source.inputs] : source.inputs;
+  if (!inputs.some((input) => schemeOf(input) !== undefined)) return undefined;
+  return filesAhead(source.list.remote, stores, (split) => workOf(source, split));
+}
+
 function read<T extends object>(source: FileSourceOptions<T>, stores: Stores, split: Split): Observable<T> {
   const work = workOf(source, split);
-  const holds = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
+  const own = work.reduce((most, { format, range }) => Math.max(most, format.holds(range)), 0);
+  const holds = own + heldAhead(split, aheadOf(source, stores));
   return gated(source.kind, split, holds, (reading) => readWork(stores, work, reading));
 }
 
-interface Work<T> {
+/** A part of a file that belongs to a split. */
+export interface Work<T> {
   readonly format: Format<T>;
   readonly range: Range;
   readonly file: FoundFile;
@@ -283,25 +296,4 @@ async function* readWork<T extends object>(
 function rooted<T extends object>(record: T, base: string): T {
   if (!('source' in record) || typeof record.source !== 'object') return record;
   return { ...record, source: { ...record.source, base } };
-}
-
-const AHEAD = { splits: 2, bytes: 64 << 20 };
-
-function aheadOf<T extends object>(source: FileSourceOptions<T>, stores: Stores): Ahead | undefined {
-  const inputs = typeof source.inputs === 'string' ? [source.inputs] : source.inputs;
-  if (!inputs.some((input) => schemeOf(input) !== undefined)) return undefined;
-  const { cache = false, prefetch = {} } = source.list.remote ?? {};
-  const { splits: most = AHEAD.splits, bytes = AHEAD.bytes } = prefetch;
-  return {
-    splits: most,
-    bytes,
-    holds: cache || most === 0 ? 0 : bytes,
-    async fetch(split, signal) {
-      for (const { format, range, file } of workOf(source, split)) {
-        const { start, end } = range;
-        const whole = start === undefined || end === undefined ? [] : [{ start, end }];
-        await stores.fetch(file, (open) => format.needs?.(open, range) ?? whole, signal);
-      }
-    },
-  };
 }

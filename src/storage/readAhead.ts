@@ -12,21 +12,44 @@ const keyOf = ({ location, size, etag = '' }: OpenFile, start: number, end: numb
 /** Ranges of remote files that were asked for ahead of time; each is handed out once. How many there are is for the caller to bound. */
 export class ReadAhead {
   readonly #ranges = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+  /** Those that are dropped with a signal. A run has one signal and any number of ranges. */
+  readonly #bySignal = new WeakMap<AbortSignal, Set<string>>();
 
   /** Fetches ranges side by side. They are dropped when `signal` is aborted. */
   async fetch(file: OpenFile, ranges: readonly ByteRange[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const own = this.#of(signal);
     const fetching = ranges.map(({ start, end }) => {
       const key = keyOf(file, start, end);
       const bytes = this.#ranges.get(key) ?? file.read(start, end);
       this.#ranges.set(key, bytes);
-      const drop = (): void => {
-        this.#ranges.delete(key);
-      };
-      signal.addEventListener('abort', drop, { once: true });
+      own.add(key);
       // Whoever comes for the range itself asks again, and hears of what is wrong.
-      return bytes.then(() => {}, drop);
+      return bytes.then(
+        () => {},
+        () => this.#drop(key, bytes),
+      );
     });
     await Promise.all(fetching);
+    // What was handed out, or failed, needs no more to be dropped.
+    for (const key of own) if (!this.#ranges.has(key)) own.delete(key);
+  }
+
+  #of(signal: AbortSignal): Set<string> {
+    const known = this.#bySignal.get(signal);
+    if (known !== undefined) return known;
+    const keys = new Set<string>();
+    this.#bySignal.set(signal, keys);
+    const drop = (): void => {
+      for (const key of keys) this.#ranges.delete(key);
+      keys.clear();
+    };
+    signal.addEventListener('abort', drop, { once: true });
+    return keys;
+  }
+
+  #drop(key: string, bytes: Promise<Uint8Array<ArrayBuffer>>): void {
+    if (this.#ranges.get(key) === bytes) this.#ranges.delete(key);
   }
 
   /** The same file; ranges of it that were fetched ahead come from here. */

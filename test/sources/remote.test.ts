@@ -6,6 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SourceError } from '../../src/errors.ts';
+import { sourceHolds } from '../../src/run/plan.ts';
 import { files, jsonl, parquet, tar } from '../../src/sources/index.ts';
 import type { Split } from '../../src/sources/source.ts';
 import type { RemoteOptions } from '../../src/storage/remoteOptions.ts';
@@ -86,6 +87,20 @@ describe('a Parquet file on a server', () => {
     await readSplit(source, first);
     await readSplit(source, second);
     expect(server.served() - planned).toBe(fetched);
+  });
+
+  it('holds what was fetched ahead until it is read, and says so', async () => {
+    const { server, remote } = await serve({ 'table.parquet': table() });
+    const url = server.url('table.parquet');
+    const source = parquet(url, { columns, remote });
+    const splits = await plan(source, 100_000);
+    const most = Math.max(...splits.map(({ bytes }) => bytes));
+    const held = (prefetch: RemoteOptions['prefetch'], cache = false): number =>
+      sourceHolds(parquet(url, { columns, remote: { ...remote, prefetch, cache } }), splits);
+    const alone = held({ splits: 0 });
+    expect(sourceHolds(source, splits)).toBe(alone + most);
+    expect(held({ bytes: most - 1 })).toBeLessThan(alone + most);
+    expect(held({}, true)).toBe(alone);
   });
 
   it('gives under conditions the rows that it gives on disk, and nothing is fetched of row groups without any', async () => {

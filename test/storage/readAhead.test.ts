@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { OpenFile } from '../../src/sources/open-file.ts';
 import { ReadAhead } from '../../src/storage/readAhead.ts';
@@ -67,5 +68,17 @@ describe('ranges read ahead', () => {
     abort.abort();
     await ahead.over(file).read(0, 4);
     expect(reads).toHaveLength(2);
+  });
+
+  it('leave nothing behind at a signal that lives on', async () => {
+    const { file } = counted();
+    const ahead = new ReadAhead();
+    const { signal } = new AbortController();
+    for (let start = 0; start < 50; start++) {
+      await ahead.fetch(file, [{ start, end: start + 1 }], signal);
+      await ahead.over(file).read(start, start + 1);
+    }
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await expect(ahead.fetch(file, [{ start: 0, end: 1 }], AbortSignal.abort('over'))).rejects.toBe('over');
   });
 });
