@@ -95,7 +95,12 @@ def read(root, artefact):
         return f"{samples} samples, {patches} patches"
     if path.endswith(".npz"):
         arrays = np.load(path, allow_pickle=False)
-        assert int(arrays["patch_lengths"].sum()) == arrays["bytes"].shape[0]
+        for name in arrays.files:
+            assert np.isfinite(arrays[name]).all(), (path, name)
+        if info["format"] == "sluice_sphere_npz_v1":
+            assert arrays["sphere_coords"].shape[0] == arrays["radii"].shape[0] == info["patches"]
+        else:
+            assert int(arrays["patch_lengths"].sum()) == arrays["bytes"].shape[0]
         return ", ".join(f"{name} {arrays[name].shape}" for name in arrays.files)
     if path.endswith((".jsonl", ".ndjson")):
         return f"{sum(1 for line in open(path, encoding='utf-8') if json.loads(line) is not None)} lines"
