@@ -113,6 +113,17 @@ describe('sluice export', () => {
     });
   });
 
+  it('takes kinds of members with commas or blanks between them, and none that are not known', async () => {
+    const root = await makeOutput();
+    const [commas, blanks] = [await output(), await output()];
+    await runHere([root], 'webdataset', commas, '--members', 'safetensors,json');
+    await runHere([root], 'webdataset', blanks, '--members', 'safetensors', 'json');
+    const archive = async (made: string): Promise<Buffer> => readFile(path.join(made, 'wds/00000-000000.tar'));
+    expect(await archive(commas)).toEqual(await archive(blanks));
+    const refused = await run([root], 'webdataset', await output(), '--members', 'safetensors,jsn');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('safetensors, json, payload')]);
+  });
+
   it('never writes over its own input, not even with --fresh', async () => {
     const root = await makeOutput();
     for (const made of [root, path.join(root, 'shards'), path.dirname(root)])

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { graphJsonPipeline } from '../../export/graphJson.ts';
 import { jaxPipeline } from '../../export/jax.ts';
@@ -25,6 +25,9 @@ import { execute, type RunFlags } from './run.ts';
 
 type Layout = 'safetensors' | 'webdataset' | 'parquet' | 'jsonl' | 'sqlite' | 'npz' | 'jax' | 'json';
 
+const members = ['safetensors', 'json', 'payload'] as const;
+type Member = (typeof members)[number];
+
 interface ExportFlags extends RunFlags {
   readonly to: Layout;
   readonly output: string;
@@ -35,7 +38,7 @@ interface ExportFlags extends RunFlags {
   readonly maxSampleBytes?: number;
   readonly compression?: 'none' | 'gzip' | 'zstd' | 'snappy';
   readonly samples?: number;
-  readonly members?: readonly ('safetensors' | 'json' | 'payload')[];
+  readonly members?: readonly Member[];
   readonly shardBytes?: number;
   readonly fileBytes?: number;
   readonly layout?: 'shard' | 'document';
@@ -165,11 +168,9 @@ export function exportCommand(): Command {
     )
     .option('--samples <n>', 'samples of an archive at most (webdataset)', positiveInteger)
     .addOption(
-      new Option('--members <kinds...>', 'what a sample is made of (webdataset)').choices([
-        'safetensors',
-        'json',
-        'payload',
-      ]),
+      new Option('--members <kinds...>', `what a sample is made of, of ${members.join(', ')} (webdataset)`).argParser(
+        readMembers,
+      ),
     )
     .addOption(new Option('--rows <kind>', 'what a row is (parquet)').choices(['patch', 'document']))
     .addOption(
@@ -192,6 +193,16 @@ export function exportCommand(): Command {
       requireOtherFolder(inputs, flags.output);
       process.exitCode = await execute(await targets[flags.to].pipeline(inputs, flags), undefined, flags);
     });
+}
+
+/** Kinds with commas or blanks between them: `--members json,payload`, `--members json payload`. */
+function readMembers(text: string, before: readonly Member[] = []): readonly Member[] {
+  const named = text.split(',').map((name) => {
+    const member = members.find((known) => known === name.trim());
+    if (member === undefined) throw new InvalidArgumentError(`It takes names out of ${members.join(', ')}.`);
+    return member;
+  });
+  return [...before, ...named];
 }
 
 function described(): string {
