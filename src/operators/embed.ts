@@ -12,6 +12,7 @@ import { longestPiece, pieceEnd } from '../model/stream.ts';
 import type { Batch, Encoded, Meta, Segment } from '../records.ts';
 import { currentRun, type RunContext, rejectOrThrow } from '../run/context.ts';
 import { sharedPool } from '../run/pool.ts';
+import { requireValues } from '../run/valueKinds.ts';
 import { EncodedFlow, type PatchRuleFor } from './encodedFlow.ts';
 
 export interface EmbedOptions {
@@ -43,6 +44,7 @@ const ROOM_BYTES = 64 << 20;
  * follows of it, as long as nothing of it has left; after that the flow fails with ModelError `DOCUMENT_CUT`, and
  * a run repeats the split. A model that cannot be opened, or that changes or breaks, fails the flow with ModelError.
  *
+ * Values other than segments fail the flow with PipelineError `WRONG_VALUES`.
  * Where `patch` follows at once and the model is on a GPU, states are averaged there, and never leave it.
  *
  *     segments.pipe(embed({ model: 'models/tiny' }), patch())
@@ -68,7 +70,10 @@ export function embed<M extends Meta = Meta>(
             next: (value) => ('values' in value ? value.values : [value]),
           })),
           transduce(() => ({
-            next: (segment) => piecesOf(segment, () => sharedModel(dir, how), { pieceTokens, preNorm, ruleFor }),
+            next(segment) {
+              requireValues('embed', ['segments'], segment);
+              return piecesOf(segment, () => sharedModel(dir, how), { pieceTokens, preNorm, ruleFor });
+            },
           })),
           mapAsync((piece: Piece<M>, signal) => compute(piece, signal), {
             name: 'embed',

@@ -5,6 +5,7 @@ import { resolveThreshold } from '../model/calibration.ts';
 import { checkedMaxLength, startRule } from '../model/patcher.ts';
 import { LONGEST_PATCH, type PatchSettings, SegmentPatcher } from '../model/segmentPatcher.ts';
 import type { Encoded, Meta, Patches } from '../records.ts';
+import { requireValues } from '../run/valueKinds.ts';
 import { EncodedFlow } from './encodedFlow.ts';
 
 export interface PatchOptions {
@@ -33,7 +34,8 @@ export interface PatchOptions {
  * Cuts segments into patches where the model's uncertainty says so, by the rules of the Byte Latent Transformer
  * (arXiv:2412.09871) as its code has them. Embedding: mean of the states before the final norm. A patch may span runs
  * of `embed`; the result is that of the whole segment. Without states (`embed({ preNorm: false })`) embeddings are
- * empty. Throws PipelineError `BAD_OPTION`; the flow fails with ModelError `NO_CALIBRATION` where `'auto'` means nothing.
+ * empty. Throws PipelineError `BAD_OPTION`; the flow fails with ModelError `NO_CALIBRATION` where `'auto'` means nothing,
+ * and with PipelineError `WRONG_VALUES` where values do not come from `embed`.
  *
  *     segments.pipe(embed(), patch({ threshold: 1.335, maxPatchLength: 64 }))
  */
@@ -67,6 +69,7 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
       let open: SegmentPatcher<M> | undefined;
       return {
         next(run) {
+          requireValues('patch', ['encoded runs'], run);
           if (open?.segment !== run.segment) {
             const dim = run.preNorm === undefined && run.pooled === undefined ? 0 : run.dim;
             open = new SegmentPatcher(run.segment, dim, settingsFor(run.autoThreshold));

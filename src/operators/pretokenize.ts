@@ -3,6 +3,7 @@ import { PipelineError, RecordError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import type { Document, Meta, Modality, Segment } from '../records.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
+import { requireValues } from '../run/valueKinds.ts';
 import { byteSegments } from './pretokenize/bytes.ts';
 import { canonicalCharset, utf8Faults } from './pretokenize/charset.ts';
 import { detectOther, detectText, type Found } from './pretokenize/detect.ts';
@@ -133,7 +134,7 @@ function segmentWith<M extends Meta>(
  *
  * Rejects `EMPTY_DOCUMENT`, `INVALID_UTF8`, `INVALID_TEXT` (docs/rejects.md); throws them where no run is listening.
  *
- * @throws PipelineError `BAD_LIMIT`, `UNKNOWN_CHARSET`.
+ * @throws PipelineError `BAD_LIMIT`, `UNKNOWN_CHARSET`; the flow fails with `WRONG_VALUES` where values are no documents
  */
 export function pretokenize<M extends Meta = Meta>(
   options: PretokenizeOptions = {},
@@ -142,7 +143,11 @@ export function pretokenize<M extends Meta = Meta>(
   return (source) =>
     defer(() => {
       const run = currentRun();
-      const cut = mapAsync((document: Document<M>) => attempt(document, settings), {
+      const checked = (document: Document<M>) => {
+        requireValues(STAGE, ['documents'], document);
+        return attempt(document, settings);
+      };
+      const cut = mapAsync(checked, {
         name: STAGE,
         concurrency: 2,
         room: { items: 64, bytes: 2 * settings.maxSegmentBytes },

@@ -1,5 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import type { Document, Patches } from '../records.ts';
+import { requireValues } from '../run/valueKinds.ts';
 import { isPatches } from '../run/writeStage.ts';
 import type { SinkWriter } from './sink.ts';
 
@@ -11,19 +12,19 @@ export interface EitherWriters {
 
 /**
  * A writer of documents or of patches: the first value decides which.
- * @throws PipelineError from `write`: `BAD_VALUE` for any other value, `MIXED_VALUES` for one of the other kind
+ * @throws PipelineError from `write`: `WRONG_VALUES` for any other value, `MIXED_VALUES` for one of the other kind
  */
 export function eitherWriter(kind: string, writers: EitherWriters): SinkWriter<Document | Patches> {
   let documents: SinkWriter<Document> | undefined;
   let patches: SinkWriter<Patches> | undefined;
   return {
     write(value) {
+      requireValues(kind, ['documents', 'patches'], value);
       if (isPatches(value)) {
         if (documents !== undefined) throw mixed(kind);
         patches ??= writers.patches();
         return patches.write(value);
       }
-      if (!isDocument(value)) throw badValue(kind);
       if (patches !== undefined) throw mixed(kind);
       documents ??= writers.documents();
       return documents.write(value);
@@ -33,20 +34,9 @@ export function eitherWriter(kind: string, writers: EitherWriters): SinkWriter<D
   };
 }
 
-function isDocument(value: unknown): value is Document {
-  return typeof value === 'object' && value !== null && 'source' in value && 'bytes' in value && 'meta' in value;
-}
-
 function mixed(kind: string): PipelineError {
   return new PipelineError(`documents and patches come to the same ${kind} sink`, {
     code: 'MIXED_VALUES',
     hint: 'give every flow a sink of its own',
-  });
-}
-
-function badValue(kind: string): PipelineError {
-  return new PipelineError(`what comes to the ${kind} sink is neither a document nor patches`, {
-    code: 'BAD_VALUE',
-    hint: 'put it behind patch(), or behind the source',
   });
 }

@@ -44,7 +44,7 @@ const LINE_GROWTH = { none: 4, base64: 4, list: 6 } as const;
  *
  * @param dir folder within the output folder. Default `documents`
  * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_NAME`, `BAD_EMBEDDINGS`, `BAD_SHARD_BYTES`; the flow fails with
- * `MIXED_VALUES` or `BAD_VALUE` where values are not all documents or all patches
+ * `MIXED_VALUES` or `WRONG_VALUES` where values are not all documents or all patches
  */
 export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);

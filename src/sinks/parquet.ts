@@ -67,7 +67,7 @@ const tables = { patch: patchTable, document: patchedDocumentTable } as const;
  * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_ROW_GROUP_BYTES`, `BAD_COMPRESSION`, `BAD_ROWS`,
  * `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow fails with `COLUMN_TYPE` where a document's metadata are not what `columns`
  * declares, `DOCUMENT_TOO_LARGE` beyond 2 GiB, `RESERVED_COLUMN` for a name that a table of patches has, and `MIXED_VALUES` or
- * `BAD_VALUE` where values are not all documents or all patches
+ * `WRONG_VALUES` where values are not all documents or all patches
  */
 export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);

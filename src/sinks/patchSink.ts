@@ -1,5 +1,6 @@
 import type { JsonValue } from '../json.ts';
 import type { Patches } from '../records.ts';
+import { requireValues } from '../run/valueKinds.ts';
 import { type CutOptions, checkedShardBytes, type Keeper, type Shard, ShardCutter } from './shardCut.ts';
 import { checkedFolder, type Layout, shardPath } from './shardName.ts';
 import type { Sink, SinkContext } from './sink.ts';
@@ -21,7 +22,7 @@ export interface PatchSinkSpec<K> {
 
 /**
  * A sink that writes one file for every shard of patches.
- * `finish` reports `documents` (counted where they begin), `patches` and `bytes`: the same numbers whichever sink reports.
+ * The flow fails with PipelineError `WRONG_VALUES` where anything else comes to it. `finish` reports `documents` (counted where they begin), `patches` and `bytes`: the same numbers whichever sink reports.
  *
  * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`
  */
@@ -45,7 +46,10 @@ export function patchSink<K>(spec: PatchSinkSpec<K>): Sink<Patches> {
         }
       };
       return {
-        write: (value) => write(cutter.push(value)),
+        write(value) {
+          requireValues(spec.kind, ['patches'], value);
+          return write(cutter.push(value));
+        },
         async finish() {
           await write(cutter.finish());
           return counts;

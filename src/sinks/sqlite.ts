@@ -43,7 +43,7 @@ const BESIDES = 4 << 20;
  *
  * @param dir folder within the output folder. Default `tables`
  * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES` (below 4096 bytes), `BAD_NAME`, `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow
- * fails with `COLUMN_TYPE`, `DOCUMENT_TOO_LARGE` (512 MiB), `MIXED_VALUES` or `BAD_VALUE`, and with OutputError `MISSING_PACKAGE`
+ * fails with `COLUMN_TYPE`, `DOCUMENT_TOO_LARGE` (512 MiB), `MIXED_VALUES` or `WRONG_VALUES`, and with OutputError `MISSING_PACKAGE`
  * without better-sqlite3
  */
 export function sqlite(dir = 'tables', options: SqliteOptions = {}): Sink<Document | Patches> {

@@ -54,7 +54,7 @@ export interface WebdatasetOptions {
  *
  * @param dir folder within the output folder. Default `wds`
  * @throws PipelineError `BAD_FOLDER`, `BAD_COMPRESSION`, `BAD_SAMPLES`, `BAD_SHARD_BYTES`, `BAD_MEMBERS`; the flow fails
- * with `BAD_MEMBERS` where documents should be written as safetensors, `MIXED_VALUES` or `BAD_VALUE`
+ * with `BAD_MEMBERS` where documents should be written as safetensors, `MIXED_VALUES` or `WRONG_VALUES`
  */
 export function webdataset(dir = 'wds', options: WebdatasetOptions = {}): Sink<Document | Patches> {
   const { compression = 'none', samples = 10_000, shardBytes = 256 << 20, members, name = dir } = options;

@@ -359,7 +359,7 @@ describe('webdataset sink of documents', () => {
     await expect(written([document], { members: ['safetensors'] })).rejects.toMatchObject({ code: 'BAD_MEMBERS' });
     await expect(written([document, ...patches])).rejects.toMatchObject({ code: 'MIXED_VALUES' });
     await expect(written([...patches, document])).rejects.toMatchObject({ code: 'MIXED_VALUES' });
-    await expect(written([{} as Document])).rejects.toMatchObject({ code: 'BAD_VALUE' });
+    await expect(written([{} as Document])).rejects.toMatchObject({ code: 'WRONG_VALUES' });
   });
 
   it.each([
