@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitCode } from '../../src/run/exitCodes.ts';
-import { sluice, start } from '../support/sluice.ts';
+import { sluice, start, startScript } from '../support/sluice.ts';
 import { hashTree } from '../support/tree.ts';
 
 const fixtures = path.join(import.meta.dirname, '../fixtures');
@@ -254,6 +254,19 @@ describe('sluice init', () => {
     const again = await sluice(['init', out('project')]);
     expect(again.code).toBe(exitCode.failed);
     expect(again.stderr).toContain('EXISTS');
+  });
+
+  it('scaffolds a project whose types are those of this checkout, with nothing installed or built', async () => {
+    const made = await sluice(['init', out('typed')]);
+    expect(made.code, made.stderr).toBe(exitCode.ok);
+    const types = () =>
+      startScript(path.join(root, 'node_modules/typescript/bin/tsc'), [], { cwd: out('typed') }).ended;
+    const right = await types();
+    expect(right.stdout).toBe('');
+    expect(right.code).toBe(0);
+    const pipeline = out('typed/pipelines/first.ts');
+    await writeFile(pipeline, (await readFile(pipeline, 'utf8')).replace('files(input)', 'files(input.length)'));
+    expect((await types()).stdout).toMatch(/^pipelines\/first\.ts.*TS2345/);
   });
 });
 

@@ -6,43 +6,82 @@ import { OutputError } from '../../errors.ts';
 import { packageRoot, version } from '../../run/version.ts';
 import { selfCommand } from '../values.ts';
 
-/** How a project reaches sluice: an installed package by its name, a checkout by its path. */
-function reach(root: string): { command: string; dependency: string } {
-  if (selfCommand === 'sluice') return { command: 'sluice', dependency: `^${version}` };
-  const checkout = path.relative(root, fileURLToPath(packageRoot)).replaceAll(path.sep, '/');
-  return { command: `node ${checkout}/bootstrap.mjs src/cli/main.ts`, dependency: `file:${checkout}` };
+/** How a project reaches sluice. */
+interface Reach {
+  readonly command: string;
+  readonly types: string;
+  readonly packages: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly tsconfig: Readonly<Record<string, unknown>>;
 }
 
-const files = (name: string, { command, dependency }: ReturnType<typeof reach>): Record<string, string> => ({
-  'package.json': `${JSON.stringify(
-    {
-      name,
-      private: true,
-      type: 'module',
-      engines: { node: '>=22.18' },
-      scripts: { start: `${command} run first`, plan: `${command} plan first`, verify: `${command} verify out/first` },
-      dependencies: { rxjs: '^7.8.2', sluice: dependency, zod: '^4.0.0' },
-    },
-    undefined,
-    2,
-  )}\n`,
-  'tsconfig.json': `${JSON.stringify(
-    {
-      compilerOptions: {
-        target: 'es2024',
-        module: 'nodenext',
-        strict: true,
-        noEmit: true,
-        erasableSyntaxOnly: true,
-        verbatimModuleSyntax: true,
-        allowImportingTsExtensions: true,
-        skipLibCheck: true,
+/** An installed package is reached by its name and has declarations; a checkout is reached by its path and has its source. */
+function reach(root: string): Reach {
+  const shared = { rxjs: '^7.8.2', zod: '^4.0.0' };
+  if (selfCommand === 'sluice') {
+    return {
+      command: 'sluice',
+      types: 'tsc',
+      packages: {
+        dependencies: { rxjs: shared.rxjs, sluice: `^${version}`, zod: shared.zod },
+        devDependencies: { '@types/node': '^24.0.0', typescript: '^7.0.0' },
       },
-      include: ['pipelines'],
+      tsconfig: {
+        compilerOptions: {
+          target: 'es2024',
+          module: 'nodenext',
+          types: ['node'],
+          strict: true,
+          noEmit: true,
+          erasableSyntaxOnly: true,
+          verbatimModuleSyntax: true,
+          allowImportingTsExtensions: true,
+          skipLibCheck: true,
+        },
+        include: ['pipelines'],
+      },
+    };
+  }
+  const relative = path.relative(root, fileURLToPath(packageRoot)).replaceAll(path.sep, '/') || '.';
+  const checkout = relative.startsWith('.') ? relative : `./${relative}`;
+  const modules = `${checkout}/node_modules`;
+  return {
+    command: `node ${checkout}/bootstrap.mjs src/cli/main.ts`,
+    types: `node ${checkout}/bootstrap.mjs node_modules/typescript/bin/tsc`,
+    packages: { dependencies: { rxjs: shared.rxjs, sluice: `file:${checkout}`, zod: shared.zod } },
+    tsconfig: {
+      // The source is checked along with the project, so its options and the types of its packages are the project's.
+      extends: `${checkout}/tsconfig.json`,
+      compilerOptions: {
+        types: [`${modules}/@types/node`, `${modules}/@webgpu/types`],
+        paths: {
+          sluice: [`${checkout}/src/index.ts`],
+          'sluice/*': [`${checkout}/src/*/index.ts`],
+          rxjs: [`${modules}/rxjs`],
+          zod: [`${modules}/zod`],
+        },
+      },
+      include: ['pipelines', `${checkout}/src/webassembly.d.ts`],
     },
-    undefined,
-    2,
-  )}\n`,
+  };
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const files = (name: string, { command, types, packages, tsconfig }: Reach): Record<string, string> => ({
+  'package.json': json({
+    name,
+    private: true,
+    type: 'module',
+    engines: { node: '>=22.18' },
+    scripts: {
+      start: `${command} run first`,
+      plan: `${command} plan first`,
+      verify: `${command} verify out/first`,
+      types,
+    },
+    ...packages,
+  }),
+  'tsconfig.json': json(tsconfig),
   '.gitignore': 'node_modules/\nout/\n',
   'pipelines/first.ts': `import { definePipeline } from 'sluice';
 import { embed, patch, pretokenize } from 'sluice/operators';
