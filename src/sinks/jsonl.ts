@@ -9,7 +9,7 @@ import { gatherFiles } from './gatherFiles.ts';
 import { LineFiles } from './jsonl/lineFiles.ts';
 import { documentLine, type EmbeddingForm, embeddingForms, patchLine } from './jsonl/lines.ts';
 import { byDocument } from './patchDocument.ts';
-import { checkedShardBytes } from './shardCut.ts';
+import { checkedCutBytes } from './shardCut.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 
@@ -43,13 +43,13 @@ const LINE_GROWTH = { none: 4, base64: 4, list: 6 } as const;
  * written so that they give the same f32 again.
  *
  * @param dir folder within the output folder. Default `documents`
- * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_NAME`, `BAD_EMBEDDINGS`, `BAD_SHARD_BYTES`; the flow fails with
+ * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_NAME`, `BAD_EMBEDDINGS`, `BAD_DOCUMENT_BYTES`; the flow fails with
  * `MIXED_VALUES` or `WRONG_VALUES` where values are not all documents or all patches
  */
 export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);
   const { fileBytes = 64 << 20, embeddings = 'none', into } = options;
-  const documentBytes = checkedShardBytes(options.documentBytes ?? 16 << 20);
+  const documentBytes = checkedCutBytes('documentBytes', 'BAD_DOCUMENT_BYTES', options.documentBytes ?? 16 << 20);
   if (!Number.isSafeInteger(fileBytes) || fileBytes < 1) {
     throw new PipelineError(`fileBytes is ${fileBytes}`, {
       code: 'BAD_FILE_BYTES',

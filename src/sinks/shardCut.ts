@@ -196,13 +196,15 @@ export class ShardCutter<K> {
  * @throws PipelineError `BAD_SHARD_BYTES` unless it is a whole number of at least 4096
  */
 export function checkedShardBytes(shardBytes: number = DEFAULT_SHARD_BYTES): number {
-  if (!Number.isSafeInteger(shardBytes) || shardBytes < 4096) {
-    throw new PipelineError(`shardBytes is ${shardBytes}`, {
-      code: 'BAD_SHARD_BYTES',
-      hint: 'give a whole number of bytes, at least 4096; 64 MiB is the default',
-    });
+  return checkedCutBytes('shardBytes', 'BAD_SHARD_BYTES', shardBytes);
+}
+
+/** The size of what a sink cuts its values into, of whatever name. @throws PipelineError `code` as `checkedShardBytes` */
+export function checkedCutBytes(option: string, code: string, bytes: number): number {
+  if (!Number.isSafeInteger(bytes) || bytes < 4096) {
+    throw new PipelineError(`${option} is ${bytes}`, { code, hint: 'give a whole number of bytes, at least 4096' });
   }
-  return shardBytes;
+  return bytes;
 }
 
 function sameDocument(a: DocumentHead, b: DocumentHead): boolean {

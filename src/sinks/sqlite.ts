@@ -2,7 +2,7 @@ import { PipelineError } from '../errors.ts';
 import { SQLITE_DOCUMENTS_FORMAT, SQLITE_PATCHES_FORMAT } from '../formats/names.ts';
 import type { Document, Patches } from '../records.ts';
 import { eitherWriter } from './eitherWriter.ts';
-import { checkedShardBytes } from './shardCut.ts';
+import { checkedCutBytes } from './shardCut.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
 import type { Sink } from './sink.ts';
 import { documentWriter } from './sqlite/documentWriter.ts';
@@ -42,14 +42,14 @@ const BESIDES = 4 << 20;
  *     sqlite('tables', { columns: { lang: 'string?' }, into: 'documents.db' })
  *
  * @param dir folder within the output folder. Default `tables`
- * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES` (below 4096 bytes), `BAD_NAME`, `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow
+ * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES` (below 4096 bytes), `BAD_NAME`, `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow
  * fails with `COLUMN_TYPE`, `DOCUMENT_TOO_LARGE` (512 MiB), `MIXED_VALUES` or `WRONG_VALUES`, and with OutputError `MISSING_PACKAGE`
  * without better-sqlite3
  */
 export function sqlite(dir = 'tables', options: SqliteOptions = {}): Sink<Document | Patches> {
   const folder = checkedFolder(dir);
   const { columns = {}, into } = options;
-  const fileBytes = checkedShardBytes(options.fileBytes);
+  const fileBytes = checkedCutBytes('fileBytes', 'BAD_FILE_BYTES', options.fileBytes ?? 64 << 20);
   const files = { dir: folder, fileBytes, temporary: into !== undefined };
   const typed = checkedColumns(columns, documentTables([]));
   const typedOfPatches = (): TypedColumn[] => checkedColumns(columns, patchTables([]).slice(0, 1));

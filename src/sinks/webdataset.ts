@@ -3,7 +3,7 @@ import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
 import { byDocument } from './patchDocument.ts';
-import { checkedShardBytes } from './shardCut.ts';
+import { checkedCutBytes, checkedShardBytes } from './shardCut.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 import { indexStage } from './webdataset/indexStage.ts';
@@ -53,12 +53,12 @@ export interface WebdatasetOptions {
  *     webdataset('wds', { compression: 'zstd', members: ['safetensors', 'json', 'payload'] })
  *
  * @param dir folder within the output folder. Default `wds`
- * @throws PipelineError `BAD_FOLDER`, `BAD_COMPRESSION`, `BAD_SAMPLES`, `BAD_SHARD_BYTES`, `BAD_MEMBERS`; the flow fails
+ * @throws PipelineError `BAD_FOLDER`, `BAD_COMPRESSION`, `BAD_SAMPLES`, `BAD_SHARD_BYTES`, `BAD_SAMPLE_BYTES`, `BAD_MEMBERS`; the flow fails
  * with `BAD_MEMBERS` where documents should be written as safetensors, `MIXED_VALUES` or `WRONG_VALUES`
  */
 export function webdataset(dir = 'wds', options: WebdatasetOptions = {}): Sink<Document | Patches> {
   const { compression = 'none', samples = 10_000, shardBytes = 256 << 20, members, name = dir } = options;
-  const sampleBytes = checkedShardBytes(options.sampleBytes);
+  const sampleBytes = checkedCutBytes('sampleBytes', 'BAD_SAMPLE_BYTES', options.sampleBytes ?? 64 << 20);
   if (!Object.hasOwn(extensions, compression)) {
     throw new PipelineError(`files cannot be compressed with '${compression}'`, {
       code: 'BAD_COMPRESSION',

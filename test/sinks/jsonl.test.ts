@@ -201,7 +201,7 @@ describe('jsonl sink of patches', () => {
 
   it.each([
     [{ embeddings: 'hex' }, 'BAD_EMBEDDINGS'],
-    [{ documentBytes: 1 }, 'BAD_SHARD_BYTES'],
+    [{ documentBytes: 1 }, 'BAD_DOCUMENT_BYTES'],
     [{ into: '../x' }, 'BAD_NAME'],
   ])('refuses %j', (options, code) => {
     expect(() => jsonl('patches', options as JsonlOptions)).toThrow(expect.objectContaining({ code }));

@@ -204,7 +204,7 @@ describe('sqlite sink of documents', () => {
     [{ columns: { a: 'string', A: 'string' } }, 'RESERVED_COLUMN'],
     [{ columns: { 'a\0b': 'string' } }, 'RESERVED_COLUMN'],
     [{ columns: { a: 'list<string>' } }, 'UNKNOWN_KIND'],
-    [{ fileBytes: 100 }, 'BAD_SHARD_BYTES'],
+    [{ fileBytes: 100 }, 'BAD_FILE_BYTES'],
     [{ into: 'a/b.db' }, 'BAD_NAME'],
   ])('refuses %j', (options, code) => {
     expect(() => sqlite('tables', options as SqliteOptions)).toThrow(expect.objectContaining({ code }));

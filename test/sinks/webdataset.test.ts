@@ -368,7 +368,7 @@ describe('webdataset sink of documents', () => {
     [{ samples: 0 }, 'BAD_SAMPLES'],
     [{ samples: 1.5 }, 'BAD_SAMPLES'],
     [{ shardBytes: 100 }, 'BAD_SHARD_BYTES'],
-    [{ sampleBytes: 100 }, 'BAD_SHARD_BYTES'],
+    [{ sampleBytes: 100 }, 'BAD_SAMPLE_BYTES'],
     [{ members: [] }, 'BAD_MEMBERS'],
     [{ members: ['jpg'] }, 'BAD_MEMBERS'],
   ])('refuses %j', (options, code) => {
