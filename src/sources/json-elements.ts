@@ -51,6 +51,10 @@ function invalid(byte: number): Failure {
   return new Failure('INVALID_JSON', `${shown} cannot stand there`, 'What lies before was read.');
 }
 
+const NO_ROWS_HINT =
+  "Name the array: json(path, { at: 'data.rows' }). A file that is no table is a document where no column is named: " +
+  'leave out --text-column and --id-column, or columns, where, id and text.';
+
 /**
  * Cuts the rows out of a JSON file that comes in chunks: the elements of the array at a path of member names; without a
  * path those of the file's own array, or else of the first array of objects among the members of the file's object. Holds
@@ -144,9 +148,11 @@ export class JsonElements {
   }
 
   #noRows(): Failure {
-    return this.#path === undefined
-      ? new Failure('NO_ROWS', 'it is neither an array nor an object that has an array of objects')
-      : new Failure('NO_ROWS', `there is no array at '${this.#path.join('.')}'`);
+    const what =
+      this.#path === undefined
+        ? 'it is neither an array nor an object that has an array of objects'
+        : `there is no array at '${this.#path.join('.')}'`;
+    return new Failure('NO_ROWS', what, NO_ROWS_HINT);
   }
 
   /** Takes the first byte of what comes next; says which value begins with it, if one does. */

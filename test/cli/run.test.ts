@@ -76,6 +76,32 @@ describe('sluice run', () => {
     expect(right.code, right.stderr).toBe(exitCode.ok);
   });
 
+  it('takes a folder of a project as it is: JSON and CSV without a column of text are documents', async () => {
+    const contents = {
+      'README.md': '# a\n',
+      'index.ts': 'export const a = 1;\n',
+      'l.jsonl': '{"a":1}\n',
+      'package.json': '{"name":"x","files":["a"]}\n',
+      't.csv': 'a,b\n1,2\n',
+      'tsconfig.json': '{"compilerOptions":{"lib":["es2024"]}}\n',
+    };
+    await mkdir(out('mixed'));
+    for (const [name, content] of Object.entries(contents)) await writeFile(out(`mixed/${name}`), content);
+    for (const pipeline of ['ingest', 'dedup']) {
+      const flags = ['--input', out('mixed'), '--output', out(`mixed-${pipeline}`), '--progress', 'off'];
+      const ended = await sluice(['run', pipeline, ...flags]);
+      expect(ended.code, ended.stderr).toBe(exitCode.rejects);
+      const rejects = linesOf(await readFile(out(`mixed-${pipeline}/rejects/00000.jsonl`), 'utf8'));
+      expect(rejects.map(({ uri, code }) => [uri, code])).toEqual([['l.jsonl', 'MISSING_COLUMN']]);
+      const { totals } = JSON.parse(await readFile(out(`mixed-${pipeline}/manifest.json`), 'utf8'));
+      expect(totals).toMatchObject({ documents: 5, rejects: 1 });
+    }
+    const flags = ['--input', out('mixed/package.json'), '--text-column', 'name', '--output', out('named')];
+    expect((await sluice(['run', 'ingest', ...flags])).code).toBe(exitCode.rejects);
+    const [named] = linesOf(await readFile(out('named/rejects/00000.jsonl'), 'utf8'));
+    expect(named).toMatchObject({ code: 'NO_ROWS', hint: expect.stringMatching(/json\(.*at: .*--text-column/) });
+  });
+
   it('stops on SIGINT with exit code 130 and says how to resume, and the resume gives the same bytes', async () => {
     const running = start([
       'run',
