@@ -46,6 +46,7 @@ export function asNewFile(db: Sqlite.Database): void {
 
 /** An SQLite error as an error of the output, under the code of the disk where that is the reason. */
 export function sqliteError(cause: unknown, file: string): unknown {
+  if (cause instanceof OutputError) return cause;
   const code = (cause as { code?: unknown } | null)?.code;
   if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return cause;
   return new OutputError(`SQLite: ${(cause as Error).message}`, { code: diskCode(code), path: file, cause });

@@ -5,15 +5,27 @@ import { CORPUS_FORMAT, SIDECAR_FORMAT } from '../formats/names.ts';
 import { type CommitRecord, readCommit, taskCommitNames } from '../run/commitRecord.ts';
 import { readPlan } from '../run/plan.ts';
 import type { Artefact } from '../sinks/artefact.ts';
+import { didYouMean } from '../suggest.ts';
 
 /**
  * The databases that a path stands for, in order: itself where it is a file; of an output folder, that of the whole run where
  * there is one, else the sidecars of its splits; of any other folder, the sidecars in it by name.
  *
- * @throws SluiceError `NO_GRAPH`
+ * @throws SluiceError `NOT_FOUND`, `NO_GRAPH`
  */
 export async function databasesAt(where: string): Promise<string[]> {
-  const found = await stat(where).catch(() => undefined);
+  const found = await stat(where).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') return undefined;
+    const beside = await readdir(path.dirname(path.resolve(where))).catch(() => undefined);
+    throw new SluiceError(`'${where}' does not exist`, {
+      code: 'NOT_FOUND',
+      path: where,
+      hint:
+        beside === undefined
+          ? `'${path.dirname(where)}' does not exist either.`
+          : didYouMean(path.basename(where), beside),
+    });
+  });
   if (found?.isDirectory() !== true) return [where];
   const files = (await ofOutput(where)) ?? (await ofFolder(where));
   if (files.length > 0) return files;

@@ -2,6 +2,7 @@ import { PipelineError } from '../errors.ts';
 import { decodeEdge, decodeNode, type HypergraphNode } from '../formats/hypergraphSchema.ts';
 import type { EdgeRow, NodeRow } from '../formats/sidecarRows.ts';
 import { sqliteOpener } from '../formats/sqlite.ts';
+import { didYouMean } from '../suggest.ts';
 import { databasesAt } from './databases.ts';
 import { Documents } from './documents.ts';
 import { GraphFiles } from './graphFiles.ts';
@@ -21,6 +22,9 @@ import type {
   Start,
 } from './types.ts';
 
+/** Documents whose ids are compared with one that there is not: more would take seconds. */
+const COMPARED = 4096;
+
 /** A node, with its number; see `hypergraphSchema.ts` for what each kind has. */
 export type GraphNode = HypergraphNode & { readonly node: number };
 
@@ -35,7 +39,7 @@ export type GraphNode = HypergraphNode & { readonly node: number };
  *     for (const near of graph.neighbours({ patch: 7 }, { label: 'semantic' })) console.log(near.patch, near.weight);
  *     graph.close();
  *
- * @throws SluiceError `NO_GRAPH`, `BAD_SIDECAR` for what sluice has not written or is damaged, `OLD_SCHEMA` for schema 2;
+ * @throws SluiceError `NOT_FOUND`, `NO_GRAPH`, `BAD_SIDECAR` for what sluice has not written or is damaged, `OLD_SCHEMA` for schema 2;
  *   OutputError `SQLITE_CANTOPEN`, `MISSING_PACKAGE`
  */
 export async function openHypergraph(path: string): Promise<Hypergraph> {
@@ -79,6 +83,12 @@ export class Hypergraph {
   /** A document by its number, or the first with this id. */
   document(which: number | string): GraphDocument | undefined {
     return this.#documents.find(which);
+  }
+
+  /** What an id that no document has may have been meant for, as a sentence; the first 4,096 documents are looked at. */
+  near(id: string): string {
+    const ids = Array.from(this.documents({ limit: COMPARED }), (document) => document.id);
+    return didYouMean(id, ids);
   }
 
   /** The document that a patch is part of. */
@@ -188,15 +198,19 @@ export class Hypergraph {
 
   #require(which: number | string): GraphDocument {
     const document = this.#documents.find(which);
-    if (document === undefined)
-      throw missing('DOCUMENT', typeof which === 'number' ? `document ${which}` : `document '${which}'`);
-    return document;
+    if (document !== undefined) return document;
+    if (typeof which === 'number') throw missing('DOCUMENT', `document ${which}`);
+    throw missing('DOCUMENT', `document '${which}'`, this.near(which));
   }
 }
 
-function missing(kind: string, what: string): PipelineError {
+function missing(
+  kind: string,
+  what: string,
+  hint = 'numbers count from 0; documents() lists what there is',
+): PipelineError {
   return new PipelineError(`there is no ${what} in this graph`, {
     code: `NO_${kind}`,
-    hint: 'numbers count from 0; documents() lists what there is',
+    hint,
   });
 }

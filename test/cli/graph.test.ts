@@ -40,6 +40,15 @@ describe('sluice graph', () => {
     expect(stdout).toMatch(/^edges between patches, next +3$/m);
   });
 
+  it('lists documents', async () => {
+    const listed = await json('--documents');
+    expect(listed).toMatchObject([
+      { id: 'a:1', patches: 3, bytes: 9 },
+      { id: '00000-1', patches: 2, bytes: 11 },
+    ]);
+    expect((await graph('--documents', '--limit', '1')).stdout).toBe('a:1  3 patches  9 bytes\n');
+  });
+
   it('shows the patches of a document, whatever its id', async () => {
     const patches = await json('--document', 'a:1', '--limit', '2');
     expect(patches).toMatchObject([
@@ -64,10 +73,12 @@ describe('sluice graph', () => {
   });
 
   it('says what it cannot find, and how to ask', async () => {
-    const [label, patch, document] = await Promise.all([
+    const [label, patch, document, near, nothing] = await Promise.all([
       graph('--label', 'nextt'),
       graph('--neighbours', 'a:1:9'),
       graph('--document', 'b'),
+      graph('--neighbours', 'a:2'),
+      sluice(['graph', `${output}/grap.db`]),
     ]);
     expect(label).toMatchObject({ code: 2, stderr: expect.stringContaining('contains, next, same_source, semantic') });
     expect(patch).toMatchObject({ code: 2, stderr: expect.stringContaining("document 'a:1' has 3 patches") });
@@ -75,5 +86,10 @@ describe('sluice graph', () => {
       code: 1,
       stderr: expect.stringContaining("there is no document 'b' in this graph"),
     });
+    expect(document.stderr).toContain("There are 'a:1', '00000-1'.");
+    expect(near.stderr).toContain("Did you mean 'a:1'?");
+    expect(nothing.code).toBe(1);
+    expect(nothing.stderr).toContain("grap.db' does not exist [NOT_FOUND]");
+    expect(nothing.stderr).toContain("Did you mean 'graph.db'?");
   });
 });

@@ -238,7 +238,7 @@ describe('what is no graph', () => {
   it('is refused with the file and what to do', async () => {
     const folder = await temporaryFolder();
     await expect(openHypergraph(folder)).rejects.toMatchObject({ code: 'NO_GRAPH', path: folder });
-    await expect(openHypergraph(path.join(folder, 'x.db'))).rejects.toMatchObject({ code: 'SQLITE_CANTOPEN' });
+    await expect(openHypergraph(path.join(folder, 'x.db'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const text = path.join(folder, 'text.db');
     await writeFile(text, 'no database at all, '.repeat(300));
     await expect(openHypergraph(text)).rejects.toMatchObject({

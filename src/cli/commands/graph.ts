@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { type EdgeLabel, type Hypergraph, type Neighbour, openHypergraph } from '../../hypergraph/index.ts';
+import { count } from '../format.ts';
 import { jsonLine } from '../progress/reporters.ts';
 import { positiveInteger } from '../values.ts';
 
 interface GraphFlags {
+  readonly documents?: boolean;
   readonly document?: string;
   readonly neighbours?: string;
   readonly label?: readonly EdgeLabel[];
@@ -21,16 +23,18 @@ export function graphCommand(): Command {
   return new Command('graph')
     .argument('<graph>', 'output folder, sidecar, or the database of a whole run')
     .description('ask a hypergraph: what it holds, the patches of a document, what is linked to a document or a patch')
+    .option('--documents', 'its documents: id, patches, bytes')
     .option('--document <id>', 'its patches: number, range in the source, entropy, content')
     .option('--neighbours <id[:patch]>', 'what edges lead to, from a document or from its nth patch (from 0)')
     .option('--label <names>', `edges to follow, of ${labels.join(', ')} (default: all)`, readLabels)
     .option('--depth <n>', 'edges to follow one behind the other', positiveInteger, 1)
-    .option('--limit <n>', 'patches, or neighbours, at most', positiveInteger, 100)
+    .option('--limit <n>', 'documents, patches, or neighbours, at most', positiveInteger, 100)
     .option('--json', 'one JSON object a line on stdout')
     .action(async (path: string, flags: GraphFlags) => {
       const graph = await openHypergraph(path);
       try {
-        if (flags.document !== undefined) showPatches(graph, flags.document, flags);
+        if (flags.documents) showDocuments(graph, flags);
+        else if (flags.document !== undefined) showPatches(graph, flags.document, flags);
         else if (flags.neighbours !== undefined) showNeighbours(graph, flags.neighbours, flags);
         else showCounts(graph, flags);
       } finally {
@@ -47,6 +51,13 @@ function showCounts(graph: Hypergraph, { json }: GraphFlags): void {
   }
   const rows = { files: graph.files.length, ...counts, ...prefixed('edges between patches, ', patchEdges) };
   for (const [name, count] of Object.entries(rows)) line(`${name.padEnd(36)}${count}`);
+}
+
+function showDocuments(graph: Hypergraph, { limit, json }: GraphFlags): void {
+  for (const { id, patches, bytes, modality, uri } of graph.documents({ limit })) {
+    if (json) jsonLine({ id, patches, bytes, modality, uri });
+    else line(`${id}  ${count(patches)} ${patches === 1 ? 'patch' : 'patches'}  ${count(bytes)} bytes`);
+  }
 }
 
 function showPatches(graph: Hypergraph, id: string, { limit, json }: GraphFlags): void {
@@ -82,7 +93,7 @@ function startOf(graph: Hypergraph, of: string): { document: number } | { patch:
   if (document === undefined) {
     throw new UsageError(`there is no document '${of}' in this graph`, {
       code: 'NO_DOCUMENT',
-      hint: 'give the id of a document, or its id, a colon and the number of a patch',
+      hint: `give the id of a document, or its id, a colon and the number of a patch. ${graph.near(of)}`,
     });
   }
   if (Number(index) < document.patches) return { patch: document.firstPatch + Number(index) };
