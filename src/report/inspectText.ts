@@ -50,6 +50,8 @@ function summary({
   documents,
 }: Inspection): string[] {
   const { patches = 0, bytes: total = 0, rejects: rejected = 0 } = totals;
+  // an output has lines for what its sinks count
+  const listed = totals.documents ?? documents?.count;
   const lines = [
     ['pipeline', pipeline],
     [
@@ -57,12 +59,12 @@ function summary({
       complete ? count(splits.committed) : `${count(splits.committed)} of ${count(splits.planned)}, not finished`,
     ],
     ...(totals.duplicates === undefined ? [] : [['read', plural(totals.documents_read ?? 0, 'document')]]),
-    ['documents', count(totals.documents ?? documents?.count ?? 0)],
-    ['bytes', `${count(total)} (${bytes(total)})`],
+    ...(listed === undefined ? [] : [['documents', count(listed)]]),
+    ...(totals.bytes === undefined ? [] : [['bytes', `${count(total)} (${bytes(total)})`]]),
     ...(dedup === undefined
       ? []
       : [['duplicates', `${count(dedup.duplicates)} dropped, ${count(dedup.exact)} of them with equal bytes`]]),
-    ...(patches > 0 || dedup === undefined ? [['patches', count(patches)]] : []),
+    ...(totals.patches === undefined || (patches === 0 && dedup !== undefined) ? [] : [['patches', count(patches)]]),
     ...(patches > 0 ? [['mean patch', `${(total / patches).toFixed(2)} bytes`]] : []),
     ...(distribution === undefined
       ? []
