@@ -26,7 +26,8 @@ describe('sluice push', () => {
     const root = await output();
     const missing = await push(hub, [root, 'me/data']);
     expect(missing).toMatchObject({ code: 1, stdout: '' });
-    expect(missing.stderr).toContain('[NOT_FOUND]');
+    expect(missing.stderr).toMatch(/\[(NOT_FOUND|NOT_AUTHORISED)\]/);
+    expect(missing.stderr).toContain('Add --create to make it');
     const first = await push(hub, [root, 'me/data', '--create', '--private', '--path', 'v1', '--message', 'first']);
     expect(first).toMatchObject({ code: 0, stdout: '' });
     const repository = hub.repository('me/data');
@@ -40,6 +41,16 @@ describe('sluice push', () => {
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject({ committed: false, kept: 3, commit: repository.at()?.id });
     expect(second.stderr).toBe('');
+  });
+
+  it('says where to get a token that may write', async () => {
+    const hub = await loopback({ repositories: { 'o/n': {} } });
+    const root = await output();
+    hub.fault({ kind: 'status', status: 403, match: /preupload/, times: 9 });
+    const refused = await push(hub, [root, 'o/n']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('[FORBIDDEN]');
+    expect(refused.stderr).toContain(`Make a token that may write to 'o/n' on ${hub.url}/settings/tokens.`);
   });
 
   it('says what is wrong, and never the token', async () => {

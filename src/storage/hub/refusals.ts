@@ -7,6 +7,8 @@ export interface Asked {
   readonly repository: string;
   readonly revision?: string | undefined;
   readonly path?: string | undefined;
+  /** Whether files are to be put there. */
+  readonly writing?: boolean | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Asked {
 export function refused(
   refusal: HubRefusal,
   settings: HubSettings,
-  { repository, revision = 'main', path }: Asked,
+  { repository, revision = 'main', path, writing = false }: Asked,
   near?: string,
 ): SourceError {
   const { status, kind, said } = refusal;
@@ -38,6 +40,16 @@ export function refused(
   }
   if (status === 401 && tokenFrom !== undefined && /credentials/i.test(said)) {
     return error('NOT_AUTHORISED', `the Hub does not know the token from ${tokenFrom}`, howToGive(settings));
+  }
+  if (writing && status === 403) {
+    const from = tokenFrom === undefined ? '' : `The token from ${tokenFrom} may be one for reading. `;
+    const hint = `${from}Make a token that may write to '${repository}' on ${endpoint}/settings/tokens.`;
+    return error('FORBIDDEN', `the Hub refuses to write to ${of}${words}`, hint);
+  }
+  if (writing && ((status === 404 && kind !== 'RevisionNotFound') || status === 401)) {
+    const hint = `Add --create to make it (create: 'public' or 'private' in a program), or check the name and whether the account whose token is in ${tokenFrom ?? 'HF_TOKEN'} may write to it.`;
+    const code = status === 404 ? 'NOT_FOUND' : 'NOT_AUTHORISED';
+    return error(code, `there is no dataset '${repository}' on the Hub, or it is not for this account`, hint);
   }
   if (status === 401) {
     const hint =

@@ -25,6 +25,6 @@ export async function createRepository(
   } catch (error) {
     if (!(error instanceof HubRefusal)) throw error;
     if (error.status === 409) return false;
-    throw refused(error, hub.settings, { repository });
+    throw refused(error, hub.settings, { repository, writing: error.status === 403 });
   }
 }

@@ -133,7 +133,12 @@ class Push {
   async #head(): Promise<{ readonly created: boolean; readonly head: string }> {
     const { create, signal } = this.#options;
     const created = create !== undefined && (await createRepository(this.#hub, this.#repository, create, signal));
-    return { created, head: await this.#hub.commitOf(this.#repository, this.#branch, signal) };
+    const head = await this.#hub.commitOf(this.#repository, this.#branch, signal).catch((error: unknown) => {
+      const refusal = error instanceof SourceError ? error.cause : undefined;
+      // Of a branch that is not there the error names those that are.
+      throw refusal instanceof HubRefusal && refusal.kind !== 'RevisionNotFound' ? this.#explained(refusal) : error;
+    });
+    return { created, head };
   }
 
   async #differenceAt(revision: string): Promise<Difference> {
@@ -193,7 +198,11 @@ class Push {
       });
     }
     if (error instanceof HubRefusal)
-      return refused(error, this.#hub.settings, { repository: this.#repository, revision: this.#branch });
+      return refused(error, this.#hub.settings, {
+        repository: this.#repository,
+        revision: this.#branch,
+        writing: true,
+      });
     if (!(error instanceof HubApiError)) return error;
     return new SourceError(`the Hub refuses a file: ${error.message}`, {
       code: 'HTTP_STATUS',
