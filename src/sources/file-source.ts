@@ -98,7 +98,7 @@ export interface FileSourceOptions<T> {
 
 /** A source of files: lists them, cuts and groups them into splits, and reads splits as gated flows. */
 export function fileSource<T extends object>(source: FileSourceOptions<T>): Source<T> {
-  const stores = source.stores ?? new Stores(source.list.remote);
+  const stores = source.stores ?? new Stores(source.list.remote, {}, [source.inputs].flat());
   return {
     kind: source.kind,
     options: { ...listJson(source.inputs, source.list), ...source.options },
@@ -157,14 +157,14 @@ async function* splits<T>(
     throw new SourceError(`${source.kind}: none of the files of '${inputs}' can be read`, {
       code: 'NO_USABLE_FILE',
       path: inputs,
-      hint: `The first: ${rejected.message}${rejected.hint === undefined ? '' : ` ${rejected.hint}`}`,
+      hint: `The first: ${[rejected.message, rejected.hint ?? []].flat().map(sentence).join(' ')}`,
       cause: rejected,
     });
   }
   throw new SourceError(`${source.kind}: no file matches '${inputs}'`, {
     code: 'NO_FILES',
     path: inputs,
-    hint: 'Check the folder, include and exclude; names that begin with a dot need hidden.',
+    hint: 'Check the path and the pattern; names that begin with a dot are left out.',
   });
 }
 
@@ -297,3 +297,5 @@ function rooted<T extends object>(record: T, base: string): T {
   if (!('source' in record) || typeof record.source !== 'object') return record;
   return { ...record, source: { ...record.source, base } };
 }
+
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);

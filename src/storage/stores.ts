@@ -19,11 +19,12 @@ export interface Store {
   open(file: FoundFile, signal?: AbortSignal): Promise<OpenFile>;
 }
 
-const http = async ({ http = {} }: RemoteOptions): Promise<Store> =>
-  (await import('./http/httpStore.ts')).httpStore(http);
+type MakeStore = (options: RemoteOptions, inputs: readonly string[]) => Promise<Store>;
+
+const http: MakeStore = async ({ http = {} }, inputs) => (await import('./http/httpStore.ts')).httpStore(http, inputs);
 
 /** Loaded when a URL asks for it: most runs read files of this machine alone. */
-const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>> = {
+const kinds: Readonly<Record<string, MakeStore>> = {
   http,
   https: http,
   hf: async (options) => (await import('./hub/hubStore.ts')).hubStore(options),
@@ -33,12 +34,21 @@ const kinds: Readonly<Record<string, (options: RemoteOptions) => Promise<Store>>
 /** All stores that a source may read, each with the source's settings. */
 export class Stores {
   readonly #options: RemoteOptions;
+  readonly #inputs: readonly string[];
   readonly #open = new Map<string, Promise<Store>>();
   readonly #ahead = new ReadAhead();
 
-  /** @param given stores that are open already, by their schemes */
-  constructor(options: RemoteOptions = {}, given: Readonly<Record<string, Store>> = {}) {
+  /**
+   * @param given stores that are open already, by their schemes
+   * @param inputs what a person named, and so trusts: never what was found in data
+   */
+  constructor(
+    options: RemoteOptions = {},
+    given: Readonly<Record<string, Store>> = {},
+    inputs: readonly string[] = [],
+  ) {
     this.#options = options;
+    this.#inputs = inputs;
     for (const [scheme, store] of Object.entries(given)) this.#open.set(scheme, Promise.resolve(store));
   }
 
@@ -87,7 +97,7 @@ export class Stores {
           hint: `Inputs are paths, or URLs that begin with ${Object.keys(kinds).join('://, ')}://.`,
         });
       }
-      store = make(this.#options);
+      store = make(this.#options, this.#inputs);
       store.catch(() => this.#open.delete(scheme));
       this.#open.set(scheme, store);
     }

@@ -232,10 +232,27 @@ describe('other files on a server', () => {
     }
   });
 
-  it('of private networks are not asked for unless somebody configured that', async () => {
+  it('may lie in a private network where a person named them, unless hosts are given that leave them out', async () => {
     const { server } = await serve({ 'plain.txt': Buffer.from('plain') });
-    await expect(readAll(files(server.url('plain.txt')))).rejects.toMatchObject({ code: 'PRIVATE_ADDRESS' });
-    expect(server.log).toEqual([]);
+    const url = server.url('plain.txt');
+    expect((await readAll(files(url))).records.map(text)).toEqual(['plain']);
+    const asked = server.log.length;
+    const elsewhere = files(url, { remote: { http: { hosts: ['example.org'] } } });
+    await expect(readAll(elsewhere)).rejects.toMatchObject({ code: 'HOST_NOT_ALLOWED' });
+    expect(server.log).toHaveLength(asked);
+  });
+
+  it('lead into a private network by no redirect unless somebody configured that', async () => {
+    const { server } = await serve({ 'plain.txt': Buffer.from('plain') });
+    const { server: inner } = await serve({ 'plain.txt': Buffer.from('secret') });
+    const to = inner.url('plain.txt');
+    server.inject({ kind: 'redirect', to });
+    const error = await readAll(files(server.url('plain.txt'))).catch((caught: SourceError) => caught);
+    expect(error).toMatchObject({ code: 'PRIVATE_ADDRESS', hint: expect.stringContaining(`'${inner.origin}'`) });
+    expect(inner.log).toEqual([]);
+    server.inject({ kind: 'redirect', to, times: 2 });
+    const remote = { http: { endpoints: [inner.origin] } };
+    expect((await readAll(files(server.url('plain.txt'), { remote }))).records.map(text)).toEqual(['secret']);
   });
 });
 

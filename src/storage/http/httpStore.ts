@@ -5,6 +5,7 @@ import type { Store } from '../stores.ts';
 import { HttpClient } from './client.ts';
 import { foundFile, openHttp } from './openHttp.ts';
 import type { HttpSettings } from './settings.ts';
+import { originOf } from './urls.ts';
 
 /** Files at http(s) URLs, each named by itself: servers list nothing. */
 class HttpStore implements Store {
@@ -36,7 +37,15 @@ export function publicName(url: string): string {
   return `${plain.slice(0, at)}~${mark}/${plain.slice(at)}`;
 }
 
-/** @throws PipelineError `BAD_OPTION` */
-export async function httpStore(settings: HttpSettings): Promise<Store> {
-  return new HttpStore(settings);
+/**
+ * @param inputs what a person named: their origins count as configured, so they may lie in a private network. Where `hosts` is
+ *   given, it alone decides. Whatever redirects or data name is checked as ever.
+ * @throws PipelineError `BAD_OPTION`
+ */
+export async function httpStore(settings: HttpSettings, inputs: readonly string[] = []): Promise<Store> {
+  if (settings.hosts !== undefined) return new HttpStore(settings);
+  const origins = inputs
+    .filter((input) => /^https?:/i.test(input) && URL.canParse(input))
+    .map((input) => originOf(new URL(input)));
+  return new HttpStore({ ...settings, endpoints: [...(settings.endpoints ?? []), ...origins] });
 }

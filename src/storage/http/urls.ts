@@ -57,12 +57,12 @@ export function checkedUrl(text: string, settings: Settings): URL {
   return url;
 }
 
-/** The error of an address that data named and that leads into a private network. */
+/** The error of an address that data, or a redirect, named and that leads into a private network. */
 export function privateAddress(path: string, address: string, kind: string): SourceError {
   return new SourceError(`'${path}' leads to ${address}, which is no public address (${kind})`, {
     code: 'PRIVATE_ADDRESS',
     path,
-    hint: 'Configure it as an endpoint, or set allowPrivate, if this server is meant.',
+    hint: `If this server is meant, configure it: remote: { http: { endpoints: ['${new URL(path).origin}'] } }.`,
   });
 }
 

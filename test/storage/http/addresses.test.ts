@@ -100,7 +100,7 @@ describe('names', () => {
     const error = await failure(quickClient({ allowPrivate: false }).request(url));
     expect(error).toMatchObject({ code: 'PRIVATE_ADDRESS', path: url });
     expect(error.message).toMatch(/leads to (127\.0\.0\.1|::1), which is no public address \(loopback\)/);
-    expect(error.hint).toMatch(/allowPrivate/);
+    expect(error.hint).toMatch(/endpoints: \['http/);
     expect(server.log).toEqual([]);
   });
 
