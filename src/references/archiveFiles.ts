@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { PipelineError, RecordError, SourceError } from '../errors.ts';
 import { type OpenFile, openLocal } from '../sources/open-file.ts';
@@ -7,6 +7,7 @@ import { publicName } from '../storage/http/httpStore.ts';
 import { schemeOf } from '../storage/location.ts';
 import type { RemoteOptions } from '../storage/remoteOptions.ts';
 import { Stores } from '../storage/stores.ts';
+import { didYouMean } from '../suggest.ts';
 import type { HubShelves } from './hubShelf.ts';
 import type { UrlCache } from './urlCache.ts';
 
@@ -58,12 +59,12 @@ export class ArchiveFiles {
     switch (schemeOf(location)) {
       case undefined: {
         const stats = await stat(location).catch(() => undefined);
-        if (stats?.isFile() !== true) throw notFound(uri);
+        if (stats?.isFile() !== true) throw notFound(uri, await near(location));
         return { location, uri, size: stats.size, mtimeMs: Math.floor(stats.mtimeMs) };
       }
       case 'hf': {
         const file = await this.#options.hubs().findFile(location, signal);
-        if (file === undefined) throw notFound(uri);
+        if (file === undefined) throw notFound(uri, await this.#options.hubs().near(location, signal));
         return { ...file, uri };
       }
       default: {
@@ -117,11 +118,18 @@ export class ArchiveFiles {
   }
 }
 
-function notFound(uri: string): SourceError {
+/** What lies beside a file that is not there. */
+async function near(location: string): Promise<string> {
+  const beside = await readdir(path.dirname(location)).catch(() => undefined);
+  if (beside === undefined) return 'Its folder does not exist either.';
+  return didYouMean(path.basename(location), beside);
+}
+
+function notFound(uri: string, there = ''): SourceError {
   return new SourceError(`there is no archive '${uri}'`, {
     code: 'NOT_FOUND',
     path: uri,
-    hint: 'Check the archive rules of attach.',
+    hint: `Check what --archives names, or the archive rules of attach. ${there}`.trim(),
   });
 }
 

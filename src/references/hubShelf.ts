@@ -5,6 +5,7 @@ import { changed, type OpenFile } from '../sources/open-file.ts';
 import type { FoundFile } from '../sources/walk.ts';
 import { hubLocation, parseHubLocation } from '../storage/hub/location.ts';
 import { foundFile, HubReader, type ReaderOptions } from '../storage/hub/reader.ts';
+import { didYouMean } from '../suggest.ts';
 import { DatasetIndex } from './datasetIndex.ts';
 import type { Located, Shelf } from './located.ts';
 import { tooLarge } from './reference.ts';
@@ -54,6 +55,14 @@ export class HubShelves {
     const commit = await this.#commitOf(repository, revision, signal);
     const file = await this.#index.first(repository, commit, [path], signal);
     return file === undefined ? undefined : foundFile(repository, commit, file);
+  }
+
+  /** What lies beside a file that is not there, as a sentence. */
+  async near(location: string, signal: AbortSignal): Promise<string> {
+    const { repository, revision, path } = parseHubLocation(location);
+    const commit = await this.#commitOf(repository, revision, signal);
+    const folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
+    return didYouMean(path, await this.#reader.names(repository, commit, folder));
   }
 
   /** A file that was found, in the cache. */

@@ -134,6 +134,9 @@ describe('archives', () => {
     writeFileSync(join(base, 'x.txt'), 'x');
     const using = (archives: string) => attached([row(0, 'i/a', base)], { archives: [{ prefix: 'i/', archives }] });
     await expect(using('gone.tar')).rejects.toMatchObject({ name: 'SourceError', code: 'NOT_FOUND', path: 'gone.tar' });
+    await expect(using('xx.tar')).rejects.toMatchObject({
+      hint: "Check what --archives names, or the archive rules of attach. Did you mean 'x.tar'?",
+    });
     await expect(using('x.txt')).rejects.toMatchObject({ name: 'PipelineError', code: 'NOT_AN_ARCHIVE' });
     const nowhere = attached([row(0, 'i/a')], { archives: [{ prefix: 'i/', archives: 'x.tar' }] });
     await expect(nowhere).rejects.toMatchObject({ name: 'PipelineError', code: 'BAD_RULE' });
