@@ -7,10 +7,11 @@ import { schemeOf } from '../storage/location.ts';
 import type { RemoteOptions } from '../storage/remoteOptions.ts';
 import type { Stores } from '../storage/stores.ts';
 import { didYouMean } from '../suggest.ts';
+import { shardNames } from './shard-names.ts';
 import type { PlanContext } from './source.ts';
 import { type FoundFile, found, unreadable, walk } from './walk.ts';
 
-/** A file, a folder or a glob pattern, or several of them; also URLs. */
+/** A file, a folder or a glob pattern, or several of them; also URLs. Names may hold ranges: `part-{000..012}.csv`. */
 export type Inputs = string | readonly string[];
 
 export interface ListOptions {
@@ -63,6 +64,19 @@ async function notFound(path: string): Promise<SourceError> {
   return new SourceError(`'${path}' does not exist`, { code: 'NOT_FOUND', path, hint });
 }
 
+/** A range such as `{000..012}` in a name. */
+const RANGE = /\{[^{},]*\.\.[^{},]*\}/;
+
+/** What an input stands for; each name of a range is looked for by itself, so that none is missing without a word. */
+async function understandAll(input: string, hidden: boolean): Promise<readonly Input[]> {
+  const isThere = async (): Promise<boolean> =>
+    schemeOf(input) === undefined && (await stat(input).catch(() => undefined)) !== undefined;
+  if (!RANGE.test(input) || (await isThere())) return [await understand(input, hidden)];
+  const inputs: Input[] = [];
+  for (const name of shardNames(input)) inputs.push(await understand(name, hidden));
+  return inputs;
+}
+
 async function understand(input: string, hidden: boolean): Promise<Input> {
   if (schemeOf(input) !== undefined) return { path: input, kind: 'remote' };
   const path = resolve(input);
@@ -107,7 +121,7 @@ export interface Listing {
  * Lists the files that inputs mean, each once, in the order of the inputs and then of their paths' bytes.
  *
  * @param usual Which files of a folder a format reads where `include` says nothing.
- * @throws SourceError `NOT_FOUND`, `UNREADABLE`, `SPECIAL_FILE`.
+ * @throws SourceError `NOT_FOUND`, `UNREADABLE`, `SPECIAL_FILE`; PipelineError `BAD_PATTERN` for ranges of too many names.
  */
 export async function list(
   inputs: Inputs,
@@ -117,7 +131,7 @@ export async function list(
   stores: Stores,
 ): Promise<Listing> {
   const hidden = options.hidden ?? false;
-  const understood = await Promise.all(all(inputs).map((input) => understand(input, hidden)));
+  const understood = (await Promise.all(all(inputs).map((input) => understandAll(input, hidden)))).flat();
   const root = commonFolder(understood);
   const include = all(options.include);
   const included = include.length === 0 ? undefined : matcher(include, hidden);

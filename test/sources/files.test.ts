@@ -51,6 +51,26 @@ describe('files of any kind', () => {
     expect(content(cut.records)).toEqual(content(whole.records));
   });
 
+  it('may be named by ranges, none of which may be missing, unless a file has that very name', async () => {
+    const root = temporaryFolder();
+    for (const n of ['000', '001', '002', '004']) writeFileSync(join(root, `p-${n}.txt`), n);
+    writeFileSync(join(root, 'q-{1..2}.txt'), 'itself');
+    const uris = async (pattern: string): Promise<string[]> =>
+      (await readAll(files(join(root, pattern)))).records.map(({ source }) => source.uri);
+    expect(await uris('p-{000..002}.txt')).toEqual(['p-000.txt', 'p-001.txt', 'p-002.txt']);
+    expect(await uris('q-{1..2}.txt')).toEqual(['q-{1..2}.txt']);
+    expect(await uris('p-{000,004,005}.txt')).toEqual(['p-000.txt', 'p-004.txt']);
+    await expect(uris('p-{002..004}.txt')).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      path: join(root, 'p-003.txt'),
+    });
+    await expect(uris('p-{1..999999}.txt')).rejects.toMatchObject({ code: 'BAD_PATTERN' });
+    await expect(uris('*.csv')).rejects.toMatchObject({
+      code: 'NO_FILES',
+      hint: 'Check the path and the pattern; names that begin with a dot are left out.',
+    });
+  });
+
   it('are tables, too, where they are JSON, CSV or Arrow and have the column', async () => {
     const root = temporaryFolder();
     const rows = Array.from({ length: 40 }, (_, n) => ({ key: n, text: `row ${n}` }));
