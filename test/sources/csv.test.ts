@@ -330,3 +330,11 @@ describe('a large file', () => {
     expect(most).toBeLessThan(48 << 20);
   });
 });
+
+it('a file that lacks a column is told of in whole sentences', async () => {
+  const path = file('rows.csv', 'id,score\n1,2\n');
+  await expect(readAll(csv(path, { columns: { text: 'string' } }))).rejects.toMatchObject({
+    code: 'NO_USABLE_FILE',
+    hint: expect.stringMatching(/^The first: '.*rows\.csv' has no column 'text'\. There are 'id', 'score'\.$/),
+  });
+});
