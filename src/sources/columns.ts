@@ -98,7 +98,9 @@ function parseKind(name: string, kind: string): Column {
   if (scalar === undefined) {
     throw new PipelineError(`column '${name}' has the unknown kind '${kind}'`, {
       code: 'UNKNOWN_KIND',
-      hint: didYouMean(inner ?? base, SCALARS),
+      hint: /^int(eger)?$/i.test(inner ?? base)
+        ? "Did you mean 'int32' or 'int64'?"
+        : didYouMean(inner ?? base, SCALARS),
     });
   }
   return { name, kind: scalar, list: inner !== undefined, nullable };

@@ -4,6 +4,7 @@ import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type Table, valuesWhere } from './columns.ts';
 import type { CsvDialect } from './csv-records.ts';
 import { Failure } from './failure.ts';
+import { suggesting, typeOfField } from './fitting-kind.ts';
 import { type JsonRow, jsonScalar } from './json-row.ts';
 
 const INTEGER = /^[+-]?\d{1,19}$/;
@@ -140,7 +141,14 @@ export function csvRow(table: Table, header: CsvHeader, record: Uint8Array, dial
     throw new Failure('RAGGED_ROW', `the record has ${fields.length} fields, not ${header.fields}`);
   }
   const field = (place = -1): Buffer => fields[place] ?? Buffer.alloc(0);
-  const meta = valuesWhere(table, (column, index) => value(column, field(header.columns[index])));
+  const meta = valuesWhere(table, (column, index) => {
+    const own = field(header.columns[index]);
+    try {
+      return value(column, own);
+    } catch (error) {
+      throw suggesting(error, column, typeOfField(own.toString('utf8').trim()));
+    }
+  });
   if (meta === undefined) return undefined;
   const own = field(header.text);
   const text = table.text.kind === 'binary' ? jsonScalar(table.text, own.toString('utf8')) : undefined;

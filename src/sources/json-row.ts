@@ -2,6 +2,7 @@ import type { FileRef, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type Table, valuesWhere } from './columns.ts';
 import { Failure } from './failure.ts';
+import { suggesting, typeOfJson } from './fitting-kind.ts';
 import { timeOf } from './times.ts';
 
 export interface JsonRow {
@@ -163,7 +164,13 @@ function convert(table: Table, record: unknown): JsonRow | undefined {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
     throw new Failure('NOT_AN_OBJECT', `the record is ${describe(record)}, not an object`);
   }
-  const meta = valuesWhere(table, (column) => member(column, record));
+  const meta = valuesWhere(table, (column) => {
+    try {
+      return member(column, record);
+    } catch (error) {
+      throw suggesting(error, column, typeOfJson(Reflect.get(record, column.name)));
+    }
+  });
   if (meta === undefined) return undefined;
   const value = member({ ...table.text, nullable: false }, record);
   return { text: value instanceof Uint8Array ? value : Buffer.from(`${value}`), meta };

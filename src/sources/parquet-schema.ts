@@ -73,7 +73,9 @@ function fileStruct(tree: SchemaTree): { readonly list: boolean } | undefined {
 function storedAs({ element, list }: Leaf): string {
   const { type, converted_type: converted, logical_type: logical } = element;
   const name = logical?.type ?? converted ?? type ?? 'nothing';
-  return (list ? `list of ${name}` : `${name}`).toLowerCase();
+  // the older annotations are called INT_64 and the like
+  const shown = `${name}`.toLowerCase().replace(/^(u?int)_/, '$1');
+  return list ? `list of ${shown}` : shown;
 }
 
 function timeUnit({ converted_type: converted, logical_type: logical, type }: SchemaElement): Conversion | undefined {

@@ -46,6 +46,7 @@ describe('a declaration of columns', () => {
 
   it.each([
     [{ columns: { text: 'strnig' } }, 'UNKNOWN_KIND', "Did you mean 'string'?"],
+    [{ columns: { text: 'string', n: 'int' } }, 'UNKNOWN_KIND', "Did you mean 'int32' or 'int64'?"],
     [{ columns: { a: 'list<list<string>>' } }, 'UNKNOWN_KIND', undefined],
     [{ columns: { body: 'string' }, text: 'boddy' }, 'UNKNOWN_COLUMN', "Did you mean 'body'?"],
     [{ columns: { url: 'string' }, id: 'ulr' }, 'UNKNOWN_COLUMN', "Did you mean 'url'?"],
@@ -97,6 +98,10 @@ describe('a row of JSON', () => {
     expect(() => read(line)).toThrow(expect.objectContaining({ code }));
   });
 
+  it('suggests nothing else for the text, which has to be one', () => {
+    expect(() => read({ ...good, text: 5 })).toThrow(expect.objectContaining({ code: 'WRONG_TYPE', hint: undefined }));
+  });
+
   it.each([
     ['{', 'INVALID_JSON', undefined],
     ['[1]', 'NOT_AN_OBJECT', undefined],
@@ -105,11 +110,14 @@ describe('a row of JSON', () => {
     [{ ...good, ok: null }, 'NULL_VALUE', "Declare it 'bool?' to allow that."],
     [{ ...good, text: null }, 'NULL_VALUE', undefined],
     [{ ...good, text: 5 }, 'WRONG_TYPE', undefined],
-    [{ ...good, tags: 'x' }, 'WRONG_TYPE', undefined],
+    [{ ...good, tags: 'x' }, 'WRONG_TYPE', "Declared 'string', it can be read."],
     [{ ...good, tags: ['x', 1] }, 'WRONG_TYPE', undefined],
-    [{ ...good, small: 2 ** 31 }, 'OUT_OF_RANGE', undefined],
+    [{ ...good, tags: [0.5, 1.5] }, 'WRONG_TYPE', "Declared 'list<double>', it can be read."],
+    [{ ...good, small: 2 ** 31 }, 'OUT_OF_RANGE', "Declared 'int64', it can be read."],
+    [{ ...good, small: 4.82 }, 'OUT_OF_RANGE', "Declared 'double', it can be read."],
+    [{ ...good, small: true }, 'WRONG_TYPE', "Declared 'bool', it can be read."],
     [{ ...good, blob: 'not base64!' }, 'WRONG_TYPE', undefined],
-    [{ ...good, at: 'yesterday' }, 'WRONG_TYPE', undefined],
+    [{ ...good, at: 'yesterday' }, 'WRONG_TYPE', "Declared 'string', it can be read."],
     [{ ...good, text: '\ud800' }, 'LONE_SURROGATE', undefined],
   ])('%j is refused as %s', (line, code, hint) => {
     expect(() => read(line)).toThrow(expect.objectContaining({ code, ...(hint === undefined ? {} : { hint }) }));

@@ -206,6 +206,18 @@ describe('fields', () => {
     ).toEqual([[code, { ordinal: 0, byte: header.length + 1, line: 2, row: 0 }, line]]);
   });
 
+  it.each([
+    ['a,,4.82,,,,,', "Declared 'double?', it can be read."],
+    ['a,,2147483648,,,,,', "Declared 'int64?', it can be read."],
+    ['a,,,9223372036854775808,,,,', "Declared 'double?', it can be read."],
+    ['a,,,,true,,,', "Declared 'bool?', it can be read."],
+    ['a,,,,,2024-02-29T12:00:00Z,,', "Declared 'timestamp?', it can be read."],
+    ['a,,,,,,29.2.2024,', "Declared 'string?', it can be read."],
+  ])('say as what they could be read: %s', async (line, hint) => {
+    const { rejects } = await read(line);
+    expect(rejects).toMatchObject([{ error: { hint } }]);
+  });
+
   it('are not null unless the kind allows it', async () => {
     const { records, rejects } = await read('a,,,,,,,', { text: 'string', s: 'string', i: 'int32' });
     expect(records).toEqual([]);

@@ -81,6 +81,17 @@ describe('a file column of a Parquet file', () => {
   });
 
   it.each([
+    ['7::bigint', 'int64'],
+    ['7::utinyint', 'uint8'],
+    ['[7::bigint]', 'list of int64'],
+  ])('%s is told of as %s', async (value, name) => {
+    const path = await written(`select 'a' as text, ${value} as image`);
+    await expect(plan(parquet(path, { columns: { text: 'string', image: 'bool' } }), 1 << 20)).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(new RegExp(`is declared bool but holds ${name}$`)) },
+    });
+  });
+
+  it.each([
     ['{a: 1}', 'file', 'Only scalars, files (structs with bytes, path or url) and lists of them can be read.'],
     ['{bytes: 1}', 'file', undefined],
     ["{path: 'x'}", 'string', "It can be read as 'file'."],
