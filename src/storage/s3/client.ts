@@ -55,24 +55,46 @@ export async function loadS3(options: S3Options, settings: HttpSettings): Promis
 }
 
 /** What the client throws, as an error that says which object and what to do. */
-export function s3Error(location: string, error: unknown): SourceError {
+export function s3Error(location: string, error: unknown): SourceError | PipelineError {
   const { name = 'Error', message = '', $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
-  const status = $metadata?.httpStatusCode;
-  const [code, hint] =
-    status === 404
-      ? ['NOT_FOUND', 'Check bucket and key.']
-      : status === 403
-        ? ['FORBIDDEN', 'These credentials may not read or list it.']
-        : status === 401 || name === 'CredentialsProviderError'
-          ? ['NOT_AUTHORISED', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile with AWS_PROFILE.']
-          : [
-              name === 'TimeoutError' ? 'STALLED' : 'NETWORK',
-              'Check AWS_ENDPOINT_URL and AWS_REGION, and run again; what is finished is kept.',
-            ];
-  return new SourceError(`'${location}' cannot be read: ${name}${message === '' ? '' : `: ${message}`}`, {
-    code,
-    path: location,
-    hint,
-    cause: error,
-  });
+  if (/^region is missing/i.test(message)) {
+    return new PipelineError(`'${location}' cannot be asked for: no region is configured`, {
+      code: 'NO_REGION',
+      path: location,
+      hint: 'Set AWS_REGION, such as us-east-1; for a store of another maker AWS_ENDPOINT_URL.',
+      cause: error,
+    });
+  }
+  const [code, what, hint] = causeOf(location, name, message, $metadata?.httpStatusCode);
+  return new SourceError(`'${location}' ${what}`, { code, path: location, hint, cause: error });
+}
+
+function causeOf(
+  location: string,
+  name: string,
+  message: string,
+  status: number | undefined,
+): [string, string, string] {
+  // Answers without a body have no name of their own.
+  const said = ['Unknown', 'UnknownError', name].includes(message) || message === '' ? name : `${name}: ${message}`;
+  if (name === 'NoSuchBucket') {
+    const [, bucket = ''] = /^s3:\/\/([^/]*)/i.exec(location) ?? [];
+    return [
+      'NOT_FOUND',
+      `is not there: there is no bucket '${bucket}'`,
+      'Check its name, its region and AWS_ENDPOINT_URL.',
+    ];
+  }
+  if (status === 404) {
+    return ['NOT_FOUND', 'is not there', 'Check bucket and key. All objects below a folder are s3://bucket/folder/.'];
+  }
+  if (status === 403) {
+    return ['FORBIDDEN', `may not be read (${said})`, 'These credentials may not read or list it, or it is not there.'];
+  }
+  if (status === 401 || name === 'CredentialsProviderError') {
+    const hint = 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile with AWS_PROFILE.';
+    return ['NOT_AUTHORISED', `cannot be read: ${said}`, hint];
+  }
+  const hint = 'Check AWS_ENDPOINT_URL and AWS_REGION, and run again; what is finished is kept.';
+  return [name === 'TimeoutError' ? 'STALLED' : 'NETWORK', `cannot be read: ${said}`, hint];
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { jsonl, parquet } from '../../../src/sources/index.ts';
 import type { FoundFile } from '../../../src/sources/walk.ts';
 import { s3Store } from '../../../src/storage/s3/s3Store.ts';
@@ -96,9 +96,32 @@ describe('objects of an S3 server', () => {
     await expect(listed(store, 's3://bucket/none')).rejects.toMatchObject({
       code: 'NOT_FOUND',
       path: 's3://bucket/none',
+      message: "'s3://bucket/none' is not there",
     });
-    await expect(listed(store, 's3://nobody/x/')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(listed(store, 's3://nobody/x/')).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: "'s3://nobody/x/' is not there: there is no bucket 'nobody'",
+    });
     await expect(listed(store, 's3://bucket')).rejects.toMatchObject({ code: 'BAD_LOCATION' });
+  });
+
+  it('are not asked for where nobody says in which region', async () => {
+    await startS3();
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_PROFILE']) {
+      vi.stubEnv(name, undefined);
+    }
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/dev/null');
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const store = await s3Store({}, http);
+    for (const input of ['s3://bucket/x', 's3://bucket/x/']) {
+      await expect(listed(store, input)).rejects.toMatchObject({
+        code: 'NO_REGION',
+        path: input,
+        hint: expect.stringContaining('AWS_REGION'),
+      });
+    }
   });
 
   it('of a server that stalls are given up after a while, and at once where a signal says so', async () => {
