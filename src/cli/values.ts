@@ -17,6 +17,14 @@ export function finiteNumber(text: string): number {
   return value;
 }
 
+/** Reads the value of a flag that takes a share. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('It takes a number from 0 to 1.');
+  return value;
+}
+
 /** What a user types to get here again: an installed package has a command, a checkout goes through its bootstrap. */
 export const selfCommand = ((): string => {
   if (!import.meta.url.endsWith('.ts')) return 'sluice';

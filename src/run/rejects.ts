@@ -56,7 +56,9 @@ export function requireRate({ most = DEFAULT_REJECT_RATE, rejects, records, wher
     code: 'REJECT_RATE',
     path,
     position,
-    hint: `${hint === undefined ? '' : `${hint}\n`}maxRejectRate is ${most}${listed ? '; rejects/ lists them all' : ''}`,
+    hint:
+      `${hint === undefined ? '' : `${hint}\n`}maxRejectRate is ${most}${listed ? '; rejects/ lists them all' : ''}. ` +
+      'If so many are to be expected, raise it up to 1: --max-reject-rate, or the options of definePipeline.',
   });
 }
 

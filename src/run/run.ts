@@ -36,6 +36,8 @@ export interface RunOptions extends PlanOptions {
   readonly memory?: number | undefined;
   /** Throw away what a former run has put into the output folder. */
   readonly fresh?: boolean | undefined;
+  /** Share of records that may be rejected; goes before what the pipeline says. Only whether a run stops depends on it. */
+  readonly maxRejectRate?: number | undefined;
   /** How models are run; goes before what the pipeline says. */
   readonly model?: ModelSettings | undefined;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
@@ -76,7 +78,7 @@ export interface RunSummary {
  * @throws the reason of `signal` when it is aborted; what was committed stays
  */
 export async function run(definition: Pipeline, options: RunOptions): Promise<RunSummary> {
-  const pipeline = { ...built(definition), model: options.model };
+  const pipeline = withRunOptions(built(definition), options);
   requireReadable(pipeline);
   const begun = performance.now();
   sharedPool().resize(workersOf(options));
@@ -115,6 +117,11 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   } finally {
     await unlock();
   }
+}
+
+function withRunOptions(pipeline: Pipeline, { model, maxRejectRate }: RunOptions): Pipeline {
+  if (maxRejectRate === undefined) return { ...pipeline, model };
+  return { ...pipeline, model, options: { ...pipeline.options, maxRejectRate } };
 }
 
 /** The plan in an output folder that is gone on with; one that nothing has come of gives way to another. */

@@ -72,6 +72,12 @@ describe('sluice run', () => {
     expect(wrong.stderr).toContain("were rejected, most often MISSING_COLUMN: there is no column 'nope' [REJECT_RATE]");
     expect(wrong.stderr).toMatch(/at {3}\S*rows\.jsonl, ordinal 0/);
     expect(wrong.stderr).toMatch(/hint .*'id'.*'text'/);
+    expect(wrong.stderr).toContain('--max-reject-rate');
+    const borne = await sluice(['run', 'dedup', ...flags, '--text-column', 'nope', '--max-reject-rate', '1']);
+    expect(borne.code, borne.stderr).toBe(exitCode.rejects);
+    const much = await sluice(['run', 'dedup', ...flags, '--max-reject-rate', '2']);
+    expect(much.code).toBe(exitCode.usage);
+    await rm(out('column'), { recursive: true });
     const right = await sluice(['run', 'dedup', ...flags]);
     expect(right.code, right.stderr).toBe(exitCode.ok);
   });

@@ -24,7 +24,7 @@ import { Counter } from '../progress/counter.ts';
 import { jsonLine, type ProgressMode, progressModes, type Reporter, reporterFor } from '../progress/reporters.ts';
 import { renderError } from '../renderError.ts';
 import { showProfile } from '../showProfile.ts';
-import { positiveInteger, selfCommand } from '../values.ts';
+import { positiveInteger, selfCommand, share } from '../values.ts';
 
 export interface RunFlags extends ModelFlags {
   readonly output?: string;
@@ -35,6 +35,7 @@ export interface RunFlags extends ModelFlags {
   readonly fresh?: boolean;
   readonly progress?: ProgressMode;
   readonly stallSeconds?: number;
+  readonly maxRejectRate?: number;
 }
 
 /** A run that does not answer a signal in this time is killed. */
@@ -58,6 +59,11 @@ export function withRunFlags(command: Command): Command {
     )
     .option('--resume', 'go on with what is in the output folder; this is the default')
     .option('--fresh', 'throw away what an earlier run has put into the output folder')
+    .option(
+      '--max-reject-rate <share>',
+      'stop when a larger share of the records is rejected, from 100 on (default: 0.5, or what the pipeline says)',
+      share,
+    )
     .option(
       '--stall-seconds <n>',
       'explain what every stage waits for after this long without progress',
@@ -116,6 +122,7 @@ export async function execute(pipeline: Pipeline, definition: string | undefined
       limit: flags.limit,
       workers: flags.workers,
       fresh: flags.fresh,
+      maxRejectRate: flags.maxRejectRate,
       model: modelSettings(flags),
       memory: flags.memory === undefined ? undefined : parseBytes(flags.memory),
       splitBytes: flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes),
