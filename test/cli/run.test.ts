@@ -108,6 +108,38 @@ describe('sluice run', () => {
     expect(named).toMatchObject({ code: 'NO_ROWS', hint: expect.stringMatching(/json\(.*at: .*--text-column/) });
   });
 
+  it('says that no row passed its conditions where nothing is left', async () => {
+    await writeFile(
+      out('nobody.ts'),
+      `
+import { definePipeline } from 'sluice';
+import { jsonl } from 'sluice/sinks';
+import { files } from 'sluice/sources';
+import { z } from 'zod';
+export default definePipeline('nobody', z.object({ least: z.number(), input: z.string() }), ({ least, input }) =>
+  definePipeline('nobody', files(input, { columns: { n: 'int32', text: 'string' }, where: { n: { gte: least } } }))
+    .to(jsonl('kept')),
+);
+`,
+    );
+    await writeFile(out('nobody.jsonl'), '{"n":1,"text":"a"}\n{"n":2,"text":"b"}\n');
+    const from = (least: number) =>
+      sluice([
+        'run',
+        out('nobody.ts'),
+        '--input',
+        out('nobody.jsonl'),
+        '--least',
+        `${least}`,
+        '--output',
+        out(`n${least}`),
+      ]);
+    const none = await from(3);
+    expect(none.code, none.stderr).toBe(exitCode.ok);
+    expect(none.stderr).toMatch(/passed over +2 rows[^]*no row passed where/);
+    expect((await from(2)).stderr).not.toContain('no row passed');
+  });
+
   it('stops on SIGINT with exit code 130 and says how to resume, and the resume gives the same bytes', async () => {
     const running = start([
       'run',

@@ -233,6 +233,9 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     // exports that read ranges of rows know of none
     ...(documents === 0 && patches > 0 ? [] : [`documents      ${count(documents)}`]),
     ...(facts.filtered === null ? [] : [`passed over    ${plural(facts.filtered, 'row')} that where leaves out`]),
+    ...(documents === 0 && facts.filtered !== null && rejects === 0
+      ? ['nothing left   no row passed where: check its values against the columns they name']
+      : []),
     ...(facts.attached === null ? [] : [`attached       ${plural(facts.attached, 'file')}`]),
     `bytes          ${count(total)}`,
     ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
