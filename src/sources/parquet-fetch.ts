@@ -1,4 +1,4 @@
-import type { FileMetaData } from 'hyparquet';
+import type { ColumnMetaData, FileMetaData } from 'hyparquet';
 import type { ByteRange } from '../storage/readAhead.ts';
 import type { OpenFile } from './open-file.ts';
 
@@ -11,13 +11,18 @@ export interface FilePart {
 /** Ranges that lie closer than this are asked for as one: less than what a request costs in headers alone. */
 const GAP = 1 << 10;
 
+/** Where the chunk of a column lies. */
+export function chunkRange(meta: ColumnMetaData): ByteRange {
+  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+  return { start, end: start + Number(meta.total_compressed_size) };
+}
+
 /** Where the chunks of some columns of a row group lie, in order, neighbours joined. */
 export function chunkRanges(metadata: FileMetaData, group: number, columns: ReadonlySet<string>): ByteRange[] {
   const ranges: ByteRange[] = [];
   for (const { meta_data: meta } of metadata.row_groups[group]?.columns ?? []) {
     if (meta === undefined || !columns.has(meta.path_in_schema[0] ?? '')) continue;
-    const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
-    ranges.push({ start, end: start + Number(meta.total_compressed_size) });
+    ranges.push(chunkRange(meta));
   }
   ranges.sort((a, b) => a.start - b.start);
   const joined: ByteRange[] = [];

@@ -18,6 +18,8 @@ const LEAST = 12;
 const TRAILER = 8;
 /** Bytes read at first: most footers are smaller. */
 const GUESS = 64 << 10;
+/** Bytes of a footer at most; one that describes 100,000 chunks of columns takes 15 MB. */
+const MOST = 64 << 20;
 /** Remote footers that are kept; one of a thousand row groups takes some megabytes. */
 const KEPT = 4;
 
@@ -63,6 +65,7 @@ async function read(file: OpenFile): Promise<Footer> {
   if (length > file.size) {
     throw corrupt(file, new Error(`it would have ${length} bytes, more than the file`));
   }
+  if (length > MOST) throw corrupt(file, new Error(`it has ${length} bytes, more than ${MOST}`));
   if (length > tail.length) {
     const rest = await file.read(file.size - length, file.size - tail.length);
     tail = Buffer.concat([rest, tail]);

@@ -1,12 +1,18 @@
 import { sharedPool, workerModule } from '../run/pool.ts';
 import type { OpenFile } from './open-file.ts';
-import type { RowChunk, RowGroupTask } from './parquet.worker.ts';
+import type { DecodedRows, RowChunk, RowGroupTask } from './parquet.worker.ts';
 import { chunkRanges, type FilePart, fetchParts } from './parquet-fetch.ts';
 import type { Footer } from './parquet-footer.ts';
 
 const WORKER = workerModule(import.meta.url, './parquet.worker');
 
-export type WantedRows = Pick<RowGroupTask, 'rowStart' | 'rowEnd' | 'text' | 'columns' | 'where'>;
+export type WantedRows = Omit<RowGroupTask, 'size' | 'from'>;
+
+/** Bytes of a row group that are fetched. */
+interface Fetched {
+  readonly group: number;
+  readonly parts: Promise<readonly FilePart[]>;
+}
 
 /** Decodes row groups in a worker thread; of a remote file the next one is fetched meanwhile. */
 export class RowGroups {
@@ -14,7 +20,9 @@ export class RowGroups {
   readonly #footer: Footer;
   readonly #columns: ReadonlySet<string>;
   readonly #last: number;
-  #ahead: { readonly group: number; readonly parts: Promise<FilePart[]> } | undefined;
+  /** The one in hand, as long as not all of its rows are handed over. */
+  #current: Fetched | undefined;
+  #next: Fetched | undefined;
 
   /** @param last row group behind the last that will be asked for */
   constructor(file: OpenFile, footer: Footer, columns: ReadonlySet<string>, last: number) {
@@ -24,24 +32,34 @@ export class RowGroups {
     this.#last = last;
   }
 
-  /** Rows in chunks. What its store throws passes; other errors are of the bytes, which were fetched twice then. */
-  async decode(group: number, rows: WantedRows, signal: AbortSignal): Promise<RowChunk[]> {
+  /**
+   * Rows in chunks: the first of those that are wanted, at least one of them. What its store throws passes; other errors are
+   * of the bytes, which were fetched twice then.
+   */
+  async decode(rows: WantedRows, signal: AbortSignal): Promise<RowChunk[]> {
+    const { group } = rows;
     const { local, location, size, mtimeMs = 0 } = this.#file;
-    if (local !== undefined) return run({ ...rows, size, from: { path: local, mtimeMs } }, [], signal);
+    if (local !== undefined) {
+      return (await run({ ...rows, size, from: { path: local, mtimeMs } }, [], signal)).chunks;
+    }
     const key = `${location}\0${size}\0${this.#file.etag ?? ''}`;
-    const attempt = (parts: FilePart[]): Promise<RowChunk[]> =>
-      run(
-        { ...rows, size, from: { key, tail: this.#footer.tail, parts } },
+    const attempt = async (parts: readonly FilePart[]): Promise<RowChunk[]> => {
+      const task = { ...rows, size, from: { key, tail: this.#footer.tail, parts } };
+      const decoded = await run(
+        task,
         parts.map(({ bytes }) => bytes.buffer),
         signal,
       );
-    const parts = this.#ahead?.group === group ? this.#ahead.parts : this.#fetch(group);
-    this.#ahead = undefined;
-    const fetched = await parts;
-    if (group + 1 < this.#last) {
-      this.#ahead = { group: group + 1, parts: this.#fetch(group + 1) };
+      if (decoded.parts !== undefined) this.#current = { group, parts: Promise.resolve(decoded.parts) };
+      return decoded.chunks;
+    };
+    const known = [this.#current, this.#next].find((one) => one?.group === group);
+    const fetched = await (known?.parts ?? this.#fetch(group));
+    this.#current = undefined;
+    if (group + 1 < this.#last && this.#next?.group !== group + 1) {
+      this.#next = { group: group + 1, parts: this.#fetch(group + 1) };
       // Whoever asks for that group hears of it.
-      this.#ahead.parts.catch(() => {});
+      this.#next.parts.catch(() => {});
     }
     try {
       return await attempt(fetched);
@@ -52,7 +70,7 @@ export class RowGroups {
   }
 
   async close(): Promise<void> {
-    await this.#ahead?.parts.catch(() => {});
+    await this.#next?.parts.catch(() => {});
   }
 
   #fetch(group: number): Promise<FilePart[]> {
@@ -60,6 +78,6 @@ export class RowGroups {
   }
 }
 
-function run(task: RowGroupTask, move: readonly ArrayBuffer[], signal: AbortSignal): Promise<RowChunk[]> {
-  return sharedPool().run<RowChunk[]>(WORKER, task, move, signal);
+function run(task: RowGroupTask, move: readonly ArrayBuffer[], signal: AbortSignal): Promise<DecodedRows> {
+  return sharedPool().run<DecodedRows>(WORKER, task, move, signal);
 }

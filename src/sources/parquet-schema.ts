@@ -2,6 +2,7 @@ import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree }
 import { didYouMean } from '../suggest.ts';
 import { type Column, kindName, type ScalarKind, type Table } from './columns.ts';
 import { Failure } from './failure.ts';
+import { chunkRange } from './parquet-fetch.ts';
 
 /** How the stored values of a column become values of its kind; all of it exact. */
 type Conversion =
@@ -175,13 +176,43 @@ export function physicalTable(
   return { text, columns: table.columns.map((column) => physical(column, trees, file)) };
 }
 
+/** What some columns of a row group take. */
+interface GroupSize {
+  readonly rows: number;
+  /** Bytes, of each column as it is stored or unpacked, whatever is more. */
+  readonly bytes: number;
+  readonly values: number;
+  /** Bytes of memory that their values take as JavaScript has them, besides the bytes themselves. */
+  readonly objects: number;
+}
+
+/** Rows of a row group at most: no writer counts further. */
+const MOST_ROWS = 2 ** 31 - 1;
+
+/** Memory for a text, or for any other value: an object and places for it in several arrays (measured: docs/memory.md). */
+const TEXT_OBJECT = 256;
+const OBJECT = 64;
+
+/** @throws Failure `CORRUPT_FOOTER` */
+export function rowsOf(metadata: FileMetaData, group: number): number {
+  const rows = Number(metadata.row_groups[group]?.num_rows ?? 0);
+  if (rows >= 0 && rows <= MOST_ROWS) return rows;
+  throw new Failure('CORRUPT_FOOTER', `row group ${group} cannot have ${rows} rows`, 'Copy the file again.');
+}
+
 /**
- * Uncompressed bytes of some columns in a row group.
+ * Size of some columns in a row group, as the footer says.
  *
- * @throws Failure `UNKNOWN_CODEC`, `ENCRYPTED`, `TRUNCATED`.
+ * @throws Failure `UNKNOWN_CODEC`, `ENCRYPTED`, `TRUNCATED`, `CORRUPT_FOOTER`.
  */
-export function columnBytes(metadata: FileMetaData, group: number, columns: ReadonlySet<string>, size: number): number {
-  let bytes = 0;
+export function groupSize(
+  metadata: FileMetaData,
+  group: number,
+  columns: ReadonlySet<string>,
+  size: number,
+): GroupSize {
+  const rows = rowsOf(metadata, group);
+  let [bytes, values, objects] = [0, 0, 0];
   for (const chunk of metadata.row_groups[group]?.columns ?? []) {
     const { meta_data: meta } = chunk;
     if (meta === undefined || chunk.crypto_metadata !== undefined) {
@@ -191,13 +222,16 @@ export function columnBytes(metadata: FileMetaData, group: number, columns: Read
     if (!CODECS.has(meta.codec)) {
       throw new Failure('UNKNOWN_CODEC', `it is compressed with ${meta.codec}`, `Known are ${[...CODECS].join(', ')}.`);
     }
-    const start = meta.dictionary_page_offset ?? meta.data_page_offset;
-    if (start < 0n || meta.total_compressed_size < 0n || start + meta.total_compressed_size > BigInt(size)) {
+    const { start, end } = chunkRange(meta);
+    if (!(start >= 0 && end >= start && end <= size)) {
       throw new Failure('TRUNCATED', 'a column lies beyond its end', 'Copy the file again.');
     }
-    bytes += Number(meta.total_uncompressed_size);
+    const own = Math.max(Number(meta.num_values ?? 0), rows);
+    bytes += Math.max(Number(meta.total_uncompressed_size ?? 0), end - start);
+    values += own;
+    objects += own * (meta.type === 'BYTE_ARRAY' || meta.type === 'FIXED_LEN_BYTE_ARRAY' ? TEXT_OBJECT : OBJECT);
   }
-  return bytes;
+  return { rows, bytes, values, objects };
 }
 
 /**

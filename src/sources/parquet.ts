@@ -1,26 +1,41 @@
 import { RecordError, SluiceError } from '../errors.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
 import type { Document, MetaValue } from '../records.ts';
+import { schemeOf } from '../storage/location.ts';
 import type { ByteRange } from '../storage/readAhead.ts';
-import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
+import {
+  type Columns,
+  documentId,
+  parseTable,
+  type RowDocument,
+  TABLE_OPTIONS,
+  type Table,
+  type TableOptions,
+} from './columns.ts';
 import { Failure } from './failure.ts';
 import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import type { RowChunk } from './parquet.worker.ts';
 import { chunkRanges } from './parquet-fetch.ts';
 import { type Footer, readFooter } from './parquet-footer.ts';
 import { RowGroups } from './parquet-groups.ts';
-import { columnBytes, physicalTable } from './parquet-schema.ts';
+import { groupSize, physicalTable, rowsOf } from './parquet-schema.ts';
 import { mayMatch } from './parquet-statistics.ts';
 import type { Source } from './source.ts';
 import { tableSource } from './table-source.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface ParquetLimits {
-  /** Uncompressed bytes of the needed columns of one row group at most; all of them are in memory at once. Default: 1 GiB. */
+  /**
+   * Uncompressed bytes of the needed columns of one row group at most, with 64 for each value; all of them are in memory at
+   * once. Default: 1 GiB.
+   */
   readonly maxRowGroupBytes?: number | undefined;
 }
+
+export const PARQUET_LIMITS = { maxRowGroupBytes: true } as const satisfies OptionNames<ParquetLimits>;
 
 export interface ParquetOptions<C extends Columns, T extends string>
   extends TableOptions<C, T>,
@@ -45,13 +60,20 @@ type RowGroupRange = {
   readonly last: number;
   /** Number of the first row. */
   readonly row: number;
-  /** Uncompressed bytes of the largest row group. */
+  /** Bytes of the largest row group, and memory for its values besides. */
   readonly held: number;
+  readonly objects: number;
   /** Of a remote file: bytes of the largest row group that are fetched. */
   readonly fetched?: number;
   /** Rows before and behind it that conditions exclude without a look. */
   readonly passed?: number;
 };
+
+/** Bytes that a value takes at least, besides its own: a row group may repeat one for ever. */
+const VALUE_BYTES = 64;
+
+/** Bytes of a row group that are handed over at a time: usually all, but texts that repeat take more than they do in the file. */
+const handed = (held: number): number => Math.max(held, 8 << 20);
 
 const neededColumns = ({ text, columns }: Table): ReadonlySet<string> =>
   new Set([text.name, ...columns.map((column) => column.name)]);
@@ -65,34 +87,37 @@ function runs(config: ParquetConfig, footer: Footer, file: OpenFile, splitBytes:
   const pieces: { bytes: number; range: RowGroupRange }[] = [];
   let row = 0;
   let passed = 0;
-  for (const [index, group] of metadata.row_groups.entries()) {
+  for (const index of metadata.row_groups.keys()) {
     const first = row;
-    row += Number(group.num_rows);
+    const rows = rowsOf(metadata, index);
+    row += rows;
     if (!wanted(index)) {
-      passed += Number(group.num_rows);
+      passed += rows;
       continue;
     }
-    const size = columnBytes(metadata, index, needed, file.size);
-    if (size > config.maxRowGroupBytes) {
+    const { bytes: size, values, objects } = groupSize(metadata, index, needed, file.size);
+    if (size + values * VALUE_BYTES > config.maxRowGroupBytes) {
       throw new Failure(
         'ROW_GROUP_TOO_LARGE',
-        `row group ${index} of '${file.uri}' holds ${size} bytes, more than ${config.maxRowGroupBytes}`,
+        `row group ${index} of '${file.uri}' holds ${size} bytes and ${values} values (${VALUE_BYTES} bytes each), more than ${config.maxRowGroupBytes}`,
         'Set maxRowGroupBytes higher if there is memory for it, or write the file with smaller row groups.',
       );
     }
     const before = pieces.at(-1);
     const goesOn = before?.range.last === index && (before.bytes === 0 || before.bytes + size <= splitBytes);
-    const piece = goesOn ? before : { bytes: 0, range: { first: index, last: index, row: first, held: 0 } };
+    const piece = goesOn ? before : { bytes: 0, range: { first: index, last: index, row: first, held: 0, objects: 0 } };
     if (piece !== before) pieces.push(piece);
+    // By its name and not by what the cache has: a plan does not depend on that.
     const fetched =
-      file.local === undefined
-        ? chunkRanges(metadata, index, needed).reduce((sum, { start, end }) => sum + end - start, 0)
-        : undefined;
+      schemeOf(file.location) === undefined
+        ? undefined
+        : chunkRanges(metadata, index, needed).reduce((sum, { start, end }) => sum + end - start, 0);
     piece.bytes += size;
     piece.range = {
       ...piece.range,
       last: index + 1,
       held: Math.max(piece.range.held, size),
+      objects: Math.max(piece.range.objects, objects),
       ...(fetched === undefined ? {} : { fetched: Math.max(piece.range.fetched ?? 0, fetched) }),
       ...(passed === 0 ? {} : { passed: (piece.range.passed ?? 0) + passed }),
     };
@@ -101,7 +126,7 @@ function runs(config: ParquetConfig, footer: Footer, file: OpenFile, splitBytes:
   if (row === 0) throw new Failure('NO_ROWS', `'${file.uri}' has no rows`);
   const last = metadata.row_groups.length;
   const piece = pieces.at(-1);
-  if (piece === undefined) return [{ bytes: 0, range: { first: last, last, row, held: 0, passed } }];
+  if (piece === undefined) return [{ bytes: 0, range: { first: last, last, row, held: 0, objects: 0, passed } }];
   if (passed > 0) piece.range = { ...piece.range, passed: (piece.range.passed ?? 0) + passed };
   return pieces;
 }
@@ -135,6 +160,27 @@ function* documents(chunk: RowChunk, firstRow: number, table: Table, file: OpenF
   }
 }
 
+/** The error of bytes that cannot be decoded; others are thrown. */
+function asDecoding(error: unknown): Error {
+  if (error instanceof SluiceError) throw error;
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function corruptRows(
+  { uri }: OpenFile,
+  position: { readonly ordinal: number; readonly row: number },
+  end: number,
+  cause: Error,
+): RecordError {
+  return new RecordError(`rows ${position.row} to ${end - 1} of '${uri}' cannot be decoded: ${cause.message}`, {
+    code: 'CORRUPT_ROW_GROUP',
+    path: uri,
+    position,
+    hint: 'Copy the file again; the other row groups were read.',
+    cause,
+  });
+}
+
 /** Parquet row groups, decoded one at a time in a worker thread. */
 export function parquetFormat(config: ParquetConfig): Format<Row> {
   const { table } = config;
@@ -155,8 +201,8 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
         else throw error;
       }
     },
-    // Decoded pages, and the packed copy of them that leaves the worker; of a remote file also what is fetched of two groups.
-    holds: ({ held = 0, fetched = 0 }) => 2 * held + 2 * fetched + (1 << 20),
+    // Decoded pages, their values, and the packed copy that leaves the worker; of a remote file also what is fetched of two groups.
+    holds: ({ held = 0, objects = 0, fetched = 0 }) => held + objects + handed(held) + 2 * fetched + (1 << 20),
     async needs(file: OpenFile, { first = 0, last = 0 }: Range): Promise<readonly ByteRange[]> {
       const { metadata } = await readFooter(file);
       const groups = Array.from({ length: last - first }, (_, place) => first + place);
@@ -166,42 +212,32 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
       const footer = await readFooter(file);
       const { metadata } = footer;
       const { text, columns } = physicalTable(table, metadata, file.uri);
-      const { first = 0, last = metadata.row_groups.length, passed = 0 } = range;
+      const { first = 0, last = metadata.row_groups.length, held = 0, passed = 0 } = range;
       reading.passOver(passed);
       const groups = new RowGroups(file, footer, neededColumns(table), last);
       const where = table.where.map(({ column, conditions }) => ({ column, conditions }));
       let { row = 0 } = range;
       try {
         for (let group = first; group < last; group++) {
-          const rows = Number(metadata.row_groups[group]?.num_rows ?? 0);
-          if (rows === 0) continue;
-          const wanted = { rowStart: row, rowEnd: row + rows, text, columns, where };
-          let chunks: RowChunk[] | undefined;
-          try {
-            chunks = await groups.decode(group, wanted, reading.signal);
-          } catch (error) {
+          const end = row + rowsOf(metadata, group);
+          while (row < end) {
+            const wanted = { group, rowStart: row, rowEnd: end, most: handed(held), text, columns, where };
+            const chunks = await groups
+              .decode(wanted, reading.signal)
+              .catch((error: unknown) => (reading.signal.aborted ? [] : asDecoding(error)));
             if (reading.signal.aborted) return;
-            if (error instanceof SluiceError) throw error;
-            const reason = error instanceof Error ? error.message : String(error);
-            const position = { ordinal: reading.ordinal(), row };
-            // The rows keep their numbers, so that those behind them are the same whether or not this group is read.
-            for (let skipped = 1; skipped < rows; skipped++) reading.ordinal();
-            reading.reject(
-              new RecordError(`rows ${row} to ${row + rows - 1} of '${file.uri}' cannot be decoded: ${reason}`, {
-                code: 'CORRUPT_ROW_GROUP',
-                path: file.uri,
-                position,
-                hint: 'Copy the file again; the other row groups were read.',
-                cause: error,
-              }),
-            );
+            if (chunks instanceof Error) {
+              // The rows keep their numbers, so that those behind them are the same whether or not this group is read.
+              const position = { ordinal: reading.ordinal(end - row), row };
+              reading.reject(corruptRows(file, position, end, chunks));
+              row = end;
+              continue;
+            }
+            for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+              yield [...documents(chunk, row, table, file, reading)];
+              row += chunk.rows;
+            }
           }
-          let at = row;
-          for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) {
-            yield [...documents(chunk, at, table, file, reading)];
-            at += chunk.rows;
-          }
-          row += rows;
         }
       } finally {
         await groups.close();
@@ -232,6 +268,7 @@ export function parquet<const C extends Columns = Record<never, never>, const T 
   path: Inputs,
   options: ParquetOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('parquet', options, { ...TABLE_OPTIONS, ...LIST_OPTIONS, ...PARQUET_LIMITS });
   const config = parquetConfig(parseTable(options), options);
   const format = parquetFormat(config);
   return tableSource(path, options, {

@@ -10,9 +10,9 @@ import {
 } from 'hyparquet';
 import type { MetaValue } from '../records.ts';
 import { moving } from '../run/pool.ts';
-import { checkPages } from './parquet-checksums.ts';
 import type { FilePart } from './parquet-fetch.ts';
 import { FileBytes, storedBytes } from './parquet-files.ts';
+import { checkedFile } from './parquet-pages.ts';
 import { type PhysicalColumn, withoutLogicalTypes } from './parquet-schema.ts';
 import { type ColumnReader, type Selection, selectRows } from './parquet-select.ts';
 import { convert, textBytes, Unfit } from './parquet-values.ts';
@@ -34,10 +34,13 @@ interface FetchedParquet {
 
 /** One row group to decode. */
 export interface RowGroupTask {
+  readonly group: number;
   readonly size: number;
   readonly from: LocalParquet | FetchedParquet;
   readonly rowStart: number;
   readonly rowEnd: number;
+  /** Bytes to hand over at most, but for the last chunk. */
+  readonly most: number;
   readonly text: PhysicalColumn;
   readonly columns: readonly PhysicalColumn[];
   /** What a row must fulfil, by the number of the column. */
@@ -64,6 +67,13 @@ export interface RowChunk {
   /** What bytes of files in `values` are views of. */
   readonly files: Uint8Array<ArrayBuffer>;
   readonly bad: readonly BadRow[];
+}
+
+/** The first of the wanted rows; all of them where nothing says otherwise. */
+export interface DecodedRows {
+  readonly chunks: RowChunk[];
+  /** What was fetched, where rows are left that it is needed for. */
+  readonly parts?: readonly FilePart[] | undefined;
 }
 
 const CHUNK_ROWS = 1024;
@@ -200,12 +210,28 @@ export default async function decodeRowGroup(task: RowGroupTask): Promise<unknow
   }
 }
 
-async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
-  const metadata = await footer(task, file);
-  if ('parts' in task.from) checkPages(metadata, task.from.parts);
+/** Bytes of the cells of a row, as far as they are texts or bytes; and those among them that belong to files. */
+function cellBytes({ columns, selection, from }: Decoded, kinds: readonly PhysicalColumn[], row: number): CellBytes {
+  let [all, files] = [0, 0];
+  for (const [index, { conversion }] of kinds.entries()) {
+    const known = selection.known(index, row);
+    const bytes = typeof known === 'string' ? known.length : storedBytes(columns[index]?.[row - from]);
+    all += bytes;
+    if (conversion === 'file' || conversion === 'fileBytes') files += bytes;
+  }
+  return { all, files };
+}
+
+interface CellBytes {
+  readonly all: number;
+  readonly files: number;
+}
+
+async function decode(task: RowGroupTask, source: AsyncBuffer): Promise<unknown> {
+  const metadata = await footer(task, source);
   const names = [task.text.name, ...task.columns.map((column) => column.name)];
   const scan = await parquetScan({
-    file,
+    file: checkedFile(source, metadata.row_groups[task.group], names),
     metadata,
     columns: names,
     rowStart: task.rowStart,
@@ -233,30 +259,31 @@ async function decode(task: RowGroupTask, file: AsyncBuffer): Promise<unknown> {
     columns.push(selection.isKnown(index) ? [] : await column(name, from, to));
   }
   const decoded = { selection, from, texts, columns };
-  const files = task.columns.flatMap(({ conversion }, index) =>
-    conversion === 'file' || conversion === 'fileBytes' ? [index] : [],
-  );
   const chunks: RowChunk[] = [];
-  for (let start = 0; start < total; ) {
-    let end = start;
-    let [fileBytes, rows] = [0, 0];
-    for (let bytes = 0; end < total && rows < CHUNK_ROWS && bytes + fileBytes < CHUNK_BYTES; end++) {
+  let next = 0;
+  for (let handed = 0; next < total && handed < task.most; ) {
+    let end = next;
+    let [bytes, fileBytes, rows] = [0, 0, 0];
+    for (; end < total && rows < CHUNK_ROWS && bytes < CHUNK_BYTES; end++) {
       if (selection.isPassed(end)) continue;
       rows++;
-      const value = texts[end - from];
-      bytes += value instanceof Uint8Array ? value.length : 0;
-      for (const index of files) fileBytes += storedBytes(columns[index]?.[end - from]);
+      const cells = cellBytes(decoded, task.columns, end);
+      bytes += storedBytes(texts[end - from]) + cells.all;
+      fileBytes += cells.files;
     }
-    chunks.push(pack(task, decoded, { start, end, fileBytes }));
-    start = end;
+    chunks.push(pack(task, decoded, { start: next, end, fileBytes }));
+    handed += bytes;
+    next = end;
   }
-  return moving(
-    chunks,
-    chunks.flatMap(({ passed, text, offsets, files: bytes }) => [
+  const parts = next < total && 'parts' in task.from ? task.from.parts : undefined;
+  const result: DecodedRows = { chunks, parts };
+  return moving(result, [
+    ...chunks.flatMap(({ passed, text, offsets, files: bytes }) => [
       ...(passed === undefined ? [] : [passed.buffer]),
       text.buffer,
       offsets.buffer,
       bytes.buffer,
     ]),
-  );
+    ...(parts ?? []).map(({ bytes }) => bytes.buffer),
+  ]);
 }

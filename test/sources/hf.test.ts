@@ -101,6 +101,14 @@ describe('a split of a dataset on the Hub', () => {
     expect(hub.log).toHaveLength(before);
   });
 
+  it('has the same plan whether it is streamed or lies in the cache', async () => {
+    const { remote } = await setUp({ repositories: { 'o/d': { files } } });
+    const source = (options = {}) => hf('o/d', { config: 'small', columns, remote: remote(options) });
+    const streamed = await plan(source());
+    expect(await plan(source({ cache: true }))).toEqual(streamed);
+    expect(await plan(source())).toEqual(streamed);
+  });
+
   it('keeps to the commit of the plan, whatever happens to the branch', async () => {
     const { hub, remote } = await setUp({ repositories: { 'o/d': { files } } });
     const splits = await plan(hf('o/d', { config: 'small', columns, remote: remote() }));
