@@ -12,6 +12,7 @@ import { changed } from '../sources/open-file.ts';
 import { type Stamp, stampOf } from '../sources/patchFiles/chain.ts';
 import { isOutput, outputShards } from '../sources/patchFiles/output.ts';
 import type { PlanContext, Source, Split } from '../sources/source.ts';
+import { isTar } from '../sources/tar.ts';
 import { Stores } from '../storage/stores.ts';
 
 /** A safetensors file of patches, as it was when it was planned. */
@@ -42,7 +43,7 @@ const isTable = (uri: string): boolean => uri.endsWith('.safetensors') && !uri.e
  * Safetensors files of patches, in order: the shards of an output of ours, or files of any layout. It reads nothing of
  * them but counts: stages behind it read their rows where they need them, in ranges.
  *
- * @throws SourceError at plan time `NOT_FOUND`, `NO_FILES`, `INCOMPLETE`, `AMBIGUOUS`; SluiceError what a layout is checked for
+ * @throws SourceError at plan time `NOT_FOUND`, `NO_FILES`, `ARCHIVE`, `INCOMPLETE`, `AMBIGUOUS`; SluiceError what a layout is checked for
  */
 export function tableFiles(tables: TableInputs): Source<TableFile> {
   const { inputs, dir = null, specialTokens = true } = tables;
@@ -55,7 +56,7 @@ export function tableFiles(tables: TableInputs): Source<TableFile> {
         throw new SourceError(`there are no files of patches in '${inputs.join(', ')}'`, {
           code: 'NO_FILES',
           path: inputs[0],
-          hint: 'give an output folder, or .safetensors files',
+          hint: 'give an output folder, or .safetensors files; of archives, what sluice export --to safetensors makes of them',
         });
       }
       const spec = { files: files.map((file) => ({ ...file })) };
@@ -88,6 +89,7 @@ export async function listTables(tables: TableInputs, context: PlanContext): Pro
     const { files } = await list(input, {}, context, isTable, new Stores());
     for await (const { location } of files) {
       if (found.has(location)) continue;
+      if (isTar(location)) throw archive(location);
       const bytes = await openByteFile(location);
       try {
         const table = await openTable(bytes, { specialTokens });
@@ -99,6 +101,15 @@ export async function listTables(tables: TableInputs, context: PlanContext): Pro
     }
   }
   return [...found.values()];
+}
+
+/** Rows are read in any order, which archives do not allow. */
+function archive(location: string): SourceError {
+  return new SourceError(`'${location}' is an archive, whose patches cannot be read in any order`, {
+    code: 'ARCHIVE',
+    path: location,
+    hint: 'unpack it, or give what sluice export --to safetensors makes of it',
+  });
 }
 
 async function stamped(file: string): Promise<Pick<TableFile, 'path' | 'tensors' | 'sidecar'>> {

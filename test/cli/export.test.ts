@@ -131,6 +131,23 @@ describe('sluice export', () => {
     expect(await verifyOutput(root)).toMatchObject({ ok: true });
   });
 
+  it('reads archives of an output by their folder, and says so; those who read in any order do not', async () => {
+    const made = await output();
+    await runHere([await makeOutput()], 'webdataset', made);
+    const wds = path.join(made, 'wds');
+    await expect(runHere([made], 'npz', await output())).rejects.toMatchObject({
+      code: 'NO_FILES',
+      hint: expect.stringContaining(`its archives can be exported: ${wds}`),
+    });
+    const again = await runHere([wds], 'npz', await output());
+    expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('patches        407')]);
+    const archive = path.join(wds, '00000-000000.tar');
+    await expect(runHere([archive], 'jax', await output(), '--num-shards', '1')).rejects.toMatchObject({
+      code: 'ARCHIVE',
+      hint: expect.stringContaining('sluice export --to safetensors'),
+    });
+  });
+
   it('says what is wrong with the input', async () => {
     const folder = await temporaryFolder();
     await mkdir(path.join(folder, 'empty'));

@@ -8,6 +8,7 @@ import { besideShard } from '../../layouts/openShard.ts';
 import { listsDocuments } from '../../layouts/shardDocuments.ts';
 import { MANIFEST_FILE, type Manifest } from '../../run/manifest.ts';
 import { PLAN_FILE } from '../../run/plan.ts';
+import { isTar } from '../tar.ts';
 
 /** A shard of patches, as the manifest of its output lists it. */
 export interface OutputShard {
@@ -48,7 +49,7 @@ export async function outputShards(root: string, dir?: string): Promise<OutputSh
     throw new SourceError(`'${root}' holds no shards of patches${dir === undefined ? '' : ` in '${dir}'`}`, {
       code: 'NO_FILES',
       path: root,
-      hint: folders.length === 0 ? 'its pipeline has no safetensors sink' : `there are some in ${folders.join(', ')}`,
+      hint: folders.length === 0 ? withoutShards(root, artefacts) : `there are some in ${folders.join(', ')}`,
     });
   }
   if (dir === undefined && folders.length > 1) {
@@ -81,6 +82,13 @@ export async function outputShards(root: string, dir?: string): Promise<OutputSh
       };
     });
   return shards.sort((a, b) => (a.split < b.split ? -1 : a.split > b.split ? 1 : a.shard - b.shard));
+}
+
+/** What else of an output may be read: archives, as files of their own. */
+function withoutShards(root: string, artefacts: Manifest['artefacts']): string {
+  const folder = artefacts.map(({ path: name }) => name).find(isTar);
+  if (folder === undefined) return 'its pipeline has no safetensors sink';
+  return `its pipeline has no safetensors sink; its archives can be exported: ${path.join(root, path.dirname(folder))}`;
 }
 
 async function readManifest(root: string): Promise<Manifest> {
