@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { OutputError, SluiceError } from '../errors.ts';
 import type { Artefact, ArtefactFile } from '../sinks/artefact.ts';
+import { makeFolder } from './makeFolder.ts';
 
 /**
  * Every step that changes the disk passes through `step`, so that a test can end the process, or make the disk refuse,
@@ -74,7 +75,7 @@ export class OutputFolder {
   async #makeFolder(relative: string): Promise<void> {
     const folder = this.resolve(relative);
     this.steps.step('making a folder', folder);
-    const made = await mkdir(folder, { recursive: true });
+    const made = await makeFolder(folder);
     if (made !== undefined) await this.syncFolder(path.dirname(made));
   }
 
@@ -193,12 +194,27 @@ export const diskCodes: ReadonlySet<string> = new Set([
 export function asDiskError(error: unknown, root: string): unknown {
   if (error instanceof SluiceError) return error;
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code !== 'string' || !diskCodes.has(code)) return error;
-  const file = (error as { path?: unknown }).path;
+  if (typeof code !== 'string') return error;
+  const { path: file, syscall } = error as NodeJS.ErrnoException;
+  // a folder of the system's own, such as /proc, or a name of a file where the folder would be
+  if (syscall === 'mkdir' && ['ENOENT', 'EEXIST', 'ENOTDIR'].includes(code)) {
+    const why = code === 'ENOENT' ? 'nothing can be made there' : 'there is a file of this name';
+    return new OutputError(`the output folder cannot be made: ${why}`, {
+      code: 'NO_FOLDER',
+      path: file ?? root,
+      hint: 'give another --output',
+      cause: error,
+    });
+  }
+  if (!diskCodes.has(code)) return error;
+  const remedy =
+    code === 'EACCES' || code === 'EPERM'
+      ? 'mend the permission, or give another --output'
+      : 'make room or mend the permission';
   return new OutputError(`the output folder cannot be written: ${(error as Error).message}`, {
     code,
-    path: typeof file === 'string' ? file : root,
-    hint: 'nothing committed is lost: make room or mend the permission, then run the same command again to resume',
+    path: file ?? root,
+    hint: `nothing committed is lost: ${remedy}, then run the same command again to resume`,
     cause: error,
   });
 }

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from './makeFolder.ts';
 import { processState } from './processState.ts';
 
 interface Owner {
@@ -46,7 +47,7 @@ export async function lockFile(file: string): Promise<Locked> {
   });
   /** Folder of what getting the lock needs besides the lock: it lies there only for moments. */
   const work = `${file}.takeover`;
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const holder = await take(file, record, work);
   if (holder !== undefined) {
     await rmdir(work).catch(() => {});
@@ -117,7 +118,7 @@ function replace(file: string, content: string, work: string): Promise<boolean> 
 async function written(content: string, work: string, use: (temporary: string) => Promise<void>): Promise<boolean> {
   const temporary = path.join(work, randomUUID());
   try {
-    await mkdir(work, { recursive: true });
+    await makeFolder(work);
     await writeFile(temporary, content, { flag: 'wx' });
     await use(temporary);
     return true;

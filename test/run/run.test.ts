@@ -303,7 +303,11 @@ describe('run', () => {
 
   it('says so when the output is a file', async () => {
     await writeFile(output, '');
-    await expect(run(plain([1]), { output })).rejects.toMatchObject({ name: 'OutputError', code: 'EEXIST' });
+    await expect(run(plain([1]), { output })).rejects.toMatchObject({
+      name: 'OutputError',
+      code: 'NO_FOLDER',
+      hint: 'give another --output',
+    });
   });
 
   it('refuses a folder that another process is using, and takes over one whose process is gone', async () => {

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputError, SluiceError, SourceError } from '../../errors.ts';
 import { diskCodes } from '../../run/durable.ts';
 import { lockFile } from '../../run/fileLock.ts';
+import { makeFolder } from '../../run/makeFolder.ts';
 import type { OpenFile } from '../../sources/open-file.ts';
 import { buildIndex } from './buildIndex.ts';
 import { IndexFile } from './indexFile.ts';
@@ -97,7 +98,7 @@ async function openReady({ folder, key }: Work): Promise<OpenIndex | undefined> 
 /** Makes the index, or waits for the process that does. */
 async function make(work: Work): Promise<void> {
   const { folder, signal } = work;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   let seen = '';
   let since = performance.now();
   for (;;) {

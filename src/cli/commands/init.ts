@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { OutputError } from '../../errors.ts';
+import { makeFolder } from '../../run/makeFolder.ts';
 import { packageRoot, version } from '../../run/version.ts';
 import { selfCommand } from '../values.ts';
 
@@ -115,7 +116,7 @@ export function initCommand(): Command {
         .replace(/[^a-z0-9-]/g, '-');
       for (const [relative, content] of Object.entries(files(name, reach(root)))) {
         const file = path.join(root, relative);
-        await mkdir(path.dirname(file), { recursive: true });
+        await makeFolder(path.dirname(file));
         await writeFile(file, content, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
           throw new OutputError(`cannot write ${relative}: ${error.message}`, {
             code: error.code === 'EEXIST' ? 'EXISTS' : (error.code ?? 'EIO'),

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { OutputError, SluiceError } from '../../errors.ts';
 import { diskCodes } from '../../run/durable.ts';
+import { makeFolder } from '../../run/makeFolder.ts';
 import { COMMIT, isRevision, requireRepository, requireSafePath } from './location.ts';
 
 /** A file of a commit as the cache has it. */
@@ -121,7 +122,7 @@ export class CacheFolder {
 
   /** Makes a folder within the cache, and marks the cache as one. */
   async make(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(path.join(this.root, 'CACHEDIR.TAG'), TAG, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
@@ -138,7 +139,7 @@ export class CacheFolder {
     try {
       const temporary = await this.temporary(repository);
       try {
-        await mkdir(path.dirname(file), { recursive: true });
+        await makeFolder(path.dirname(file));
         await writeFile(temporary, content);
         await rename(temporary, file);
       } finally {

@@ -1,5 +1,6 @@
-import { copyFile, link, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { copyFile, link, readlink, rename, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../run/makeFolder.ts';
 import type { CacheFolder } from './cacheFolder.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { CacheFolder } from './cacheFolder.ts';
  * @returns false where the blob has gone meanwhile
  */
 export async function linkBlob(cache: CacheFolder, repository: string, blob: string, place: string): Promise<boolean> {
-  await mkdir(path.dirname(place), { recursive: true });
+  await makeFolder(path.dirname(place));
   const target = path.relative(path.dirname(place), blob);
   if ((await readlink(place).catch(() => undefined)) === target) return true;
   const temporary = await cache.temporary(repository);
