@@ -1,4 +1,5 @@
 import { PipelineError } from '../errors.ts';
+import type { OptionNames } from '../knownOptions.ts';
 import { finish, spread } from './shingle.ts';
 
 /**
@@ -9,6 +10,8 @@ export interface Banding {
   readonly bands: number;
   readonly rows: number;
 }
+
+export const BANDING_OPTIONS = { bands: true, rows: true } as const satisfies OptionNames<Banding>;
 
 /** Throws PipelineError `BAD_BANDS` where a signature of so many components has no such bands. */
 export function requireBanding({ bands, rows }: Banding, components: number): void {

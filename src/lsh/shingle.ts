@@ -1,4 +1,5 @@
 import { PipelineError } from '../errors.ts';
+import type { OptionNames } from '../knownOptions.ts';
 
 /** What documents are compared by: all runs of `length` bytes, or of `length` words. */
 export interface Shingle {
@@ -7,6 +8,8 @@ export interface Shingle {
   /** 1 to 64. */
   readonly length: number;
 }
+
+export const SHINGLE_OPTIONS = { of: true, length: true } as const satisfies OptionNames<Shingle>;
 
 /** Five bytes: for a window of documents. A corpus needs longer ones, or verification: unrelated texts share many of these. */
 export const DEFAULT_SHINGLE: Shingle = { of: 'bytes', length: 5 };

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { checkedPieceTokens } from '../model/cpu/cpuModel.ts';
 import { deviceFootprint, modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel } from '../model/model.ts';
@@ -28,6 +29,8 @@ export interface EmbedOptions {
   readonly pieceBytes?: number | undefined;
 }
 
+const OPTIONS = { model: true, preNorm: true, device: true, weights: true, pieceBytes: true } as const;
+
 /** Codes of errors that say something about one document; any other is about the model and fails the flow. */
 const OF_A_DOCUMENT = new Set(['MODEL_RUN', 'MODEL_NOT_FINITE', 'MODEL_WORKER']);
 /** Runs of segments in the room: enough for short documents to keep every thread busy beside a long one. */
@@ -52,6 +55,7 @@ const ROOM_BYTES = 64 << 20;
 export function embed<M extends Meta = Meta>(
   options: EmbedOptions = {},
 ): OperatorFunction<Segment<M> | Batch<Segment<M>>, Encoded<M>> {
+  requireOptions('embed', options, OPTIONS);
   const { preNorm = true } = options;
   const dir = resolve(options.model ?? defaultModelDir());
   const pieceTokens = checkedPieceTokens(options.pieceBytes);

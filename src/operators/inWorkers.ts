@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import { batch, type Limit, mapAsync, transduce } from '../flow/index.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { sharedPool } from '../run/pool.ts';
 
 export interface InWorkersOptions<A> {
@@ -18,6 +19,9 @@ export interface InWorkersOptions<A> {
   readonly options?: unknown;
 }
 
+const LIMIT = { items: true, bytes: true } as const;
+const OPTIONS = { name: true, batch: LIMIT, sizeOf: true, move: true, room: LIMIT, options: true } as const;
+
 /** What a worker module exports by default: as many results as values, in their order. */
 export type WorkerFunction<A, B> = (values: readonly A[]) => readonly B[] | PromiseLike<readonly B[]>;
 
@@ -32,6 +36,7 @@ export type WorkerFunction<A, B> = (values: readonly A[]) => readonly B[] | Prom
  *     }))
  */
 export function inWorkers<A, B>(module: string, options: InWorkersOptions<A>): OperatorFunction<A, B> {
+  requireOptions('inWorkers', options, OPTIONS);
   const { name = 'inWorkers', sizeOf, move = () => [] } = options;
   const limit = options.batch ?? { items: 64, bytes: 1 << 20 };
   return (source) => {

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import { transduce } from '../flow/index.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { resolveThreshold } from '../model/calibration.ts';
 import { checkedMaxLength, startRule } from '../model/patcher.ts';
 import { LONGEST_PATCH, type PatchSettings, SegmentPatcher } from '../model/segmentPatcher.ts';
@@ -30,6 +31,17 @@ export interface PatchOptions {
   readonly keepSignals?: boolean | undefined;
 }
 
+const OPTIONS = {
+  mode: true,
+  threshold: true,
+  monotonicity: true,
+  thresholdAdd: true,
+  maxPatchLength: true,
+  patchSize: true,
+  prominence: true,
+  keepSignals: true,
+} as const;
+
 /**
  * Cuts segments into patches where the model's uncertainty says so, by the rules of the Byte Latent Transformer
  * (arXiv:2412.09871) as its code has them. Embedding: mean of the states before the final norm. A patch may span runs
@@ -40,6 +52,7 @@ export interface PatchOptions {
  *     segments.pipe(embed(), patch({ threshold: 1.335, maxPatchLength: 64 }))
  */
 export function patch<M extends Meta = Meta>(options: PatchOptions = {}): OperatorFunction<Encoded<M>, Patches<M>> {
+  requireOptions('patch', options, OPTIONS);
   const {
     mode = 'entropy',
     threshold = 'auto',

@@ -1,6 +1,7 @@
 import { defer, type OperatorFunction } from 'rxjs';
 import { PipelineError, RecordError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Meta, Modality, Segment } from '../records.ts';
 import { currentRun, rejectOrThrow } from '../run/context.ts';
 import { requireValues } from '../run/valueKinds.ts';
@@ -25,6 +26,14 @@ export interface PretokenizeOptions {
   readonly modality?: Modality | undefined;
 }
 
+const OPTIONS = {
+  charset: true,
+  maxSegmentBytes: true,
+  invalidText: true,
+  fallbackCharset: true,
+  modality: true,
+} as const;
+
 interface Settings {
   readonly charset: 'keep' | 'utf-8';
   readonly maxSegmentBytes: number;
@@ -36,6 +45,7 @@ interface Settings {
 const STAGE = 'pretokenize';
 
 function settle(options: PretokenizeOptions): Settings {
+  requireOptions('pretokenize', options, OPTIONS);
   const { charset = 'keep', maxSegmentBytes = 16 << 20, invalidText = 'reject', fallbackCharset, modality } = options;
   if (!Number.isSafeInteger(maxSegmentBytes) || maxSegmentBytes < 64) {
     throw new PipelineError(`maxSegmentBytes is ${maxSegmentBytes}; it must be a whole number of at least 64`, {

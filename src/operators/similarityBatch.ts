@@ -1,10 +1,11 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import { mapAsync, type Step, transduce } from '../flow/index.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { DEFAULT_BANDING } from '../lsh/bandIndex.ts';
-import { type Banding, requireBanding } from '../lsh/bands.ts';
+import { BANDING_OPTIONS, type Banding, requireBanding } from '../lsh/bands.ts';
 import { candidateProbability } from '../lsh/sCurve.ts';
-import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../lsh/shingle.ts';
+import { DEFAULT_SHINGLE, requireShingle, SHINGLE_OPTIONS, type Shingle } from '../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../lsh/signature.ts';
 import type { Batch, Document, Segment } from '../records.ts';
 import { sharedPool, workerModule } from '../run/pool.ts';
@@ -46,6 +47,17 @@ export interface SimilarityBatchOptions {
   /** The least estimated Jaccard similarity of two documents that share a band, for them to be alike. Default: 0.5. */
   readonly threshold?: number | undefined;
 }
+
+const OPTIONS = {
+  maxBytes: true,
+  padded: true,
+  maxItems: true,
+  window: { documents: true, bytes: true },
+  shingle: SHINGLE_OPTIONS,
+  banding: BANDING_OPTIONS,
+  components: true,
+  threshold: true,
+} as const;
 
 interface Settings {
   readonly limits: BatchLimits;
@@ -151,6 +163,7 @@ function batchesOf<T>(): Step<GroupedWindow<T>, Batch<T>> {
 }
 
 function settle(options: SimilarityBatchOptions): Settings {
+  requireOptions(NAME, options, OPTIONS);
   const { maxBytes = 64 << 10, padded = true, maxItems = Number.MAX_SAFE_INTEGER, threshold = 0.5 } = options;
   const { documents = 4096, bytes = 64 << 20 } = options.window ?? {};
   const { shingle = DEFAULT_SHINGLE, banding = DEFAULT_BANDING, components = DEFAULT_COMPONENTS } = options;

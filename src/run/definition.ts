@@ -2,6 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import type { z } from 'zod';
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
@@ -108,7 +109,7 @@ class Chain {
  *       definePipeline('ingest', files(input)).pipe(pretokenize(), embed(), patch()).to(safetensors()),
  *     );
  *
- * @throws PipelineError `BAD_NAME` when the name is not made of letters, digits, `-` and `_`.
+ * @throws PipelineError `BAD_NAME` when the name is not made of letters, digits, `-` and `_`; `UNKNOWN_OPTION`.
  */
 export function definePipeline<T>(name: string, source: Source<T>, options?: PipelineOptions): Stream<T>;
 export function definePipeline<P extends z.ZodObject>(
@@ -131,6 +132,7 @@ export function definePipeline(
     const build = (values: Record<string, unknown>): Pipeline => ({ ...second(values), parameters: plain(values) });
     return { [PIPELINE]: true, name, parameters: first, build };
   }
+  requireOptions('definePipeline', second, { splitBytes: true, maxRejectRate: true, onError: true, seed: true });
   const source = first as Source<unknown>;
   return new Chain((operators, sinks) => ({ [PIPELINE]: true, name, source, operators, sinks, options: second }), []);
 }

@@ -2,7 +2,13 @@ import { createHash, type Hash } from 'node:crypto';
 import { float32From, int32From, littleEndianBytes } from '../formats/littleEndian.ts';
 import { SIDECAR_FORMAT } from '../formats/names.ts';
 import type { SidecarContent, SidecarDocument, SidecarSegment } from '../formats/sidecar.ts';
-import { type SemanticOptions, type SemanticSettings, semanticSettings } from '../lsh/semantic/settings.ts';
+import { requireOptions } from '../knownOptions.ts';
+import {
+  SEMANTIC_OPTIONS,
+  type SemanticOptions,
+  type SemanticSettings,
+  semanticSettings,
+} from '../lsh/semantic/settings.ts';
 import type { DocumentHead, Patches } from '../records.ts';
 import { type Pool, sharedPool, workerModule } from '../run/pool.ts';
 import { ChunkList, chained } from './chunkList.ts';
@@ -11,7 +17,14 @@ import { requireDone } from './hypergraph/failure.ts';
 import type { SidecarAnswer, SidecarTask } from './hypergraphWorker.ts';
 import { headMetaJson, metaJson } from './metaJson.ts';
 import { documentsOf, patchSink } from './patchSink.ts';
-import { type CutOptions, checkedShardBytes, type Keeper, type Shard, type ShardPart } from './shardCut.ts';
+import {
+  CUT_OPTIONS,
+  type CutOptions,
+  checkedShardBytes,
+  type Keeper,
+  type Shard,
+  type ShardPart,
+} from './shardCut.ts';
 import { checkedName } from './shardName.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
@@ -31,6 +44,8 @@ export interface HypergraphOptions extends CutOptions {
   /** Threads that build the files. Default: the pool of the process. */
   readonly pool?: Pool | undefined;
 }
+
+const OPTIONS = { ...CUT_OPTIONS, semantic: SEMANTIC_OPTIONS, into: true, pool: true } as const;
 
 interface Kept {
   readonly modality: string;
@@ -100,6 +115,7 @@ const SEMANTIC_COPIES = 3;
  *   OutputError `MISSING_PACKAGE` without better-sqlite3, `NO_EMBEDDINGS` or `BAD_VECTOR` where `semantic` lacks states
  */
 export function hypergraph(dir = 'shards', options: HypergraphOptions = {}): Sink<Patches> {
+  requireOptions('hypergraph', options, OPTIONS);
   const { semantic = false, into } = options;
   const settings =
     semantic === false ? undefined : semanticSettings(semantic === true ? {} : semantic, into !== undefined);

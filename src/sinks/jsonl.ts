@@ -1,5 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import { DOCUMENTS_FORMAT, PATCHES_JSONL_FORMAT } from '../formats/names.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Artefact } from './artefact.ts';
@@ -47,6 +48,7 @@ const LINE_GROWTH = { none: 4, base64: 4, list: 6 } as const;
  * `MIXED_VALUES` or `WRONG_VALUES` where values are not all documents or all patches
  */
 export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document | Patches> {
+  requireOptions('jsonl', options, { fileBytes: true, into: true, embeddings: true, documentBytes: true });
   const folder = checkedFolder(dir);
   const { fileBytes = 64 << 20, embeddings = 'none', into } = options;
   const documentBytes = checkedCutBytes('documentBytes', 'BAD_DOCUMENT_BYTES', options.documentBytes ?? 16 << 20);

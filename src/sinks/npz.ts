@@ -1,10 +1,11 @@
 import { NPZ_FORMAT } from '../formats/names.ts';
 import { npyArray } from '../formats/npy.ts';
 import { type NpzMember, npzChunks } from '../formats/npz.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Patches } from '../records.ts';
 import { column, columnsKeeper, type PatchColumns } from './patchColumns.ts';
 import { documentsOf, patchSink } from './patchSink.ts';
-import type { CutOptions, Shard } from './shardCut.ts';
+import { CUT_OPTIONS, type CutOptions, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 /**
@@ -29,6 +30,7 @@ import type { Sink, SinkContext } from './sink.ts';
  * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`
  */
 export function npz(dir = 'npz', options: CutOptions = {}): Sink<Patches> {
+  requireOptions('npz', options, CUT_OPTIONS);
   const sink = patchSink({
     kind: 'npz',
     dir,

@@ -1,6 +1,7 @@
 import type { CompressionCodec } from 'hyparquet';
 import { PipelineError } from '../errors.ts';
 import { PARQUET_DOCUMENTS_FORMAT } from '../formats/names.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
@@ -27,6 +28,8 @@ export interface ParquetOptions {
   /** What a row is where patches arrive: a patch (default), or a document with lists. */
   readonly rows?: keyof typeof tables | undefined;
 }
+
+const OPTIONS = { columns: true, fileBytes: true, rowGroupBytes: true, compression: true, rows: true } as const;
 
 const codecs = {
   zstd: 'ZSTD',
@@ -70,6 +73,7 @@ const tables = { patch: patchTable, document: patchedDocumentTable } as const;
  * `WRONG_VALUES` where values are not all documents or all patches
  */
 export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document | Patches> {
+  requireOptions('parquet', options, OPTIONS);
   const folder = checkedFolder(dir);
   const { columns = {}, fileBytes = 256 << 20, rowGroupBytes = 16 << 20 } = options;
   const { compression = 'zstd', rows = 'patch' } = options;

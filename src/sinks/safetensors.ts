@@ -1,9 +1,10 @@
 import { PATCHES_FORMAT } from '../formats/names.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Patches } from '../records.ts';
 import { COALESCE_BYTES, coalesced } from './chunkList.ts';
 import { columnsKeeper, type PatchColumns, patchFileChunks } from './patchColumns.ts';
 import { documentsOf, patchSink } from './patchSink.ts';
-import type { CutOptions, Shard } from './shardCut.ts';
+import { CUT_OPTIONS, type CutOptions, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 export interface SafetensorsOptions extends CutOptions {
@@ -30,6 +31,7 @@ export interface SafetensorsOptions extends CutOptions {
  * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`
  */
 export function safetensors(dir = 'shards', options: SafetensorsOptions = {}): Sink<Patches> {
+  requireOptions('safetensors', options, { ...CUT_OPTIONS, metadata: true });
   const metadata = options.metadata ?? {};
   return patchSink({
     kind: 'safetensors',

@@ -1,4 +1,5 @@
 import { PipelineError, SluiceError } from '../errors.ts';
+import type { OptionNames } from '../knownOptions.ts';
 import type { DocumentHead, Patches } from '../records.ts';
 import { headMetaJson } from './metaJson.ts';
 import type { Layout } from './shardName.ts';
@@ -57,6 +58,8 @@ export interface CutOptions {
   readonly shardBytes?: number | undefined;
   readonly layout?: Layout | undefined;
 }
+
+export const CUT_OPTIONS = { shardBytes: true, layout: true } as const satisfies OptionNames<CutOptions>;
 
 interface OpenPart<K> extends ShardPart<K> {
   cost: number;

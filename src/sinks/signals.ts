@@ -1,10 +1,11 @@
 import { littleEndianBytes } from '../formats/littleEndian.ts';
 import { SIGNALS_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks } from '../formats/safetensors/write.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Patches } from '../records.ts';
 import { ChunkList, COALESCE_BYTES, chained, coalesced } from './chunkList.ts';
 import { patchSink } from './patchSink.ts';
-import { badPatches, type CutOptions, type Keeper, type Shard } from './shardCut.ts';
+import { badPatches, CUT_OPTIONS, type CutOptions, type Keeper, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 interface Kept {
@@ -42,6 +43,7 @@ const keeper: Keeper<Kept> = {
  *   carry no signals
  */
 export function signals(dir = 'shards', options: CutOptions = {}): Sink<Patches> {
+  requireOptions('signals', options, CUT_OPTIONS);
   return patchSink({
     kind: 'signals',
     dir,

@@ -1,5 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import { SQLITE_DOCUMENTS_FORMAT, SQLITE_PATCHES_FORMAT } from '../formats/names.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Patches } from '../records.ts';
 import { eitherWriter } from './eitherWriter.ts';
 import { checkedCutBytes } from './shardCut.ts';
@@ -47,6 +48,7 @@ const BESIDES = 4 << 20;
  * without better-sqlite3
  */
 export function sqlite(dir = 'tables', options: SqliteOptions = {}): Sink<Document | Patches> {
+  requireOptions('sqlite', options, { columns: true, fileBytes: true, into: true });
   const folder = checkedFolder(dir);
   const { columns = {}, into } = options;
   const fileBytes = checkedCutBytes('fileBytes', 'BAD_FILE_BYTES', options.fileBytes ?? 64 << 20);

@@ -1,4 +1,5 @@
 import { PipelineError } from '../errors.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
@@ -36,6 +37,15 @@ export interface WebdatasetOptions {
   readonly name?: string | undefined;
 }
 
+const OPTIONS = {
+  compression: true,
+  samples: true,
+  shardBytes: true,
+  sampleBytes: true,
+  members: true,
+  name: true,
+} as const;
+
 /**
  * Writes WebDataset shards, `<dir>/<split>-<n>.tar` (`.tar.gz`, `.tar.zst`), one sample for each document:
  *
@@ -57,6 +67,7 @@ export interface WebdatasetOptions {
  * with `BAD_MEMBERS` where documents should be written as safetensors, `MIXED_VALUES` or `WRONG_VALUES`
  */
 export function webdataset(dir = 'wds', options: WebdatasetOptions = {}): Sink<Document | Patches> {
+  requireOptions('webdataset', options, OPTIONS);
   const { compression = 'none', samples = 10_000, shardBytes = 256 << 20, members, name = dir } = options;
   const sampleBytes = checkedCutBytes('sampleBytes', 'BAD_SAMPLE_BYTES', options.sampleBytes ?? 64 << 20);
   if (!Object.hasOwn(extensions, compression)) {

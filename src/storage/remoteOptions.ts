@@ -1,3 +1,4 @@
+import type { OptionNames } from '../knownOptions.ts';
 import type { HttpSettings } from './http/settings.ts';
 import type { HubOptions } from './hub/settings.ts';
 import type { S3Options } from './s3/options.ts';
@@ -18,3 +19,23 @@ export interface RemoteOptions {
   /** Where an S3-compatible store is. */
   readonly s3?: S3Options | undefined;
 }
+
+/** Their names. */
+export const REMOTE_OPTIONS = {
+  cache: true,
+  prefetch: { splits: true, bytes: true },
+  http: {
+    retries: true,
+    stallMs: true,
+    backoff: { firstMs: true, mostMs: true },
+    mostWaitMs: true,
+    openRequests: true,
+    hosts: true,
+    endpoints: true,
+    allowPrivate: true,
+    headers: true,
+    onTransfer: true,
+  },
+  hub: { endpoint: true, token: true, cacheFolder: true, offline: true },
+  s3: { endpoint: true, region: true, pathStyle: true },
+} as const satisfies OptionNames<RemoteOptions>;

@@ -1,4 +1,5 @@
 import { PipelineError } from '../../errors.ts';
+import type { OptionNames } from '../../knownOptions.ts';
 
 export interface SemanticOptions {
   /** The least cosine of two patches that are linked, between 0 and 1. Default: 0.8; for space `plain`, 0.98. */
@@ -24,6 +25,14 @@ export interface SemanticOptions {
       }
     | undefined;
 }
+
+export const SEMANTIC_OPTIONS = {
+  threshold: true,
+  neighbours: true,
+  space: true,
+  bits: true,
+  documents: { threshold: true, neighbours: true },
+} as const satisfies OptionNames<SemanticOptions>;
 
 /** What decides the edges, with every default in place. Plain data. */
 export type SemanticSettings = {

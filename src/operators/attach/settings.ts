@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { PipelineError, SourceError } from '../../errors.ts';
 import type { JsonValue } from '../../json.ts';
+import { requireOptions } from '../../knownOptions.ts';
 import { knownArchives } from '../../references/knownArchives.ts';
 import { type ArchiveRule, checkedRules, type Rule, rulesJson } from '../../references/rules.ts';
 import { parseHubLocation } from '../../storage/hub/location.ts';
 import { schemeOf } from '../../storage/location.ts';
-import type { RemoteOptions } from '../../storage/remoteOptions.ts';
+import { REMOTE_OPTIONS, type RemoteOptions } from '../../storage/remoteOptions.ts';
 
 export interface AttachOptions {
   /**
@@ -35,6 +36,19 @@ export interface AttachOptions {
   readonly remote?: RemoteOptions | undefined;
 }
 
+const OPTIONS = {
+  columns: true,
+  text: true,
+  base: true,
+  archives: { prefix: true, strip: true, folder: true, dataset: true, archives: true },
+  hosts: true,
+  onMissing: true,
+  maxReferenceBytes: true,
+  concurrency: true,
+  cache: true,
+  remote: REMOTE_OPTIONS,
+} as const;
+
 export interface AttachSettings {
   readonly columns: readonly string[];
   readonly text: boolean;
@@ -55,6 +69,7 @@ export interface AttachSettings {
 
 /** @throws PipelineError `BAD_OPTION`, `BAD_RULE` */
 export function attachSettings(options: AttachOptions): AttachSettings {
+  requireOptions('attach', options, OPTIONS);
   const { columns, text = true, base, archives = [], hosts = [], onMissing = 'reference' } = options;
   const { maxReferenceBytes: maxBytes = 32 << 20, concurrency = 4 } = options;
   if (columns.length === 0 || new Set(columns).size < columns.length) {

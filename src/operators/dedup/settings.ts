@@ -1,8 +1,9 @@
 import { PipelineError } from '../../errors.ts';
+import { requireOptions } from '../../knownOptions.ts';
 import { DEFAULT_BANDING } from '../../lsh/bandIndex.ts';
-import { type Banding, requireBanding } from '../../lsh/bands.ts';
+import { BANDING_OPTIONS, type Banding, requireBanding } from '../../lsh/bands.ts';
 import { bandingFor } from '../../lsh/sCurve.ts';
-import { DEFAULT_SHINGLE, requireShingle, type Shingle } from '../../lsh/shingle.ts';
+import { DEFAULT_SHINGLE, requireShingle, SHINGLE_OPTIONS, type Shingle } from '../../lsh/shingle.ts';
 import { DEFAULT_COMPONENTS, requireComponents } from '../../lsh/signature.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
 import type { Duplicate } from './duplicatesFile.ts';
@@ -62,6 +63,25 @@ export interface CorpusFiles {
   readonly files?: ReportFiles | undefined;
 }
 
+const OPTIONS = {
+  scope: true,
+  threshold: true,
+  banding: BANDING_OPTIONS,
+  components: true,
+  shingle: SHINGLE_OPTIONS,
+  near: true,
+  verify: true,
+  window: { documents: true, bytes: true },
+  corpus: {
+    against: true,
+    index: true,
+    keepIndex: true,
+    files: { duplicates: true, clusters: true, report: true },
+  },
+  dir: true,
+  onDuplicate: true,
+} as const;
+
 /** What decides the result, with every default in place. Plain data. */
 export interface DedupSettings {
   readonly scope: 'split' | 'corpus';
@@ -92,6 +112,7 @@ const EVERYTHING: WindowSize = { documents: 2 ** 32 - 2, bytes: 0 };
  *   `BAD_OPTION` for a `scope` or `verify` that does not exist
  */
 export function dedupSettings(options: DedupOptions = {}): DedupSettings {
+  requireOptions('dedup', options, OPTIONS);
   const { scope = 'split', shingle = DEFAULT_SHINGLE } = options;
   const { near = true, verify = 'signature', dir = 'duplicates' } = options;
   requireOneOf('dedup', 'scope', scope, ['split', 'corpus']);

@@ -1,5 +1,6 @@
 import { PipelineError } from '../../errors.ts';
-import { type Banding, requireBanding } from '../../lsh/bands.ts';
+import { requireOptions } from '../../knownOptions.ts';
+import { BANDING_OPTIONS, type Banding, requireBanding } from '../../lsh/bands.ts';
 import { requireBits } from '../../lsh/bitSignature.ts';
 import { bandingForCosine, DEFAULT_BITS } from '../../lsh/projections.ts';
 import { checkedFolder } from '../../sinks/shardName.ts';
@@ -46,6 +47,20 @@ export interface DedupVectorsOptions {
   readonly onDuplicate?: ((duplicate: Duplicate) => void | Promise<void>) | undefined;
 }
 
+const OPTIONS = {
+  threshold: true,
+  space: true,
+  bits: true,
+  banding: BANDING_OPTIONS,
+  verify: true,
+  headBytes: true,
+  leastBytes: true,
+  holdBytes: true,
+  window: { documents: true, bytes: true },
+  dir: true,
+  onDuplicate: true,
+} as const;
+
 /** What decides the result, with every default in place. Plain data. */
 export interface DedupVectorsSettings {
   readonly threshold: number;
@@ -64,6 +79,7 @@ const DEFAULT_THRESHOLD = { whitened: 0.9, plain: 0.98 };
 
 /** @throws PipelineError `BAD_THRESHOLD`, `BAD_COMPONENTS`, `BAD_BANDS`, `BAD_FOLDER` or `BAD_OPTION` */
 export function dedupVectorsSettings(options: DedupVectorsOptions): DedupVectorsSettings {
+  requireOptions('dedupVectors', options, OPTIONS);
   const { space = 'whitened', verify = 'exact', bits = DEFAULT_BITS, dir = 'duplicates-vectors' } = options;
   const { headBytes = 256 << 10, leastBytes = 64, holdBytes = 64 << 20 } = options;
   const { documents = 100_000, bytes = 128e6 } = options.window ?? {};
