@@ -294,6 +294,15 @@ describe('offline', () => {
     expect(readdirSync(folder)).toEqual(['datasets--o--n']);
   });
 
+  it('a cache of Python for one commit is read, though it does not say what any branch means', async () => {
+    const hub = await start();
+    const folder = pythonCache({ 'data/train.jsonl': '1\n' });
+    rmSync(path.join(folder, 'datasets--o--n/refs'), { recursive: true });
+    const reader = new HubReader({ hub: optionsFor(hub, { cacheFolder: folder, offline: true }) });
+    const found = await datasetFiles(reader, 'o/n', { revision: 'c'.repeat(40) });
+    expect(found.files.map(({ path: name }) => name)).toEqual(['data/train.jsonl']);
+  });
+
   it('a cache of Python that lacks shards is refused, naming one', async () => {
     const hub = await start();
     const folder = pythonCache({ 'data/train-00000-of-00003.jsonl': '1\n', 'data/train-00002-of-00003.jsonl': '22\n' });

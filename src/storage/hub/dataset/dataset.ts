@@ -203,10 +203,19 @@ class Search {
 
   /** The Hub's copy, where it is one of the commit that is read. */
   async #copied(): Promise<{ readonly commit: string; readonly configs: Converted } | undefined> {
+    return (await this.#isMain()) ? converted(this.#reader, this.#repository, this.#signal) : undefined;
+  }
+
+  async #isMain(): Promise<boolean> {
     const { revision = 'main' } = this.#options;
-    const isMain =
-      revision === 'main' || (await this.#reader.commitOf(this.#repository, 'main', this.#signal)) === this.#commit;
-    return isMain ? converted(this.#reader, this.#repository, this.#signal) : undefined;
+    if (revision === 'main') return true;
+    try {
+      return (await this.#reader.commitOf(this.#repository, 'main', this.#signal)) === this.#commit;
+    } catch (error) {
+      // A cache that was filled for one commit need not know what the branch means.
+      if (error instanceof SourceError && error.code === 'OFFLINE') return false;
+      throw error;
+    }
   }
 
   #inCopy(commit: string, configs: Converted, own: string | undefined): Copy {
