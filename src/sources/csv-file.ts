@@ -7,6 +7,7 @@ import { type CsvHeader, csvFields, csvHeader } from './csv-row.ts';
 import { Cuts } from './cuts.ts';
 import { Failure } from './failure.ts';
 import type { Piece } from './file-source.ts';
+import { gradual } from './gradual.ts';
 import type { OpenFile } from './open-file.ts';
 
 export interface CsvConfig {
@@ -112,7 +113,7 @@ export function headerOf(first: CsvRecord, config: CsvConfig, uri: string): CsvH
  */
 export async function readHeader(file: OpenFile, config: CsvConfig): Promise<CsvHeader> {
   let header = config.header === undefined ? undefined : csvHeader(config.table, config.header, file.uri);
-  for await (const records of new CsvStream(file, config, { byte: 0, line: 1 }, file.size).batches()) {
+  for await (const records of new CsvStream(gradual(file), config, { byte: 0, line: 1 }, file.size).batches()) {
     for (const record of records) {
       if (header !== undefined) return header;
       header = headerOf(record, config, file.uri);

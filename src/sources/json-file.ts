@@ -3,6 +3,7 @@ import { compressionOf, decompress } from './compression.ts';
 import { Cuts } from './cuts.ts';
 import { Failure } from './failure.ts';
 import type { Piece } from './file-source.ts';
+import { gradual } from './gradual.ts';
 import { type Inside, type JsonElement, JsonElements } from './json-elements.ts';
 import { isSpace, JsonValue } from './json-value.ts';
 import type { JsonlConfig } from './jsonl.ts';
@@ -64,7 +65,7 @@ async function beginning(file: OpenFile, config: JsonConfig): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of behindMark(content(file, config, 0, file.size), () => {})) {
+    for await (const chunk of behindMark(content(gradual(file), config, 0, file.size), () => {})) {
       pieces.push(chunk);
       bytes += chunk.length;
       if (bytes >= HEAD_BYTES) break;

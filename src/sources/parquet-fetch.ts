@@ -35,7 +35,23 @@ export function chunkRanges(metadata: FileMetaData, group: number, columns: Read
   return joined;
 }
 
-/** Fetches ranges of a remote file side by side. */
-export function fetchParts(file: OpenFile, ranges: readonly ByteRange[]): Promise<FilePart[]> {
-  return Promise.all(ranges.map(async ({ start, end }) => ({ start, bytes: await file.read(start, end) })));
+/** What of ranges does not lie within the end of the file that was read with its footer. */
+export function missing(ranges: readonly ByteRange[], { start: known }: FilePart): ByteRange[] {
+  return ranges.filter(({ start }) => start < known).map(({ start, end }) => ({ start, end: Math.min(end, known) }));
+}
+
+/** Fetches ranges of a remote file side by side; what lies in `before`, if it is given, is not asked for again. */
+export function fetchParts(file: OpenFile, ranges: readonly ByteRange[], before?: FilePart): Promise<FilePart[]> {
+  return Promise.all(
+    ranges.map(async ({ start, end }) => {
+      if (before === undefined || end <= before.start) return { start, bytes: await file.read(start, end) };
+      const [rest] = missing([{ start, end }], before);
+      const head = rest === undefined ? new Uint8Array() : await file.read(rest.start, rest.end);
+      const there = before.bytes.subarray(Math.max(0, start - before.start), end - before.start);
+      const bytes = new Uint8Array(head.length + there.length);
+      bytes.set(head);
+      bytes.set(there, head.length);
+      return { start, bytes };
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
 import { Failure } from './failure.ts';
 import type { OpenFile } from './open-file.ts';
+import type { FilePart } from './parquet-fetch.ts';
 import { STORED } from './parquet-statistics.ts';
 
 /** The table of contents of a Parquet file. */
@@ -8,6 +9,8 @@ export interface Footer {
   readonly metadata: FileMetaData;
   /** The end of the file that it was read from, for other threads. */
   readonly tail: Uint8Array<SharedArrayBuffer>;
+  /** What was read with it: the bytes right before it, of a small file all. */
+  readonly before: FilePart;
 }
 
 const MAGIC = 'PAR1';
@@ -20,13 +23,17 @@ const TRAILER = 8;
 const GUESS = 64 << 10;
 /** Bytes of a footer at most; one that describes 100,000 chunks of columns takes 15 MB. */
 const MOST = 64 << 20;
-/** Remote footers that are kept; one of a thousand row groups takes some megabytes. */
+/** Remote footers that are kept whatever they take; one of a thousand row groups takes some megabytes. */
 const KEPT = 4;
+/** More of them are kept up to so many bytes: planning has read small files whole by then. */
+const KEPT_BYTES = 16 << 20;
+/** What a byte of a footer takes once it is parsed. */
+const PARSED = 24;
 
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 
-const kept = new Map<string, Promise<Footer>>();
+const kept = new Map<string, { readonly footer: Promise<Footer>; bytes: number }>();
 
 /**
  * Reads the footer of a Parquet file. Those of remote files are kept for a while, so that planning and reading ask for
@@ -37,13 +44,28 @@ const kept = new Map<string, Promise<Footer>>();
 export function readFooter(file: OpenFile): Promise<Footer> {
   if (file.local !== undefined) return read(file);
   const key = `${file.location}\0${file.size}\0${file.etag ?? ''}`;
-  const known = kept.get(key);
-  const footer = known ?? read(file);
+  const entry = kept.get(key) ?? { footer: read(file), bytes: 0 };
   kept.delete(key);
-  kept.set(key, footer);
-  footer.catch(() => kept.delete(key));
-  for (const old of [...kept.keys()].slice(0, -KEPT)) kept.delete(old);
-  return footer;
+  kept.set(key, entry);
+  entry.footer.then(
+    ({ tail, before }) => {
+      entry.bytes = tail.length * (1 + PARSED) + before.bytes.length;
+      forget();
+    },
+    () => kept.delete(key),
+  );
+  return entry.footer;
+}
+
+/** Drops those that were asked for least lately. */
+function forget(): void {
+  let bytes = 0;
+  for (const entry of kept.values()) bytes += entry.bytes;
+  for (const [key, entry] of kept) {
+    if (kept.size <= KEPT || bytes <= KEPT_BYTES) return;
+    kept.delete(key);
+    bytes -= entry.bytes;
+  }
 }
 
 async function read(file: OpenFile): Promise<Footer> {
@@ -73,7 +95,9 @@ async function read(file: OpenFile): Promise<Footer> {
   try {
     const shared = new Uint8Array(new SharedArrayBuffer(length));
     shared.set(tail.subarray(tail.length - length));
-    return { metadata: parquetMetadata(tail, { geoparquet: false, parsers: STORED }), tail: shared };
+    const metadata = parquetMetadata(tail, { geoparquet: false, parsers: STORED });
+    const before = { start: file.size - tail.length, bytes: tail.subarray(0, tail.length - length) };
+    return { metadata, tail: shared, before };
   } catch (error) {
     throw corrupt(file, error);
   }

@@ -54,10 +54,10 @@ export class RowGroups {
       return decoded.chunks;
     };
     const known = [this.#current, this.#next].find((one) => one?.group === group);
-    const fetched = await (known?.parts ?? this.#fetch(group));
+    const fetched = await (known?.parts ?? this.#fetch(group, this.#footer.before));
     this.#current = undefined;
     if (group + 1 < this.#last && this.#next?.group !== group + 1) {
-      this.#next = { group: group + 1, parts: this.#fetch(group + 1) };
+      this.#next = { group: group + 1, parts: this.#fetch(group + 1, this.#footer.before) };
       // Whoever asks for that group hears of it.
       this.#next.parts.catch(() => {});
     }
@@ -73,8 +73,8 @@ export class RowGroups {
     await this.#next?.parts.catch(() => {});
   }
 
-  #fetch(group: number): Promise<FilePart[]> {
-    return fetchParts(this.#file, chunkRanges(this.#footer.metadata, group, this.#columns));
+  #fetch(group: number, before?: FilePart): Promise<FilePart[]> {
+    return fetchParts(this.#file, chunkRanges(this.#footer.metadata, group, this.#columns), before);
   }
 }
 

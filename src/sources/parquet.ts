@@ -18,7 +18,7 @@ import { checkedLimit } from './folder.ts';
 import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import type { RowChunk } from './parquet.worker.ts';
-import { chunkRanges } from './parquet-fetch.ts';
+import { chunkRanges, missing } from './parquet-fetch.ts';
 import { type Footer, readFooter } from './parquet-footer.ts';
 import { RowGroups } from './parquet-groups.ts';
 import { groupSize, physicalTable, rowsOf } from './parquet-schema.ts';
@@ -204,9 +204,9 @@ export function parquetFormat(config: ParquetConfig): Format<Row> {
     // Decoded pages, their values, and the packed copy that leaves the worker; of a remote file also what is fetched of two groups.
     holds: ({ held = 0, objects = 0, fetched = 0 }) => held + objects + handed(held) + 2 * fetched + (1 << 20),
     async needs(file: OpenFile, { first = 0, last = 0 }: Range): Promise<readonly ByteRange[]> {
-      const { metadata } = await readFooter(file);
+      const { metadata, before } = await readFooter(file);
       const groups = Array.from({ length: last - first }, (_, place) => first + place);
-      return groups.flatMap((group) => chunkRanges(metadata, group, neededColumns(table)));
+      return groups.flatMap((group) => missing(chunkRanges(metadata, group, neededColumns(table)), before));
     },
     async *read(file: OpenFile, range: Range, reading: Reading): AsyncGenerator<readonly Row[]> {
       const footer = await readFooter(file);

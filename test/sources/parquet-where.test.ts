@@ -265,7 +265,8 @@ describe('what a footer says', () => {
     tail.set(content);
     new DataView(tail.buffer).setUint32(content.length, content.length, true);
     tail.set(Buffer.from('PAR1'), content.length + 4);
-    return { tail, metadata: parquetMetadata(new Uint8Array(tail), { geoparquet: false, parsers: STORED }) };
+    const parsed = parquetMetadata(new Uint8Array(tail), { geoparquet: false, parsers: STORED });
+    return { tail, metadata: parsed, before: { start: 0, bytes: new Uint8Array() } };
   }
 
   type Thrift = Record<string, unknown>;

@@ -72,6 +72,32 @@ describe('a Parquet file on a server', () => {
     expect(records.map(text)).toEqual(clean.records.map(text));
   });
 
+  it.each([1, 30])('is fetched once where it is small, with %i of them', async (count) => {
+    const columnData = [
+      { name: 'text', data: Array.from({ length: 90 }, (_, n) => `text ${n}`), type: 'STRING' as const },
+    ];
+    const small = new Uint8Array(parquetWriteBuffer({ codec: 'UNCOMPRESSED', rowGroupSize: 40, columnData }));
+    const names = Array.from({ length: count }, (_, n) => `${n}.parquet`);
+    const { server, remote } = await serve(Object.fromEntries(names.map((name) => [name, small])));
+    const source = parquet(
+      names.map((name) => server.url(name)),
+      { remote },
+    );
+    const { records, rejects } = await readAll(source, small.length);
+    expect(rejects).toEqual([]);
+    expect(records.map(text)).toEqual(names.flatMap(() => columnData[0]?.data));
+    expect(server.served()).toBe(count * small.length);
+  });
+
+  it('whose end was damaged when its footer was read is asked for once more', async () => {
+    const bytes = new Uint8Array(readFileSync(new URL('../fixtures/sources/checksums.parquet', import.meta.url)));
+    const { server, remote } = await serve({ 'c.parquet': bytes });
+    server.inject({ kind: 'corrupt', at: Buffer.from(bytes).indexOf('text 17 ') + 5 });
+    const { records, rejects } = await readAll(parquet(server.url('c.parquet'), { columns, remote }));
+    expect(rejects).toEqual([]);
+    expect(records.map(text)[17]).toBe('text 17 yyy');
+  });
+
   it('is fetched ahead of its turn, once', async () => {
     const { server, remote } = await serve({ 'table.parquet': table() });
     const source = parquet(server.url('table.parquet'), { columns, remote });
@@ -149,15 +175,10 @@ describe('a Parquet file on a server', () => {
   it('with checksums gives no damaged byte, even where nothing is compressed', async () => {
     const bytes = new Uint8Array(readFileSync(new URL('../fixtures/sources/checksums.parquet', import.meta.url)));
     const { server, remote } = await serve({ 'c.parquet': bytes });
-    const source = parquet(server.url('c.parquet'), { columns, remote });
-    const [split] = await plan(source, 1 << 20);
     const at = Buffer.from(bytes).indexOf('text 17 ') + 5;
-    server.inject({ kind: 'corrupt', at });
-    expect((await readSplit(source, split ?? never())).map(text)[17]).toBe('text 17 yyy');
-    // The first row group, the second meanwhile, the first again.
-    server.inject({ kind: 'corrupt', at, times: 3 });
-    const rejects: Reject[] = [];
-    const records = await readSplit(source, split ?? never(), rejects);
+    // With the footer, and the first row group by itself.
+    server.inject({ kind: 'corrupt', at, times: 2 });
+    const { records, rejects } = await readAll(parquet(server.url('c.parquet'), { columns, remote }));
     expect(rejects.map(({ error }) => error.code)).toEqual(['CORRUPT_ROW_GROUP']);
     expect(rejects[0]?.error.message).toContain("page 0 of column 'text' does not have its checksum");
     expect(records.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, n) => `r${30 + n}`));
@@ -215,6 +236,16 @@ describe('other files on a server', () => {
     }
     const mixed = await readAll(files([server.url('plain.txt'), server.url('m.tar')], { remote }));
     expect(mixed.records.map(text)).toEqual(['plain', 'alpha', 'beta']);
+  });
+
+  it.each(['csv', 'json'])('are tables whose %s is looked at and read, and little of it twice', async (kind) => {
+    const rows = Array.from({ length: 80_000 }, (_, n) => ({ id: `r${n}`, text: `line ${n} ${'x'.repeat(200)}` }));
+    const content =
+      kind === 'json' ? JSON.stringify(rows) : `id,text\n${rows.map((row) => `${row.id},${row.text}`).join('\n')}\n`;
+    const { server, remote } = await serve({ [`x.${kind}`]: Buffer.from(content) });
+    const { records } = await readAll(files(server.url(`x.${kind}`), { remote }));
+    expect(records).toHaveLength(rows.length);
+    expect(server.served()).toBeLessThan(content.length + (kind === 'csv' ? 64 << 10 : 2 << 20) + 1);
   });
 
   it('keep what stands behind a question mark to themselves', async () => {
