@@ -2,7 +2,7 @@ import path from 'node:path';
 import { RecordError, SluiceError, SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
 import { filesBeside, olderDocuments } from '../layouts/beside.ts';
-import type { ByteFile } from '../layouts/byteFile.ts';
+import { type ByteFile, byteFileOf as inMemory } from '../layouts/byteFile.ts';
 import { openCorpusDb } from '../layouts/corpusDb.ts';
 import type { LayoutDocument } from '../layouts/document.ts';
 import type { LayoutOptions } from '../layouts/openLayout.ts';
@@ -11,6 +11,7 @@ import { layoutOf, type TableOptions, tableOf } from '../layouts/openTable.ts';
 import { Tensors } from '../layouts/tensors.ts';
 import { MAX_SAMPLE_BYTES, sampleDocument, samples } from '../layouts/webdataset.ts';
 import type { Patches } from '../records.ts';
+import { schemeOf } from '../storage/location.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, fileSource, gated, type Piece, type Range, type Reading } from './file-source.ts';
 import type { Inputs, ListOptions } from './list.ts';
@@ -69,8 +70,10 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
       otherwise: tensors,
     });
   const all = typeof inputs === 'string' ? [inputs] : inputs;
+  // One source: what it fetches ahead is there for its own reading alone.
+  const every = older(inputs);
   return {
-    ...older(inputs),
+    ...every,
     async *splits(context) {
       let others: string[] = [];
       for (const input of all) {
@@ -86,7 +89,7 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
     },
     read(split) {
       const { spec } = split;
-      if (!isChain(spec)) return older(inputs).read(split);
+      if (!isChain(spec)) return every.read(split);
       return gated('patchFiles', split, spec.holds + BESIDES, (reading) => chainValues(spec.shards, reading, absent));
     },
   };
@@ -127,6 +130,9 @@ async function* outputSplits(root: string, dir: string | undefined): AsyncGenera
   }
 }
 
+/** Remote files up to this are fetched once, whole: values are checked before any of them is given, which reads them twice. */
+const WHOLE = 32 << 20;
+
 /** An open file of a split; what fails while it is read is no fault of one record. */
 function byteFileOf(file: OpenFile): ByteFile {
   return {
@@ -161,12 +167,16 @@ function tensorFormat(options: TableOptions, absent: Absent): Format<Patches> {
       yield* planned(file, context, async (open) => {
         const tensors = await Tensors.open(byteFileOf(open));
         const { bytes } = await tableOf(tensors, options);
-        return { holds: bytes, ...(await besides(open.local, tensors)) };
+        const isRemote = schemeOf(open.location) !== undefined;
+        const whole = isRemote && open.size <= WHOLE ? { start: 0, end: open.size } : {};
+        return { holds: bytes, ...whole, ...(await besides(open.local, tensors)) };
       });
     },
-    holds: ({ holds = 0 }) => holds + BESIDES,
+    holds: ({ holds = 0, start = 0, end = start }) => holds + end - start + BESIDES,
     async *read(file, range, reading) {
-      const bytes = byteFileOf(file);
+      const { start, end } = range;
+      const isWhole = start === 0 && end === file.size;
+      const bytes = isWhole ? inMemory(file.uri, await byteFileOf(file).read(0, file.size)) : byteFileOf(file);
       const tensors = await Tensors.open(bytes);
       const now = await besides(file.local, tensors);
       if (now['besideBytes'] !== range['besideBytes'] || now['besideMtimeMs'] !== range['besideMtimeMs'])

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Patches } from '../../src/records.ts';
 import { definePipeline } from '../../src/run/definition.ts';
 import { run } from '../../src/run/run.ts';
@@ -11,6 +11,7 @@ import { hypergraph, safetensors, signals, webdataset } from '../../src/sinks/in
 import { patchFiles } from '../../src/sources/index.ts';
 import { makeOutput } from '../run/output.ts';
 import { filesOf, patchesOf, type Sketch, sketches, temporaryFolder } from '../sinks/flow.ts';
+import { misbehavingServer } from '../support/misbehavingServer.ts';
 import {
   corpus,
   corpusDb,
@@ -80,6 +81,36 @@ function expected(documents: readonly Sketch[]) {
     return { ...document, segments: segments.map((own, i) => ({ ...own, last: i === segments.length - 1 })) };
   });
 }
+
+describe('older files on a server', () => {
+  it.each(['ahead', 'in their turn'])('are fetched once, %s', async (when) => {
+    const document = oldDocument(
+      Array.from({ length: 3000 }, (_, n) => 1 + (n % 5)),
+      16,
+    );
+    const contents = {
+      'a.tar.gz': olderWebdataset([{ id: 'a.b', document }]),
+      'b.tar': olderWebdataset([{ id: 'b', document }], false),
+      'c.safetensors': f5(document),
+    };
+    const server = await misbehavingServer(contents);
+    onTestFinished(() => server.close());
+    const remote = { http: { endpoints: [server.origin] } };
+    const source = patchFiles(
+      Object.keys(contents).map((name) => server.url(name)),
+      { remote, absent: { prominence: 1 } },
+    );
+    const splits = await plan(source, 1);
+    const planned = server.served();
+    // Of a safetensors file the header and the lengths.
+    expect(planned).toBeLessThan(32_000);
+    if (when === 'ahead') for (const split of splits) await source.ahead?.fetch(split, new AbortController().signal);
+    const values = (await Promise.all(splits.map((split) => readSplit(source, split)))).flat();
+    expect(values.reduce((sum, { lengths }) => sum + lengths.length, 0)).toBe(9000);
+    const sizes = Object.values(contents).reduce((sum, { length }) => sum + length, 0);
+    expect(server.served() - planned).toBe(sizes);
+  });
+});
 
 describe('an output of ours', () => {
   it('gives back the documents that were written, through shards of any size', async () => {
