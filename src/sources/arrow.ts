@@ -1,4 +1,5 @@
 import { RecordError } from '../errors.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
 import { BatchReader, selectFields } from './arrow/batches.ts';
 import type { ByteSource } from './arrow/buffers.ts';
 import { ArrowFile, type ArrowLayout, type PlacedMessage } from './arrow/file.ts';
@@ -11,6 +12,7 @@ import {
   documentId,
   parseTable,
   type RowDocument,
+  TABLE_OPTIONS,
   type Table,
   type TableOptions,
   valuesWhere,
@@ -19,7 +21,7 @@ import { Failure } from './failure.ts';
 import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { ForwardReader } from './forward-reader.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
@@ -30,6 +32,8 @@ export interface ArrowLimits {
   /** Bytes of the needed columns of one record batch at most, decompressed; all of them are in memory at once. Default: 1 GiB. */
   readonly maxBatchBytes?: number | undefined;
 }
+
+export const ARROW_LIMITS = { maxBatchBytes: true } as const satisfies OptionNames<ArrowLimits>;
 
 export interface ArrowOptions<C extends Columns, T extends string>
   extends TableOptions<C, T>,
@@ -228,6 +232,7 @@ export function arrow<const C extends Columns = Record<never, never>, const T ex
   path: Inputs,
   options: ArrowOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('arrow', options, { ...TABLE_OPTIONS, ...LIST_OPTIONS, ...ARROW_LIMITS });
   const config = arrowConfig(parseTable(options), options);
   const format = arrowFormat(config);
   return tableSource(path, options, {

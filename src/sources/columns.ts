@@ -1,5 +1,6 @@
 import { PipelineError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import type { OptionNames } from '../knownOptions.ts';
 import type { Document, FileRef, Meta, MetaValue } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { type ColumnTest, parseWhere, passes, type Where } from './where.ts';
@@ -69,6 +70,13 @@ export interface TableOptions<C extends Columns, T extends string> {
    */
   readonly where?: Where<NoInfer<C>, NoInfer<T>> | undefined;
 }
+
+export const TABLE_OPTIONS = {
+  columns: true,
+  text: true,
+  id: true,
+  where: true,
+} as const satisfies OptionNames<TableOptions<Columns, string>>;
 
 export interface Column {
   readonly name: string;

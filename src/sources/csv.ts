@@ -1,6 +1,15 @@
 import { PipelineError, RecordError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
-import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
+import {
+  type Columns,
+  documentId,
+  parseTable,
+  type RowDocument,
+  TABLE_OPTIONS,
+  type Table,
+  type TableOptions,
+} from './columns.ts';
 import { compressionOf, MAX_EXPANSION } from './compression.ts';
 import { type CsvConfig, CsvStream, csvCuts, dialectOf, headerOf, readHeader, wholeRecord } from './csv-file.ts';
 import type { CsvRecord } from './csv-records.ts';
@@ -8,7 +17,7 @@ import { type CsvHeader, csvHeader, csvRow } from './csv-row.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
@@ -27,6 +36,14 @@ export interface CsvSettings {
   /** Decompressed bytes per compressed byte at most. Default: 250. */
   readonly maxExpansion?: number | undefined;
 }
+
+export const CSV_OPTIONS = {
+  header: true,
+  delimiter: true,
+  quote: true,
+  maxRecordBytes: true,
+  maxExpansion: true,
+} as const satisfies OptionNames<CsvSettings>;
 
 export interface CsvOptions<C extends Columns, T extends string> extends TableOptions<C, T>, ListOptions, CsvSettings {}
 
@@ -199,6 +216,7 @@ export function csv<const C extends Columns = Record<never, never>, const T exte
   path: Inputs,
   options: CsvOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('csv', options, { ...TABLE_OPTIONS, ...LIST_OPTIONS, ...CSV_OPTIONS });
   const config = csvConfig(parseTable(options), options);
   const { maxRecordBytes, maxExpansion } = config;
   const format = csvFormat(config);

@@ -1,16 +1,17 @@
+import { requireOptions } from '../knownOptions.ts';
 import type { Document } from '../records.ts';
-import { type ArrowLimits, arrowConfig, arrowFormat, isArrow } from './arrow.ts';
-import { type Columns, parseTable, type TableOptions, tableJson } from './columns.ts';
-import { type CsvSettings, csvConfig, csvFormat, csvJson, isCsv } from './csv.ts';
+import { ARROW_LIMITS, type ArrowLimits, arrowConfig, arrowFormat, isArrow } from './arrow.ts';
+import { type Columns, parseTable, TABLE_OPTIONS, type TableOptions, tableJson } from './columns.ts';
+import { CSV_OPTIONS, type CsvSettings, csvConfig, csvFormat, csvJson, isCsv } from './csv.ts';
 import { type Format, fileSource } from './file-source.ts';
-import { isJson, type JsonSettings, jsonConfig, jsonFormat } from './json.ts';
+import { isJson, JSON_OPTIONS, type JsonSettings, jsonConfig, jsonFormat } from './json.ts';
 import { isJsonl, jsonlFormat } from './jsonl.ts';
-import type { Inputs, ListOptions } from './list.ts';
-import { isParquet, type ParquetLimits, parquetConfig, parquetFormat } from './parquet.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
+import { isParquet, PARQUET_LIMITS, type ParquetLimits, parquetConfig, parquetFormat } from './parquet.ts';
 import { plainFormat } from './plain.ts';
 import type { Source } from './source.ts';
-import { isTar, type TarLimits, tarConfig, tarFormat } from './tar.ts';
-import { isZip, type ZipLimits, zipFormat } from './zip.ts';
+import { isTar, TAR_LIMITS, type TarLimits, tarConfig, tarFormat } from './tar.ts';
+import { isZip, ZIP_LIMITS, type ZipLimits, zipFormat } from './zip.ts';
 
 export interface FilesOptions
   extends TableOptions<Columns, string>,
@@ -21,6 +22,17 @@ export interface FilesOptions
     ArrowLimits,
     TarLimits,
     ZipLimits {}
+
+const OPTIONS = {
+  ...TABLE_OPTIONS,
+  ...LIST_OPTIONS,
+  ...JSON_OPTIONS,
+  ...CSV_OPTIONS,
+  ...PARQUET_LIMITS,
+  ...ARROW_LIMITS,
+  ...TAR_LIMITS,
+  ...ZIP_LIMITS,
+} as const;
 
 const USUAL_TEXT = 'text';
 
@@ -41,6 +53,7 @@ const USUAL_TEXT = 'text';
  * @throws as all of these.
  */
 export function files(path: Inputs, options: FilesOptions = {}): Source<Document> {
+  requireOptions('files', options, OPTIONS);
   const table = parseTable(options);
   const jsonSetup = jsonConfig(table, options);
   const csvSetup = csvConfig(table, options);

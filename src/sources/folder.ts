@@ -1,7 +1,8 @@
 import { PipelineError } from '../errors.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document } from '../records.ts';
 import { fileSource } from './file-source.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import { MAX_DOCUMENT_BYTES } from './parts.ts';
 import { type FileMeta, plainFormat } from './plain.ts';
 import type { Source } from './source.ts';
@@ -35,6 +36,7 @@ export function checkedLimit(name: string, value: number, least: number): number
  * @throws SourceError at plan time: `NOT_FOUND`, `NO_FILES`, `NO_USABLE_FILE`; while reading: `INPUT_CHANGED`.
  */
 export function folder(path: Inputs, options: FolderOptions = {}): Source<Document<FileMeta>> {
+  requireOptions('folder', options, { ...LIST_OPTIONS, maxDocumentBytes: true });
   const maxDocumentBytes = checkedLimit('maxDocumentBytes', options.maxDocumentBytes ?? MAX_DOCUMENT_BYTES, 64);
   const plain = plainFormat(maxDocumentBytes);
   return fileSource({
@@ -50,5 +52,7 @@ export function folder(path: Inputs, options: FolderOptions = {}): Source<Docume
 
 /** The files that a pattern such as `data/**\/*.txt` matches, as `folder` reads them. */
 export function glob(pattern: Inputs, options: Omit<FolderOptions, 'include'> = {}): Source<Document<FileMeta>> {
+  const { include: _, ...names } = LIST_OPTIONS;
+  requireOptions('glob', options, { ...names, maxDocumentBytes: true });
   return folder(pattern, options);
 }

@@ -1,17 +1,18 @@
+import { requireOptions } from '../knownOptions.ts';
 import { type DataFormat, dataFormatOf } from '../storage/hub/dataset/dataFormats.ts';
 import { type DatasetFiles, type DatasetOptions, datasetFiles } from '../storage/hub/dataset/dataset.ts';
 import { hubLocation, requireRepository } from '../storage/hub/location.ts';
 import { HubReader } from '../storage/hub/reader.ts';
-import type { RemoteOptions } from '../storage/remoteOptions.ts';
+import { REMOTE_OPTIONS, type RemoteOptions } from '../storage/remoteOptions.ts';
 import { Stores } from '../storage/stores.ts';
-import { type ArrowLimits, arrowConfig, arrowFormat } from './arrow.ts';
-import { type Columns, parseTable, type RowDocument, type TableOptions, tableJson } from './columns.ts';
-import { type CsvSettings, csvConfig, csvFormat, csvJson } from './csv.ts';
+import { ARROW_LIMITS, type ArrowLimits, arrowConfig, arrowFormat } from './arrow.ts';
+import { type Columns, parseTable, type RowDocument, TABLE_OPTIONS, type TableOptions, tableJson } from './columns.ts';
+import { CSV_OPTIONS, type CsvSettings, csvConfig, csvFormat, csvJson } from './csv.ts';
 import { type Format, fileSource } from './file-source.ts';
-import { type JsonSettings, jsonConfig, jsonFormat } from './json.ts';
+import { JSON_OPTIONS, type JsonSettings, jsonConfig, jsonFormat } from './json.ts';
 import { jsonlFormat } from './jsonl.ts';
 import type { Listing } from './list.ts';
-import { type ParquetLimits, parquetConfig, parquetFormat } from './parquet.ts';
+import { PARQUET_LIMITS, type ParquetLimits, parquetConfig, parquetFormat } from './parquet.ts';
 import type { Row } from './row-chunks.ts';
 import type { PlanContext, Source } from './source.ts';
 
@@ -25,6 +26,19 @@ export interface HfOptions<C extends Columns, T extends string>
   /** How the Hub is reached: token, endpoint, cache. Default: the environment, as Python's `huggingface_hub` reads it. */
   readonly remote?: RemoteOptions | undefined;
 }
+
+const OPTIONS = {
+  ...TABLE_OPTIONS,
+  ...JSON_OPTIONS,
+  ...CSV_OPTIONS,
+  ...PARQUET_LIMITS,
+  ...ARROW_LIMITS,
+  config: true,
+  split: true,
+  revision: true,
+  files: true,
+  remote: REMOTE_OPTIONS,
+} as const;
 
 /**
  * A split of a dataset on the Hugging Face Hub. Its files are found as Python's `datasets` finds them: the dataset's own
@@ -50,6 +64,7 @@ export function hf<const C extends Columns = Record<never, never>, const T exten
   repository: string,
   options: HfOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('hf', options, OPTIONS);
   requireRepository(repository);
   const { config, split, revision = 'main', files, remote = {} } = options;
   const table = parseTable(options);

@@ -1,14 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 import { PipelineError, RecordError } from '../errors.ts';
-import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
+import {
+  type Columns,
+  documentId,
+  parseTable,
+  type RowDocument,
+  TABLE_OPTIONS,
+  type Table,
+  type TableOptions,
+} from './columns.ts';
 import { compressionOf } from './compression.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, marked, type Piece, type Range, type Reading } from './file-source.ts';
 import type { JsonElement } from './json-elements.ts';
 import { type JsonConfig, type JsonHead, JsonStream, jsonCuts, jsonHead } from './json-file.ts';
 import { jsonRow } from './json-row.ts';
-import { type JsonlLimits, jsonlConfig, jsonlFormat } from './jsonl.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { JSONL_LIMITS, type JsonlLimits, jsonlConfig, jsonlFormat } from './jsonl.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
@@ -19,6 +28,8 @@ export interface JsonSettings extends JsonlLimits {
   /** Names of the members that lead to the array of rows, with dots between them: `data.rows`. Default: see `json`. */
   readonly at?: string | undefined;
 }
+
+export const JSON_OPTIONS = { ...JSONL_LIMITS, at: true } as const satisfies OptionNames<JsonSettings>;
 
 export interface JsonOptions<C extends Columns, T extends string>
   extends TableOptions<C, T>,
@@ -183,6 +194,7 @@ export function json<const C extends Columns = Record<never, never>, const T ext
   path: Inputs,
   options: JsonOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('json', options, { ...TABLE_OPTIONS, ...LIST_OPTIONS, ...JSON_OPTIONS });
   const config = jsonConfig(parseTable(options), options);
   const { at, maxRecordBytes, maxExpansion } = config;
   const format = jsonFormat(config);

@@ -1,13 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 import { type Position, RecordError } from '../errors.ts';
-import { type Columns, documentId, parseTable, type RowDocument, type Table, type TableOptions } from './columns.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
+import {
+  type Columns,
+  documentId,
+  parseTable,
+  type RowDocument,
+  TABLE_OPTIONS,
+  type Table,
+  type TableOptions,
+} from './columns.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
 import type { FilePlan, Format, Piece, Range, Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
 import { jsonRow } from './json-row.ts';
 import { type Line, LineSplitter } from './lines.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { type Row, RowChunks } from './row-chunks.ts';
 import type { Source } from './source.ts';
@@ -20,6 +29,8 @@ export interface JsonlLimits {
   /** Decompressed bytes per compressed byte at most. Default: 250. */
   readonly maxExpansion?: number | undefined;
 }
+
+export const JSONL_LIMITS = { maxRecordBytes: true, maxExpansion: true } as const satisfies OptionNames<JsonlLimits>;
 
 export interface JsonlOptions<C extends Columns, T extends string>
   extends TableOptions<C, T>,
@@ -209,6 +220,7 @@ export function jsonl<const C extends Columns = Record<never, never>, const T ex
   path: Inputs,
   options: JsonlOptions<C, T> = {},
 ): Source<RowDocument<C, T>> {
+  requireOptions('jsonl', options, { ...TABLE_OPTIONS, ...LIST_OPTIONS, ...JSONL_LIMITS });
   const config = jsonlConfig(parseTable(options), options);
   const format = jsonlFormat(config);
   return tableSource(path, options, {

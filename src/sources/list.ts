@@ -3,8 +3,9 @@ import { basename, dirname, posix, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import type { OptionNames } from '../knownOptions.ts';
 import { schemeOf } from '../storage/location.ts';
-import type { RemoteOptions } from '../storage/remoteOptions.ts';
+import { REMOTE_OPTIONS, type RemoteOptions } from '../storage/remoteOptions.ts';
 import type { Stores } from '../storage/stores.ts';
 import { didYouMean } from '../suggest.ts';
 import { shardNames } from './shard-names.ts';
@@ -28,6 +29,15 @@ export interface ListOptions {
   /** How inputs that are URLs are reached. */
   readonly remote?: RemoteOptions | undefined;
 }
+
+export const LIST_OPTIONS = {
+  include: true,
+  exclude: true,
+  recursive: true,
+  followLinks: true,
+  hidden: true,
+  remote: REMOTE_OPTIONS,
+} as const satisfies OptionNames<ListOptions>;
 
 const all = (inputs: Inputs | undefined): readonly string[] =>
   inputs === undefined ? [] : typeof inputs === 'string' ? [inputs] : inputs;

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { RecordError, SluiceError, SourceError } from '../errors.ts';
 import type { JsonValue } from '../json.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { filesBeside, olderDocuments } from '../layouts/beside.ts';
 import { type ByteFile, byteFileOf as inMemory } from '../layouts/byteFile.ts';
 import { openCorpusDb } from '../layouts/corpusDb.ts';
@@ -14,7 +15,7 @@ import type { Patches } from '../records.ts';
 import { schemeOf } from '../storage/location.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, fileSource, gated, type Piece, type Range, type Reading } from './file-source.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import { changed, type OpenFile } from './open-file.ts';
 import { chainValues, type PlannedShard, plannedShard, shardValues, stampOf } from './patchFiles/chain.ts';
 import { olderValues } from './patchFiles/older.ts';
@@ -34,6 +35,14 @@ export interface PatchFilesOptions extends ListOptions, LayoutOptions {
   readonly absent?: Absent | undefined;
 }
 
+const OPTIONS = {
+  ...LIST_OPTIONS,
+  dir: true,
+  absent: { prominence: true, entropy: true },
+  specialTokens: true,
+  maxSampleBytes: true,
+} as const;
+
 /** Rows that are on their way, and what a table reads at a time. */
 const BESIDES = 8 << 20;
 
@@ -51,6 +60,7 @@ const BESIDES = 8 << 20;
  *   `INPUT_CHANGED`, `SHARDS_APART`. Rejects: docs/rejects.md
  */
 export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Source<Patches> {
+  requireOptions('patchFiles', options, OPTIONS);
   const { dir, absent = {}, specialTokens, maxSampleBytes = MAX_SAMPLE_BYTES, ...list } = options;
   const tensors = tensorFormat({ specialTokens }, absent);
   const archive = archiveFormat({ specialTokens, maxSampleBytes }, absent);

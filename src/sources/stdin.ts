@@ -1,4 +1,5 @@
 import { SourceError } from '../errors.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document } from '../records.ts';
 import { Failure } from './failure.ts';
 import { gated, type Reading } from './file-source.ts';
@@ -28,6 +29,7 @@ const URI = 'stdin';
  * @throws SourceError `STDIN_CONSUMED` when it is read a second time.
  */
 export function stdin(options: StdinOptions = {}): Source<Document<FileMeta>> {
+  requireOptions('stdin', options, { by: true, maxDocumentBytes: true, input: true });
   const maxDocumentBytes = checkedLimit('maxDocumentBytes', options.maxDocumentBytes ?? MAX_DOCUMENT_BYTES, 64);
   const by = options.by ?? 'document';
   let consumed = false;

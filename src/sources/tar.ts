@@ -2,12 +2,13 @@ import type { TarHeader } from '../archives/tarHeaders.ts';
 import { type TarMember, tarMembers } from '../archives/tarMembers.ts';
 import { tarPieces } from '../archives/tarPieces.ts';
 import { RecordError } from '../errors.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
 import type { Document } from '../records.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
 import type { FileMeta } from './plain.ts';
@@ -20,6 +21,8 @@ export interface TarLimits {
   /** Decompressed bytes per compressed byte at most. Default: 250. */
   readonly maxExpansion?: number | undefined;
 }
+
+export const TAR_LIMITS = { maxDocumentBytes: true, maxExpansion: true } as const satisfies OptionNames<TarLimits>;
 
 export interface TarOptions extends ListOptions, TarLimits {}
 
@@ -131,6 +134,7 @@ export function tarFormat(config: TarConfig): Format<TarDocument> {
  * docs/rejects.md.
  */
 export function tar(path: Inputs, options: TarOptions = {}): Source<TarDocument> {
+  requireOptions('tar', options, { ...LIST_OPTIONS, ...TAR_LIMITS });
   const config = tarConfig(options);
   const format = tarFormat(config);
   return fileSource({

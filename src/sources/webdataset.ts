@@ -1,12 +1,13 @@
 import { isOfArchive, sampleName } from '../archives/sampleKey.ts';
 import { isFolder, refusal, type TarEntry } from '../archives/tarEntry.ts';
 import { type TarReport, tarMembers } from '../archives/tarMembers.ts';
+import { requireOptions } from '../knownOptions.ts';
 import type { Document, Meta, MetaValue } from '../records.ts';
 import { compressionOf, decompress, MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
 import { type Format, fileSource, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
 import { metaOf } from './sample-meta.ts';
@@ -30,6 +31,15 @@ export interface WebdatasetOptions extends ListOptions {
   /** Decompressed bytes per compressed byte at most. Default: 250. */
   readonly maxExpansion?: number | undefined;
 }
+
+const OPTIONS = {
+  ...LIST_OPTIONS,
+  payload: true,
+  meta: true,
+  maxSampleBytes: true,
+  maxDocumentBytes: true,
+  maxExpansion: true,
+} as const;
 
 /** Fields of the sample's `json` member, other members by their extensions, and: */
 export interface SampleMeta extends Meta {
@@ -152,6 +162,7 @@ function webdatasetFormat(config: Config): Format<SampleDocument> {
  * `BAD_PATTERN`. Rejects: docs/rejects.md.
  */
 export function webdataset(path: Inputs, options: WebdatasetOptions = {}): Source<SampleDocument> {
+  requireOptions('webdataset', options, OPTIONS);
   const lower = (extensions: readonly string[]): string[] => extensions.map((extension) => extension.toLowerCase());
   const config = {
     payload: options.payload === undefined ? null : lower(options.payload),

@@ -2,12 +2,13 @@ import { FileWindow } from '../archives/fileWindow.ts';
 import { zipContent } from '../archives/zipContent.ts';
 import { ZipDirectory, type ZipMember } from '../archives/zipDirectory.ts';
 import { RecordError } from '../errors.ts';
+import { type OptionNames, requireOptions } from '../knownOptions.ts';
 import type { Document } from '../records.ts';
 import { MAX_EXPANSION } from './compression.ts';
 import { Failure } from './failure.ts';
 import { type FilePlan, type Format, fileSource, type Piece, type Range, type Reading } from './file-source.ts';
 import { checkedLimit } from './folder.ts';
-import type { Inputs, ListOptions } from './list.ts';
+import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import type { OpenFile } from './open-file.ts';
 import { MAX_DOCUMENT_BYTES, type Part, PartCutter } from './parts.ts';
 import type { FileMeta } from './plain.ts';
@@ -20,6 +21,8 @@ export interface ZipLimits {
   /** Unpacked bytes per packed byte at most, of a member and of all together. Default: 250. */
   readonly maxExpansion?: number | undefined;
 }
+
+export const ZIP_LIMITS = { maxDocumentBytes: true, maxExpansion: true } as const satisfies OptionNames<ZipLimits>;
 
 export interface ZipOptions extends ListOptions, ZipLimits {}
 
@@ -158,6 +161,7 @@ export function zipFormat(config: ZipConfig): Format<ZipDocument> {
  * docs/rejects.md.
  */
 export function zip(path: Inputs, options: ZipOptions = {}): Source<ZipDocument> {
+  requireOptions('zip', options, { ...LIST_OPTIONS, ...ZIP_LIMITS });
   const config = zipConfig(options);
   const format = zipFormat(config);
   return fileSource({
