@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,7 +81,8 @@ export class UrlCache {
    */
   async put(url: string, body: AsyncIterable<Uint8Array>, maxBytes: number, etag?: string): Promise<Cached> {
     const file = this.#file(url);
-    const temporary = `${file}.${randomUUID()}`;
+    // Nobody else writes it meanwhile, and what a process that was killed has left is written over.
+    const temporary = `${file}.incomplete`;
     try {
       const { size, sha256 } = await this.#write(temporary, body, maxBytes);
       const entry: Cached = { url: shownUrl(url), size, sha256, ...(etag === undefined ? {} : { etag }) };
@@ -109,7 +110,7 @@ export class UrlCache {
     body: AsyncIterable<Uint8Array>,
     maxBytes: number,
   ): Promise<Pick<Cached, 'size' | 'sha256'>> {
-    const handle = await this.#disk(() => open(file, 'wx'));
+    const handle = await this.#disk(() => open(file, 'w'));
     try {
       const hash = createHash('sha256');
       let size = 0;

@@ -53,6 +53,30 @@ describe('the cache of files at URLs', () => {
     });
   });
 
+  it('is left no larger by processes that were killed', async () => {
+    const folder = temporaryFolder();
+    const cache = new UrlCache(folder);
+    let left: string[] = [];
+    await cache.entry(url, never, () =>
+      cache.put(
+        url,
+        (async function* () {
+          yield Buffer.from('one');
+          left = readdirSync(folder).filter((name) => !/[.]lock/.test(name));
+        })(),
+        5,
+      ),
+    );
+    // What there is in the midst of it would stay behind.
+    const [partial = ''] = left;
+    rmSync(cache.place(url));
+    writeFileSync(join(folder, partial), 'a longer beginning');
+    const entry = await cache.entry(url, never, () => cache.put(url, body('two'), 5));
+    expect(entry?.size).toBe(3);
+    expect(readdirSync(folder)).toHaveLength(2);
+    expect(left).toHaveLength(1);
+  });
+
   it('stops waiting for another when it is told to', async () => {
     const cache = new UrlCache(temporaryFolder());
     const abort = new AbortController();
