@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, Help, Option } from 'commander';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from '../run/definition.ts';
@@ -14,10 +14,17 @@ interface Property {
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Adds one typed flag for every parameter of a pipeline, behind the command's own; the last of two is never just taken. */
+/** Adds one typed flag for every parameter of a pipeline; help lists them before the command's own. The last of two is never just taken. */
 export function addParameters(command: Command, definition: Pipeline | PipelineTemplate): void {
   for (const option of command.options) refuseTwice(command, option, 'it takes one value');
   if (!isTemplate(definition)) return;
+  const general = new Set(command.options);
+  command.configureHelp({
+    visibleOptions(shown) {
+      const all = new Help().visibleOptions(shown);
+      return [...all.filter((option) => !general.has(option)), ...all.filter((option) => general.has(option))];
+    },
+  });
   for (const [name, property] of Object.entries(propertiesOf(definition))) {
     const option = optionFor(name, property);
     const text = property.type === 'string' && property.enum === undefined;

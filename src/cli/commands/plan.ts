@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { JsonValue } from '../../json.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { parseBytes } from '../../run/memory.ts';
 import { listSplits, makeRecipe, stagesOf } from '../../run/plan.ts';
@@ -80,7 +81,7 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
     process.stdout.write(`${line}\n`);
   };
   out(`pipeline ${pipeline.name}`);
-  out(`source   ${pipeline.source.kind} ${JSON.stringify(pipeline.source.options)}`);
+  out(`source   ${pipeline.source.kind} ${describeOptions(pipeline.source.options)}`);
   for (const { name, room, holds } of stages.reverse()) {
     const size = room?.bytes === undefined ? '' : ` of at most ${bytes(room.bytes)}`;
     out(
@@ -103,7 +104,28 @@ async function show(given: Pipeline, definition: string, flags: PlanFlags): Prom
   if (rejects.count > 0) out(`left out ${count(rejects.count)} inputs:\n${rejects.text().trimEnd()}`);
 }
 
-function describeSpec(spec: unknown): string {
-  const text = JSON.stringify(spec);
-  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+/** Options that say something: those that are null or empty are as good as not there. */
+function describeOptions(options: JsonValue): string {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return JSON.stringify(options);
+  const empty = new Set(['null', '[]', '{}', 'false']);
+  const said = Object.entries(options).map(([name, value]) => [name, JSON.stringify(value)] as const);
+  return said.flatMap(([name, text]) => (empty.has(text) ? [] : `${name} ${text}`)).join(', ');
 }
+
+/** What a split reads: its first file with the part of it, and how many more. */
+function describeSpec(spec: JsonValue): string {
+  const [first, ...others] = slicesOf(spec);
+  if (first === undefined) return shortened(JSON.stringify(spec));
+  const { uri, range } = first;
+  const part = Object.entries(range ?? {}).map(([name, value]) => ` ${name} ${value}`);
+  return `${shortened(`${uri}${part.join('')}`)}${others.length === 0 ? '' : ` and ${plural(others.length, 'file')} more`}`;
+}
+
+type SliceJson = { readonly uri?: JsonValue; readonly range?: { readonly [name: string]: JsonValue } };
+
+function slicesOf(spec: JsonValue): readonly SliceJson[] {
+  const slices = (spec as { readonly slices?: readonly SliceJson[] } | null)?.slices;
+  return Array.isArray(slices) ? slices : [];
+}
+
+const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 97)}...` : text);

@@ -156,7 +156,7 @@ function onEvent(event: RunEvent, counter: Counter, reporter: Reporter, flags: R
     counter.see(event);
     reporter.note(
       `${plan.pipeline}: ${plural(plan.splits.length, 'split')}, ${bytes(plan.splits.reduce((sum, split) => sum + split.bytes, 0))} of input, ` +
-        `${workersOf(flags)} workers, memory bound ${bytes(memory.bound)}` +
+        `${plural(workersOf(flags), 'worker')}, memory bound ${bytes(memory.bound)}` +
         (event.committed.size > 0 ? `; resuming, ${plural(event.committed.size, 'split')} committed before` : '') +
         (plan.left_out > 0 ? `; ${plural(plan.left_out, 'input')} left out, see ${PLAN_REJECTS}` : ''),
     );
@@ -239,7 +239,7 @@ function finish(summary: RunSummary, counter: Counter, flags: RunFlags): void {
     ...(facts.attached === null ? [] : [`attached       ${plural(facts.attached, 'file')}`]),
     `bytes          ${count(total)}`,
     ...(duplicates === undefined ? [] : [`duplicates     ${count(duplicates)}`]),
-    ...(patches > 0 || duplicates === undefined ? [`patches        ${count(patches)}`] : []),
+    ...(patches > 0 ? [`patches        ${count(patches)}`] : []),
     ...(facts.mean_patch_bytes === null ? [] : [`mean patch     ${facts.mean_patch_bytes.toFixed(2)} bytes`]),
     ...(facts.mean_entropy_nats === null ? [] : [`mean entropy   ${facts.mean_entropy_nats.toFixed(3)} nats a byte`]),
     summary.ran === 0 && counter.tasks === 0
