@@ -186,7 +186,8 @@ describe('a table of contents that lies', () => {
     for (const { bytes } of splits) expect(bytes).toBeGreaterThanOrEqual(1 << 22);
     const before = bytesInUse();
     await source.ahead?.fetch(first, new AbortController().signal);
-    expect(bytesInUse() - before).toBeLessThan(first.bytes + (2 << 20));
+    // All groups together would be 160 MiB; the server lives in this process, too.
+    expect(bytesInUse() - before).toBeLessThan(first.bytes + (20 << 20));
   });
 });
 
