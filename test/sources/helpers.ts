@@ -71,6 +71,8 @@ const collect = runInNewContext('gc') as () => void;
 
 /** Bytes that are in use by JavaScript; what is only waiting to be collected does not count. */
 export function bytesInUse(): number {
+  // Buffers are given back by another thread; the second collection waits for it.
+  collect();
   collect();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
