@@ -31,7 +31,7 @@ const DATA = /^data:([^,;]*)((?:;[^,;]*)*),/i;
  * URL, which is often a signature.
  */
 export function shownReference(text: string): string {
-  const inline = DATA.exec(text);
+  const inline = DATA.exec(text.slice(0, MOST_PATH));
   if (inline !== null) return `data:${inline[1]}`.slice(0, SHOWN);
   const plain = schemeOf(text) === undefined ? text : shownUrl(text);
   return plain.length > SHOWN ? `${plain.slice(0, SHOWN - 1)}…` : plain;
@@ -78,7 +78,9 @@ export function parseReference(text: string, maxBytes: number): Reference {
  * @throws Failure `UNSAFE_REFERENCE` where it is absolute or leads upwards, on any system; `BAD_REFERENCE` where it names nothing
  */
 export function safePath(text: string): string {
+  const tooLong = (): Failure => new Failure('BAD_REFERENCE', `the path is longer than ${MOST_PATH} characters`);
   const unsafe = (why: string): Failure => new Failure('UNSAFE_REFERENCE', `the path ${why}`);
+  if (text.length > 4 * MOST_PATH) throw tooLong();
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(text)) throw unsafe('holds control characters');
   if (/^[/\\]/.test(text)) throw unsafe('is absolute');
@@ -93,7 +95,7 @@ export function safePath(text: string): string {
     throw unsafe('has backslashes that lead elsewhere on Windows');
   }
   if (path === '') throw new Failure('BAD_REFERENCE', 'the path names no file');
-  if (path.length > MOST_PATH) throw new Failure('BAD_REFERENCE', `the path is longer than ${MOST_PATH} characters`);
+  if (path.length > MOST_PATH) throw tooLong();
   return path;
 }
 

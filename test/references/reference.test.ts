@@ -101,6 +101,12 @@ describe('a reference', () => {
     );
   });
 
+  it('that is longer than any is refused without a look at all of it', () => {
+    for (const text of ['data:;', '../', 'a/', 'a\\', 's3://a/../']) {
+      expect(() => parseReference(text + text.at(-1)?.repeat(10_000_000), 1000)).toThrow(/longer|base64|upwards|names/);
+    }
+  });
+
   it('holds exactly the bytes that its data: says', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 1100 }), (bytes) => {
@@ -117,5 +123,6 @@ describe('a reference', () => {
     expect(shownReference('https://user:password@example.org/a?signature=1')).toBe('https://example.org/a?...');
     expect(shownReference('images/what?.png')).toBe('images/what?.png');
     expect(shownReference('x'.repeat(1000))).toHaveLength(200);
+    expect(shownReference(`data:${';a'.repeat(10_000_000)}`)).toHaveLength(200);
   });
 });

@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { parse, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { SourceError } from '../../../errors.ts';
 
@@ -45,9 +45,11 @@ export function cardConfigs(readme: string, path: string): readonly CardConfig[]
   if (text.length > MOST_YAML) throw badCard(path, `its YAML is longer than ${MOST_YAML} characters`);
   let value: unknown;
   try {
-    value = parse(text, { logLevel: 'error' });
+    // Both are done in a time that grows with the square of the text's length; of two keys the last counts, as in Python.
+    value = parse(text, { logLevel: 'error', prettyErrors: false, uniqueKeys: false });
   } catch (error) {
-    throw badCard(path, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
+    const line = error instanceof YAMLError ? ` (line ${text.slice(0, error.pos[0]).split('\n').length + 1})` : '';
+    throw badCard(path, `${error instanceof Error ? error.message : String(error)}${line}`, error);
   }
   if (value === null || value === undefined) return [];
   const parsed = card.safeParse(value);

@@ -70,4 +70,20 @@ configs:
       expect.objectContaining({ code: 'BAD_CARD', path: 'README.md', message: expect.stringMatching(message) }),
     );
   });
+
+  it('takes little time, whatever it holds', () => {
+    const begun = performance.now();
+    const many = Array.from({ length: 30_000 }, (_, n) => `k${n}: 1`).join('\n');
+    expect(configs(`${many}\nconfigs:\n- config_name: a`)).toMatchObject([{ name: 'a' }]);
+    for (const yaml of [`a: ${'!!x '.repeat(30_000)}`, `a: ${'{b: '.repeat(30_000)}`, `a: ${'['.repeat(30_000)}`]) {
+      expect(() => configs(yaml)).toThrow(expect.objectContaining({ code: 'BAD_CARD' }));
+    }
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  it('that is refused names the line', () => {
+    expect(() => configs('a: 1\nb: [\nc: "')).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('(line 4)') }),
+    );
+  });
 });
