@@ -15,6 +15,12 @@ export interface OpenFile extends FoundFile {
   close(): Promise<void>;
 }
 
+/** Names a file and its version, for what is kept of it; undefined where nothing tells one version from the next. */
+export function versionOf({ location, size, etag, mtimeMs }: FoundFile): string | undefined {
+  const version = etag ?? mtimeMs;
+  return version === undefined ? undefined : `${location}\0${size}\0${version}`;
+}
+
 /** Bytes read at a time where a file is streamed. */
 const CHUNK = 256 << 10;
 

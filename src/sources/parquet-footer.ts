@@ -1,8 +1,9 @@
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
 import { Failure } from './failure.ts';
-import type { OpenFile } from './open-file.ts';
+import { type OpenFile, versionOf } from './open-file.ts';
 import type { FilePart } from './parquet-fetch.ts';
 import { STORED } from './parquet-statistics.ts';
+import { requireBounded } from './thrift-bounds.ts';
 
 /** The table of contents of a Parquet file. */
 export interface Footer {
@@ -21,8 +22,9 @@ const LEAST = 12;
 const TRAILER = 8;
 /** Bytes read at first: most footers are smaller. */
 const GUESS = 64 << 10;
-/** Bytes of a footer at most; one that describes 100,000 chunks of columns takes 15 MB. */
+/** Bytes and values of a footer at most; one that describes 100,000 chunks of columns has 15 MB and three million. */
 const MOST = 64 << 20;
+const MOST_VALUES = 10_000_000;
 /** Remote footers that are kept whatever they take; one of a thousand row groups takes some megabytes. */
 const KEPT = 4;
 /** More of them are kept up to so many bytes: planning has read small files whole by then. */
@@ -42,8 +44,8 @@ const kept = new Map<string, { readonly footer: Promise<Footer>; bytes: number }
  * @throws Failure `NOT_PARQUET`, `TRUNCATED`, `ENCRYPTED`, `CORRUPT_FOOTER`.
  */
 export function readFooter(file: OpenFile): Promise<Footer> {
-  if (file.local !== undefined) return read(file);
-  const key = `${file.location}\0${file.size}\0${file.etag ?? ''}`;
+  const key = versionOf(file);
+  if (file.local !== undefined || key === undefined) return read(file);
   const entry = kept.get(key) ?? { footer: read(file), bytes: 0 };
   kept.delete(key);
   kept.set(key, entry);
@@ -93,6 +95,7 @@ async function read(file: OpenFile): Promise<Footer> {
     tail = Buffer.concat([rest, tail]);
   }
   try {
+    requireBounded(tail, tail.length - length, MOST_VALUES);
     const shared = new Uint8Array(new SharedArrayBuffer(length));
     shared.set(tail.subarray(tail.length - length));
     const metadata = parquetMetadata(tail, { geoparquet: false, parsers: STORED });

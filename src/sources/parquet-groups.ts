@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { sharedPool, workerModule } from '../run/pool.ts';
-import type { OpenFile } from './open-file.ts';
+import { type OpenFile, versionOf } from './open-file.ts';
 import type { DecodedRows, RowChunk, RowGroupTask } from './parquet.worker.ts';
 import { chunkRanges, type FilePart, fetchParts } from './parquet-fetch.ts';
 import type { Footer } from './parquet-footer.ts';
@@ -18,6 +19,8 @@ interface Fetched {
 export class RowGroups {
   readonly #file: OpenFile;
   readonly #footer: Footer;
+  /** What a worker knows the footer by. */
+  readonly #key: string;
   readonly #columns: ReadonlySet<string>;
   readonly #last: number;
   /** The one in hand, as long as not all of its rows are handed over. */
@@ -28,6 +31,7 @@ export class RowGroups {
   constructor(file: OpenFile, footer: Footer, columns: ReadonlySet<string>, last: number) {
     this.#file = file;
     this.#footer = footer;
+    this.#key = versionOf(file) ?? randomUUID();
     this.#columns = columns;
     this.#last = last;
   }
@@ -38,13 +42,12 @@ export class RowGroups {
    */
   async decode(rows: WantedRows, signal: AbortSignal): Promise<RowChunk[]> {
     const { group } = rows;
-    const { local, location, size, mtimeMs = 0 } = this.#file;
+    const { local, size, mtimeMs = 0 } = this.#file;
     if (local !== undefined) {
       return (await run({ ...rows, size, from: { path: local, mtimeMs } }, [], signal)).chunks;
     }
-    const key = `${location}\0${size}\0${this.#file.etag ?? ''}`;
     const attempt = async (parts: readonly FilePart[]): Promise<RowChunk[]> => {
-      const task = { ...rows, size, from: { key, tail: this.#footer.tail, parts } };
+      const task = { ...rows, size, from: { key: this.#key, tail: this.#footer.tail, parts } };
       const decoded = await run(
         task,
         parts.map(({ bytes }) => bytes.buffer),

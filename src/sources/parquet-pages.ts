@@ -2,9 +2,13 @@ import { crc32 } from 'node:zlib';
 import type { AsyncBuffer, ColumnMetaData, RowGroup } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { chunkRange } from './parquet-fetch.ts';
+import { requireBounded } from './thrift-bounds.ts';
 
 /** Bytes that the pages of a chunk may hold beyond twice what the footer says of them: not all writers count alike. */
 const SLACK = 1 << 20;
+
+/** Values in the header of a page at most: those that are known are thirty. */
+const MOST_HEADER = 1000;
 
 /** A file of which the chunks of some columns of a row group are checked whenever they are read: see {@link checkChunk}. */
 export function checkedFile(file: AsyncBuffer, group: RowGroup | undefined, columns: readonly string[]): AsyncBuffer {
@@ -41,6 +45,7 @@ function checkChunk(chunk: Uint8Array, meta: ColumnMetaData, rows: number): void
   // What follows the last value is nobody's business.
   for (let page = 0, at = 0; at < chunk.length && values < mostValues; page++) {
     const wrong = (what: string): Error => new Error(`page ${page} of column '${column}' ${what}`);
+    requireBounded(chunk, at, MOST_HEADER);
     const reader = { view, offset: at };
     const header = parquetHeader(reader);
     const { compressed_page_size: stored, uncompressed_page_size: size, crc } = header;

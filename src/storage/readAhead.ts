@@ -65,6 +65,7 @@ export class ReadAhead {
       uri: file.uri,
       size: file.size,
       etag: file.etag,
+      mtimeMs: file.mtimeMs,
       local: file.local,
       read: (start, end) => take(start, end)?.catch(() => file.read(start, end)) ?? file.read(start, end),
       async *stream(start, end) {

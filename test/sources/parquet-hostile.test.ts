@@ -75,12 +75,27 @@ function oneText({ dictionary, data, values, counted = values, compressed = fals
   };
   const first = page({ field_1: 2, field_7: { field_1: 1, field_2: 0 } }, entry);
   const second = page({ field_1: 0, field_5: { field_1: values, field_2: 8, field_3: 3, field_4: 3 } }, data);
+  const codec = compressed ? 6 : 0;
+  return oneColumn(Buffer.concat([first, second]), { counted, bytes: entry.length + 100, codec, first: first.length });
+}
+
+interface OneColumn {
+  readonly counted: number;
+  /** Bytes of its pages, as the footer says. */
+  readonly bytes: number;
+  readonly codec: number;
+  /** Bytes of the page with the dictionary; 0 without one. */
+  readonly first: number;
+}
+
+/** One column of text in one row group, whatever it holds. */
+function oneColumn(pages: Uint8Array, { counted, bytes, codec, first }: OneColumn): Uint8Array {
   const chunk = {
-    ...{ field_1: 6, field_2: [0, 8], field_3: ['text'], field_4: compressed ? 6 : 0, field_5: BigInt(counted) },
-    ...{ field_6: BigInt(entry.length + 100), field_7: BigInt(first.length + second.length) },
-    ...{ field_9: BigInt(4 + first.length), field_11: 4n },
+    ...{ field_1: 6, field_2: [0, 8], field_3: ['text'], field_4: codec, field_5: BigInt(counted) },
+    ...{ field_6: BigInt(bytes), field_7: BigInt(pages.length) },
+    ...{ field_9: BigInt(4 + first), field_11: first === 0 ? undefined : 4n },
   };
-  return withFooter(Buffer.concat([Buffer.from('PAR1'), first, second]), {
+  return withFooter(Buffer.concat([Buffer.from('PAR1'), pages]), {
     field_1: 2,
     field_2: [
       { field_4: 'schema', field_5: 1 },
@@ -165,6 +180,24 @@ describe('a table of contents that lies', () => {
     expect(planRejects).toMatchObject([{ code: 'CORRUPT_FOOTER', message: expect.stringContaining('more than') }]);
   });
 
+  it.each([
+    ['of objects', Buffer.concat([Buffer.from([0x39, 0xfc, 0x80, 0x80, 0x80, 0x08]), Buffer.alloc(16 << 20)])],
+    ['of digits', Buffer.concat([Buffer.from([0x36]), Buffer.alloc(4 << 20, 0xff), Buffer.from([1, 0])])],
+    ['of depth', Buffer.alloc(4 << 20, 0x1c)],
+    ['of lists', Buffer.concat([Buffer.from([0x39]), Buffer.alloc(4 << 20, 0x19)])],
+    ['of nothing', Buffer.alloc(20, 0x15)],
+  ])('is not taken apart where it has more than enough %s', async (_what, footer) => {
+    const path = join(temporaryFolder(), 'x.parquet');
+    const trailer = Buffer.from('....PAR1');
+    trailer.writeUInt32LE(footer.length);
+    writeFileSync(path, Buffer.concat([Buffer.from('PAR1'), footer, trailer]));
+    const begun = performance.now();
+    const planRejects: RecordError[] = [];
+    await expect(plan(parquet(path), 1 << 20, planRejects)).rejects.toMatchObject({ code: 'NO_USABLE_FILE' });
+    expect(planRejects.map(({ code }) => code)).toEqual(['CORRUPT_FOOTER']);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
   it('of one chunk in many row groups has little of it fetched ahead', async () => {
     const rows = Array.from({ length: 20 }, () => 'z'.repeat(1 << 18));
     const columnData = [{ name: 'text', data: rows, type: 'STRING' as const, encoding: 'PLAIN' as const }];
@@ -211,6 +244,15 @@ describe('pages that lie', () => {
       expect(codes(outcome)).toEqual(['CORRUPT_ROW_GROUP']);
       expect(outcome.rejects[0]?.error.message).toContain('more than the table of contents says');
     }
+  });
+
+  it('of numbers without an end are not decoded', async () => {
+    const digits = Buffer.concat([Buffer.from([0x66]), Buffer.alloc(1 << 20, 0xff), Buffer.from([1, 0])]);
+    const begun = performance.now();
+    for (const source of await places(oneColumn(digits, { counted: 5, bytes: 100, codec: 0, first: 0 }))) {
+      expect(codes(await readAll(source))).toEqual(['CORRUPT_ROW_GROUP']);
+    }
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   it('are read where they repeat a text for ever, a part at a time', async () => {

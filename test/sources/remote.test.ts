@@ -192,6 +192,17 @@ describe('a Parquet file on a server', () => {
     await expect(readSplit(source, split ?? never())).rejects.toMatchObject({ code: 'INPUT_CHANGED' });
   });
 
+  it('of which nothing tells one version from the next is looked at anew whenever it is planned', async () => {
+    const made = (word: string): Uint8Array =>
+      new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'text', data: [word, word], type: 'STRING' }] }));
+    const { server, remote } = await serve({ 'x.parquet': made('one') }, { etag: 'none', modified: null });
+    for (const word of ['one', 'two', 'six']) {
+      server.replace('x.parquet', made(word));
+      const { records } = await readAll(parquet(server.url('x.parquet'), { remote }));
+      expect(records.map(text)).toEqual([word, word]);
+    }
+  });
+
   it('on a server that stays ill stops the run and names the file: nothing is left out', async () => {
     const { server, remote } = await serve({ 'table.parquet': table() });
     const source = parquet(server.url('table.parquet'), { columns, remote });
