@@ -4,7 +4,7 @@ import { of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { RecordError } from '../../src/errors.ts';
 import { iterate, pull } from '../../src/flow/index.ts';
-import { utf8Faults } from '../../src/operators/pretokenize/charset.ts';
+import { utf8Faults } from '../../src/operators/pretokenize/text/charset.ts';
 import { type PretokenizeOptions, pretokenize } from '../../src/operators/pretokenize.ts';
 import type { Document, Segment } from '../../src/records.ts';
 import { withRun } from '../../src/run/context.ts';

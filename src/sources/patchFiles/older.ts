@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors.ts';
 import type { LayoutDocument } from '../../layouts/document.ts';
-import { detectOther, detectText } from '../../operators/pretokenize/detect.ts';
+import { detect } from '../../operators/pretokenize/detect.ts';
 import type { Modality, Patches } from '../../records.ts';
 import type { Reading } from '../file-source.ts';
 import { type Absent, bytesOf, metaFrom, requireUsable, valuesOf } from './values.ts';
@@ -24,12 +24,12 @@ interface Kind {
 }
 
 async function kindOf(bytes: Uint8Array, said: string | undefined): Promise<Kind> {
-  const found = detectText(bytes) ?? (await detectOther(bytes));
+  const found = await detect(bytes, '', { modality: undefined, fallbackCharset: undefined });
   const kind: Kind =
-    found.kind === 'text'
-      ? { modality: 'text', mediaType: 'text/plain' }
-      : found.kind === 'bytes'
-        ? found
+    found.charset === undefined
+      ? found
+      : found.damage === undefined
+        ? { modality: 'text', mediaType: 'text/plain' }
         : { modality: 'binary', mediaType: 'application/octet-stream' };
   const modality = modalities.get(said?.toLowerCase() ?? '') ?? kind.modality;
   return { modality, mediaType: kind.mediaType };

@@ -1,0 +1,92 @@
+import { type Decoded, DecoderEnded, DecoderProcess } from './decoderProcess.ts';
+import type { Limits } from './limits.ts';
+
+/** Milliseconds after which processes without work are ended. */
+const IDLE = 5000;
+
+/** A record for a decoder module, whose path is `module`: its bytes, and plain values beside them. */
+export interface DecoderTask {
+  readonly module: string;
+  readonly bytes: Uint8Array;
+  readonly facts: unknown;
+}
+
+/**
+ * Processes that decode records: what hangs, crashes or fills memory there takes one record with it, and nothing else. Started
+ * when there is work, ended when there has been none for a while.
+ */
+export class DecoderPool {
+  readonly #limits: Limits;
+  readonly #idle: DecoderProcess[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Has one record decoded, and its result taken by `take` before the process works on.
+   * @throws Failure as the decoder throws it, or `DECODE_TIME`, `DECODE_MEMORY`, `DECODER_CRASHED`; PipelineError
+   *   `DECODER_START`
+   */
+  async run<R>(task: DecoderTask, take: (decoded: Decoded) => Promise<R>, signal?: AbortSignal): Promise<R> {
+    await this.#enter();
+    try {
+      signal?.throwIfAborted();
+      return await this.#runIn(this.#idle.pop(), task, take, signal);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Ends the processes that are not at work. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await Promise.all(this.#idle.splice(0).map((process) => process.end()));
+  }
+
+  async #runIn<R>(
+    old: DecoderProcess | undefined,
+    task: DecoderTask,
+    take: (decoded: Decoded) => Promise<R>,
+    signal: AbortSignal | undefined,
+  ): Promise<R> {
+    const process = old ?? (await DecoderProcess.start(this.#limits));
+    const stop = (): void => void process.end();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      signal?.throwIfAborted();
+      return await take(await process.decode(task.module, task.bytes, task.facts));
+    } catch (error) {
+      signal?.throwIfAborted();
+      // earlier records may have left it short of memory, or damaged: a new process decides
+      if (old === undefined || !(error instanceof DecoderEnded) || error.code === 'DECODE_TIME') throw error;
+      return await this.#runIn(undefined, task, take, signal);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      if (process.over || 2 * process.resident > this.#limits.memoryBytes) await process.end();
+      else this.#idle.push(process);
+    }
+  }
+
+  async #enter(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#working >= this.#limits.processes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#working++;
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    this.#working--;
+    if (this.#working > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.close(), IDLE);
+    this.#timer.unref();
+  }
+}
