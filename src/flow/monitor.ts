@@ -9,6 +9,8 @@ export interface StageInfo {
   readonly room: Limit;
   /** Bytes it may hold besides its room: a batch, an open shard, a table. */
   readonly holds?: number | undefined;
+  /** Processes that it starts at most, whatever the number of splits in flight, and bytes of each at most. */
+  readonly processes?: { readonly most: number; readonly bytes: number } | undefined;
   /** Its share of a memory budget, against the other stages. 0: the room never changes. */
   readonly weight?: number | undefined;
   /** The least bytes its room works with: one largest value. */

@@ -9,6 +9,8 @@ export interface StageOptions {
   readonly kind?: StageInfo['kind'] | undefined;
   /** Bytes it may hold besides its room. */
   readonly holds?: number | undefined;
+  /** See `StageInfo`. */
+  readonly processes?: StageInfo['processes'];
   /** Its share of a memory budget, against the other stages. 0: its room never changes. */
   readonly weight?: number | undefined;
   /** The least bytes its room works with: one largest value. */

@@ -26,6 +26,8 @@ const MODULE = workerModule(import.meta.url, './pretokenize/cutWorker');
 /** Bytes of a rejected record that are kept beside the reason. */
 const MAX_PAYLOAD = 64 << 10;
 const ROOM_ITEMS = 64;
+/** Bytes of results that wait for earlier ones; those beyond wait in the processes that made them. */
+const HELD_BYTES = 32 << 20;
 
 /** What a document has become. */
 interface Outcome<M extends Meta> {
@@ -59,11 +61,13 @@ export function pretokenize<M extends Meta = Meta>(
 ): OperatorFunction<Document<M>, Segment<M>> {
   requireOptions(STAGE, options, OPTIONS);
   const settings = settled(options);
-  const limits = settledLimits(options.limits);
+  const asked = settledLimits(options.limits);
   return (source) =>
     defer(() => {
       const run = currentRun();
-      const held = new HeldResults(limits.decodedBytes);
+      const processes = Math.min(asked.processes, run?.processes ?? asked.processes);
+      const limits = { ...asked, processes };
+      const held = new HeldResults(HELD_BYTES);
       const checked = (document: Document<M>, signal: AbortSignal) => {
         requireValues(STAGE, ['documents'], document);
         return cutOf(document, { settings, limits, held }, signal);
@@ -76,7 +80,8 @@ export function pretokenize<M extends Meta = Meta>(
           concurrency: Math.max(2, limits.processes),
           room: { items: ROOM_ITEMS, bytes: 2 * settings.maxSegmentBytes },
           sizeOf: (document) => document.bytes.length,
-          holds: 2 * limits.decodedBytes,
+          holds: HELD_BYTES + limits.decodedBytes,
+          processes: { most: asked.processes, bytes: limits.memoryBytes },
           options: { ...settings, limits: decisive(limits) },
         }),
         transduce(() => ({

@@ -22,6 +22,8 @@ export interface SplitOutput {
 export interface RunContext {
   /** Goes before what a stage was told itself. */
   readonly model?: ModelSettings | undefined;
+  /** Processes that a stage may start at most. */
+  readonly processes?: number | undefined;
   /** Values are looked at beforehand, for a plan or in a pass of preparation: nobody outside is told of what becomes of them. */
   readonly rehearsal?: boolean | undefined;
   /** Absent where stages are only listed, and for a plan. */

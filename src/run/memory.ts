@@ -11,6 +11,8 @@ export interface MemoryPlan {
   /** Rooms in the order of the stages that were asked about. */
   readonly rooms: readonly { readonly stage: string; readonly room: Limit }[];
   readonly splitsInFlight: number;
+  /** Processes that each stage may start at most, where there are any that start some. */
+  readonly processes?: number | undefined;
   /** Sum of everything below: what the run may use at most. */
   readonly bound: number;
   readonly parts: readonly { readonly what: string; readonly bytes: number }[];
@@ -39,7 +41,10 @@ export interface MemoryRequest {
  */
 export function divideMemory(request: MemoryRequest): MemoryPlan {
   const { stages, budget, ahead = 0 } = request;
-  const fixed = BASE_BYTES + request.workers * WORKER_BYTES + ahead;
+  const started = stages.flatMap((stage) => stage.processes ?? []);
+  let processes = Math.max(0, ...started.map(({ most }) => most));
+  const inProcesses = (): number => sum(started.map(({ most, bytes }) => Math.min(most, processes) * bytes));
+  const fixed = (): number => BASE_BYTES + request.workers * WORKER_BYTES + ahead + inProcesses();
   const held = request.source + request.sinks + sum(stages.map((stage) => stage.holds ?? 0));
   const asked = stages.map((stage) => stage.room.bytes ?? 0);
   const least = stages.map((stage, i) =>
@@ -49,19 +54,23 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
   let splits = Math.max(1, request.splits);
   let rooms: readonly number[] = asked;
   if (budget !== undefined) {
-    while (splits > 1 && fixed + splits * perSplit(least) > budget) splits--;
-    const smallest = fixed + splits * perSplit(least);
+    while (processes > 1 && fixed() + splits * perSplit(least) > budget) processes--;
+    while (splits > 1 && fixed() + splits * perSplit(least) > budget) splits--;
+    const smallest = fixed() + splits * perSplit(least);
     if (smallest > budget) {
       throw new PipelineError(`${megabytes(budget)} of memory is too little for this pipeline`, {
         code: 'MEMORY_TOO_SMALL',
         hint: `give at least --memory ${Math.ceil(smallest / 1e6)}MB${request.workers > 1 ? ', or fewer --workers' : ''}`,
       });
     }
-    rooms = shrink(stages, asked, least, (budget - fixed) / splits - held);
+    rooms = shrink(stages, asked, least, (budget - fixed()) / splits - held);
   }
   const parts = [
     { what: 'node, libraries, garbage not yet collected', bytes: BASE_BYTES },
     { what: `${request.workers} worker threads`, bytes: request.workers * WORKER_BYTES },
+    ...(processes === 0
+      ? []
+      : [{ what: `${processes} decoder processes, while there is something to decode`, bytes: inProcesses() }]),
     ...stages.map((stage, i) => ({ what: stage.name, bytes: splits * ((rooms[i] ?? 0) + (stage.holds ?? 0)) })),
     { what: 'source', bytes: splits * request.source },
     ...(ahead === 0 ? [] : [{ what: 'splits fetched ahead', bytes: ahead }]),
@@ -73,6 +82,7 @@ export function divideMemory(request: MemoryRequest): MemoryPlan {
       room: stage.room.bytes === undefined ? stage.room : { ...stage.room, bytes: rooms[i] ?? 0 },
     })),
     splitsInFlight: splits,
+    ...(processes === 0 ? {} : { processes }),
     bound: sum(parts.map((part) => part.bytes)),
     parts,
   };

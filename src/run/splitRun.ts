@@ -41,7 +41,7 @@ export interface SplitJob {
   /** The pass over the splits that this belongs to; `''` for the run proper, whose stages alone write files and rejects. */
   readonly pass: string;
   readonly folder: OutputFolder;
-  readonly memory: Pick<MemoryPlan, 'rooms'>;
+  readonly memory: Pick<MemoryPlan, 'rooms' | 'processes'>;
   /** Documents to read at most. */
   readonly limit?: number | undefined;
   /** Counts of the commit that are known beforehand. */
@@ -144,8 +144,9 @@ export class SplitRun {
   }
 
   #context(): RunContext {
-    const { pipeline, split, folder, pass } = this.#job;
+    const { pipeline, split, folder, pass, memory } = this.#job;
     return {
+      processes: memory.processes,
       model: pipeline.model,
       rehearsal: pass !== '',
       output: {

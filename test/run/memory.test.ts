@@ -43,6 +43,18 @@ describe('divideMemory', () => {
     expect(divideMemory({ stages, source: 0, sinks: 0, workers: 4, splits: 4, budget }).splitsInFlight).toBe(2);
   });
 
+  it('counts processes once for all splits, and starts fewer of them before it takes fewer splits in flight', () => {
+    const stages = [stage('a', 10 * MIB, { processes: { most: 4, bytes: 100 * MIB } })];
+    const fixed = BASE_BYTES + 2 * WORKER_BYTES;
+    const ask = (budget?: number) => divideMemory({ stages, source: 0, sinks: 0, workers: 2, splits: 2, budget });
+    expect(ask()).toMatchObject({ processes: 4, bound: fixed + (20 + 400) * MIB });
+    expect(ask(fixed + 230 * MIB)).toMatchObject({ processes: 2, splitsInFlight: 2, bound: fixed + 220 * MIB });
+    expect(() => ask(fixed + 50 * MIB)).toThrow(/too little/);
+    expect(
+      divideMemory({ stages: [stage('a', 1)], source: 0, sinks: 0, workers: 1, splits: 1 }).processes,
+    ).toBeUndefined();
+  });
+
   it('refuses a budget that cannot work, and names the least that does', () => {
     const stages = [stage('a', 100 * MIB, { least: 60 * MIB })];
     const ask = (budget: number) => divideMemory({ stages, source: 0, sinks: MIB, workers: 1, splits: 4, budget });
