@@ -1,7 +1,9 @@
 import type { Position } from './errors.ts';
 
+export const MODALITIES = ['text', 'code', 'image', 'audio', 'video', 'pdf', 'archive', 'binary'] as const;
+
 /** What kind of content bytes are; `binary` is whatever no detector knows. */
-export type Modality = 'text' | 'code' | 'image' | 'audio' | 'video' | 'pdf' | 'archive' | 'binary';
+export type Modality = (typeof MODALITIES)[number];
 
 /** Values that travel with a document: the typed columns of a table, or facts a source knows. */
 export type MetaValue =
@@ -120,7 +122,7 @@ export interface Encoded<M extends Meta = Meta> {
   /** In place of them, where `patch` follows at once and the model's device can pool: see {@link PooledStates}. */
   readonly pooled?: PooledStates | undefined;
   readonly dim: number;
-  /** The model's calibrated threshold in nats: what `patch({ threshold: 'auto' })` uses. Absent where it has none. */
+  /** The model's calibrated threshold for the segment's modality, in nats: what `patch({ threshold: 'auto' })` uses. Absent where it has none. */
   readonly autoThreshold?: number | undefined;
 }
 

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
 import { canonicalJson } from '../json.ts';
+import { MODALITIES, type Modality } from '../records.ts';
 import type { EntropyModel } from './model.ts';
 
 /** Mean patch length of the released BLT models. */
@@ -19,14 +20,31 @@ export interface Calibration {
   readonly sampleBytes: number;
 }
 
-/** Reads `calibration.json` of a model folder; undefined where there is none. Throws ModelError where it is malformed. */
-export async function readAutoThreshold(dir: string): Promise<number | undefined> {
+/** Thresholds of modalities that have one of their own, in nats. */
+export type ModalityThresholds = Readonly<Partial<Record<Modality, number>>>;
+
+/** What `threshold: 'auto'` stands for, in nats. */
+export interface AutoThresholds {
+  /** For all that has none of its own; absent where the model was not calibrated. */
+  readonly autoThreshold: number | undefined;
+  readonly modalityThresholds: ModalityThresholds;
+}
+
+/** What `threshold: 'auto'` stands for with segments of a modality. */
+export function autoThresholdFor(thresholds: AutoThresholds, modality: Modality): number | undefined {
+  return thresholds.modalityThresholds[modality] ?? thresholds.autoThreshold;
+}
+
+/** Reads `calibration.json` of a model folder; no thresholds where there is none. Throws ModelError where it is malformed. */
+export async function readThresholds(dir: string): Promise<AutoThresholds> {
   const path = join(dir, CALIBRATION_FILE);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+      return { autoThreshold: undefined, modalityThresholds: {} };
+    }
     throw new ModelError(`${path} cannot be read.`, { code: 'MODEL_CALIBRATION', path, cause });
   }
   let value: unknown;
@@ -35,22 +53,48 @@ export async function readAutoThreshold(dir: string): Promise<number | undefined
   } catch (cause) {
     throw new ModelError(`${path} is not valid JSON.`, { code: 'MODEL_CALIBRATION', path, cause });
   }
-  const threshold =
-    typeof value === 'object' && value !== null && 'auto_threshold' in value ? value.auto_threshold : undefined;
-  if (typeof threshold === 'number' && Number.isFinite(threshold)) return Math.fround(threshold);
-  throw new ModelError(`${path} has no number "auto_threshold".`, { code: 'MODEL_CALIBRATION', path });
+  const modalities = member(value, 'modalities') ?? {};
+  const own: Partial<Record<Modality, number>> = {};
+  for (const modality of MODALITIES) {
+    const entry = member(modalities, modality);
+    if (entry !== undefined) own[modality] = requireThreshold(entry, path, `of ${modality} `);
+  }
+  return { autoThreshold: requireThreshold(value, path, ''), modalityThresholds: own };
 }
 
-/** Writes `calibration.json`, so that `threshold: 'auto'` works with this model. */
-export async function writeCalibration(dir: string, calibration: Calibration): Promise<void> {
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function requireThreshold(value: unknown, path: string, of: string): number {
+  const threshold = member(value, 'auto_threshold');
+  if (typeof threshold === 'number' && Number.isFinite(threshold)) return Math.fround(threshold);
+  throw new ModelError(`${path} ${of}has no number "auto_threshold".`, { code: 'MODEL_CALIBRATION', path });
+}
+
+/**
+ * Writes `calibration.json`, so that `threshold: 'auto'` works with this model.
+ * @param modalities what cuts segments of these modalities, in place of the general threshold
+ */
+export async function writeCalibration(
+  dir: string,
+  calibration: Calibration,
+  modalities: Readonly<Partial<Record<Modality, Calibration>>> = {},
+): Promise<void> {
+  const own = Object.entries(modalities).map(([modality, one]) => [modality, fieldsOf(one)]);
   const fields = {
-    auto_threshold: calibration.threshold,
-    target_patch_bytes: calibration.targetPatchBytes,
-    mean_patch_bytes: calibration.meanPatchBytes,
-    sample_bytes: calibration.sampleBytes,
+    ...fieldsOf(calibration),
+    ...(own.length === 0 ? {} : { modalities: Object.fromEntries(own) }),
   };
   await writeFile(join(dir, CALIBRATION_FILE), `${canonicalJson(fields, 2)}\n`);
 }
+
+const fieldsOf = ({ threshold, targetPatchBytes, meanPatchBytes, sampleBytes }: Calibration) => ({
+  auto_threshold: threshold,
+  target_patch_bytes: targetPatchBytes,
+  mean_patch_bytes: meanPatchBytes,
+  sample_bytes: sampleBytes,
+});
 
 /**
  * The float32 threshold that cuts `samples` into patches of about `targetPatchBytes` bytes. Each sample is a document

@@ -1,6 +1,8 @@
 import { ModelError } from '../errors.ts';
 import type { GgufMetadata, GgufValue } from '../formats/gguf/types.ts';
 import type { BlockType } from '../kernels/blocks/layout.ts';
+import { MODALITIES, type Modality } from '../records.ts';
+import type { AutoThresholds } from './calibration.ts';
 import { type ModelConfig, requireWindow } from './config.ts';
 import { REFERENCE_ROW_TOKENS } from './reference.ts';
 import { BOS_ID, BYTE_OFFSET, EOS_ID } from './tokenizer.ts';
@@ -16,11 +18,7 @@ const VOCABULARY = 256 + BYTE_OFFSET;
 const fileTypes: Readonly<Record<BlockType, number>> = { F32: 0, F16: 1, Q8_0: 7, Q4_K: 14, Q6_K: 18, BF16: 32 };
 
 /** The metadata of a GGUF file whose linear weights are mostly `type`. */
-export function ggufMetadata(
-  config: ModelConfig,
-  autoThreshold: number | undefined,
-  type: BlockType,
-): Map<string, GgufValue> {
+export function ggufMetadata(config: ModelConfig, thresholds: AutoThresholds, type: BlockType): Map<string, GgufValue> {
   const metadata = new Map<string, GgufValue>();
   const text = (key: string, value: string) => metadata.set(key, { type: 'string', value });
   const size = (key: string, value: number) => metadata.set(key, { type: 'uint32', value });
@@ -45,14 +43,17 @@ export function ggufMetadata(
   size('tokenizer.ggml.bos_token_id', BOS_ID);
   size('tokenizer.ggml.eos_token_id', config.eosId);
   text(KIND_KEY, KIND);
+  const { autoThreshold, modalityThresholds } = thresholds;
   if (autoThreshold !== undefined) metadata.set(THRESHOLD_KEY, { type: 'float32', value: autoThreshold });
+  for (const modality of MODALITIES) {
+    const value = modalityThresholds[modality];
+    if (value !== undefined) metadata.set(`${THRESHOLD_KEY}.${modality}`, { type: 'float32', value });
+  }
   return metadata;
 }
 
-export interface GgufFacts {
+export interface GgufFacts extends AutoThresholds {
   readonly config: ModelConfig;
-  /** Nats. */
-  readonly autoThreshold: number | undefined;
 }
 
 /**
@@ -90,7 +91,12 @@ export function ggufFacts(metadata: GgufMetadata, path: string): GgufFacts {
     eosId: read.size('tokenizer.ggml.eos_token_id', EOS_ID),
   };
   requireWindow(config.window, path);
-  return { config, autoThreshold: read.float32(THRESHOLD_KEY) };
+  const modalityThresholds: Partial<Record<Modality, number>> = {};
+  for (const modality of MODALITIES) {
+    const value = read.float32(`${THRESHOLD_KEY}.${modality}`);
+    if (value !== undefined) modalityThresholds[modality] = value;
+  }
+  return { config, autoThreshold: read.float32(THRESHOLD_KEY), modalityThresholds };
 }
 
 function refuseOtherKinds(read: Reader, vocabSize: number, headDim: number): void {

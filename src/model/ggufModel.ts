@@ -22,7 +22,7 @@ export async function readGgufModel(path: string): Promise<ModelFile> {
   const real = realPath(path);
   const stamp = fileStamp(real);
   const header = await readHeader(path);
-  const { config, autoThreshold } = ggufFacts(header.metadata, path);
+  const { config, ...thresholds } = ggufFacts(header.metadata, path);
   // before a list is made of as many layers as the file claims
   if (config.layers > header.tensors.size) {
     throw new ModelError(`${path} claims ${config.layers} layers, but holds ${header.tensors.size} tensors.`, {
@@ -39,7 +39,7 @@ export async function readGgufModel(path: string): Promise<ModelFile> {
     floatBytes += shape.reduce((a, b) => a * b, 4);
   }
   refuseOthers(header, known, config, path);
-  return { path, config, weights: { path: real, stamp, tensors, floatBytes }, autoThreshold };
+  return { path, config, weights: { path: real, stamp, tensors, floatBytes }, ...thresholds };
 }
 
 function weightOf({ tensors }: GgufHeader, name: string, shape: readonly number[], path: string): Weight {

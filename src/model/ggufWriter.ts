@@ -61,7 +61,7 @@ export async function writeGgufModel(
   type: BlockType,
   options: GgufWriteOptions = {},
 ): Promise<GgufWritten> {
-  const { config, weights, autoThreshold } = await readModelFile(source);
+  const { config, weights, ...thresholds } = await readModelFile(source);
   const written: GgufWrittenTensor[] = [];
   const specs = [...weights.tensors].map(([name, weight]) => {
     const asked = askedType(name, weight.shape, type, options.embeddings);
@@ -73,7 +73,7 @@ export async function writeGgufModel(
     });
     return { name: ggufName(name), type: chosen, shape: weight.shape, chunks };
   });
-  const bytes = await writeGgufFile(target, ggufMetadata(config, autoThreshold, type), specs, options.signal);
+  const bytes = await writeGgufFile(target, ggufMetadata(config, thresholds, type), specs, options.signal);
   return { bytes, tensors: written };
 }
 

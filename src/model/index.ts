@@ -1,8 +1,11 @@
 export {
+  type AutoThresholds,
+  autoThresholdFor,
   CALIBRATION_FILE,
   type Calibration,
   calibrate,
-  readAutoThreshold,
+  type ModalityThresholds,
+  readThresholds,
   resolveThreshold,
   TARGET_PATCH_BYTES,
   writeCalibration,

@@ -1,5 +1,6 @@
 import type { ModelError } from '../errors.ts';
 import type { PooledStates } from '../records.ts';
+import type { ModalityThresholds } from './calibration.ts';
 import type { ModelConfig } from './config.ts';
 import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 import type { PatchRule } from './patchEnds.ts';
@@ -62,6 +63,8 @@ export interface EntropyModel {
   readonly threads: number;
   /** The threshold that gives the model's target patch length (nats); absent where the folder has no calibration.json. */
   readonly autoThreshold: number | undefined;
+  /** The same for modalities that have thresholds of their own. */
+  readonly modalityThresholds: ModalityThresholds;
   /** Token rows computed since it was opened. */
   readonly rowsComputed: number;
   /** What became of the decoded layers that passes asked for; absent where weights are used as they lie in their file. */

@@ -1,4 +1,4 @@
-import { readAutoThreshold } from './calibration.ts';
+import { type ModalityThresholds, readThresholds } from './calibration.ts';
 import { type ModelConfig, readConfig } from './config.ts';
 import { readGgufModel } from './ggufModel.ts';
 import { readWeights, type Weights } from './weights.ts';
@@ -12,8 +12,9 @@ export interface ModelFile {
   readonly path: string;
   readonly config: ModelConfig;
   readonly weights: Weights;
-  /** See {@link readAutoThreshold}. */
+  /** See `EntropyModel`. */
   readonly autoThreshold: number | undefined;
+  readonly modalityThresholds: ModalityThresholds;
 }
 
 /**
@@ -23,6 +24,6 @@ export interface ModelFile {
 export async function readModelFile(path: string): Promise<ModelFile> {
   if (isGguf(path)) return readGgufModel(path);
   const config = readConfig(path);
-  const [weights, autoThreshold] = await Promise.all([readWeights(path, config), readAutoThreshold(path)]);
-  return { path, config, weights, autoThreshold };
+  const [weights, thresholds] = await Promise.all([readWeights(path, config), readThresholds(path)]);
+  return { path, config, weights, ...thresholds };
 }

@@ -3,6 +3,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { ModelError, RecordError, SluiceError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import { requireOptions } from '../knownOptions.ts';
+import { autoThresholdFor } from '../model/calibration.ts';
 import { checkedPieceTokens } from '../model/cpu/cpuModel.ts';
 import { deviceFootprint, modelFootprint } from '../model/cpu/footprint.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel } from '../model/model.ts';
@@ -138,7 +139,8 @@ class SegmentWork<M extends Meta> {
   #encodeOptions(model: EntropyModel): EncodeOptions {
     const { pieceTokens, preNorm, ruleFor } = this.#options;
     if (ruleFor === undefined || !model.pools) return { pieceTokens, preNorm };
-    return { pieceTokens, pool: ruleFor(model.autoThreshold) };
+    const { modality } = this.segment;
+    return { pieceTokens, pool: ruleFor(autoThresholdFor(model, modality), modality) };
   }
 
   /** Pieces may be asked for all at once; each is computed after the one before it. */
@@ -182,7 +184,8 @@ async function compute<M extends Meta>(piece: Piece<M>, signal: AbortSignal): Pr
   const { work, offset, bytes, last } = piece;
   const model = await work.model();
   const { segment } = work;
-  const common = { segment, offset, bytes, last, dim: model.dim, autoThreshold: model.autoThreshold };
+  const autoThreshold = autoThresholdFor(model, segment.modality);
+  const common = { segment, offset, bytes, last, dim: model.dim, autoThreshold };
   if (bytes.length === 0) {
     const none = new Float32Array(0);
     return { piece, encoded: { ...common, entropies: none, norms: none, preNorm: none } };

@@ -1,9 +1,9 @@
 import { Observable } from 'rxjs';
 import type { PatchRule } from '../model/patchEnds.ts';
-import type { Encoded, Meta } from '../records.ts';
+import type { Encoded, Meta, Modality } from '../records.ts';
 
-/** How patches will be cut, by a model whose own threshold is `auto`. */
-export type PatchRuleFor = (auto: number | undefined) => PatchRule;
+/** How patches of a modality will be cut, by a model whose own threshold for it is `auto`. */
+export type PatchRuleFor = (auto: number | undefined, modality: Modality) => PatchRule;
 
 /** What `embed` gives: a flow that a stage right behind it may ask for means over patches in place of states. */
 export class EncodedFlow<M extends Meta = Meta> extends Observable<Encoded<M>> {

@@ -5,9 +5,12 @@ import { requireOptions } from '../knownOptions.ts';
 import { resolveThreshold } from '../model/calibration.ts';
 import { checkedMaxLength, startRule } from '../model/patcher.ts';
 import { LONGEST_PATCH, type PatchSettings, SegmentPatcher } from '../model/segmentPatcher.ts';
-import type { Encoded, Meta, Patches } from '../records.ts';
+import { type Encoded, type Meta, MODALITIES, type Modality, type Patches } from '../records.ts';
 import { requireValues } from '../run/valueKinds.ts';
+import { didYouMean } from '../suggest.ts';
 import { EncodedFlow } from './encodedFlow.ts';
+
+type Threshold = number | 'auto';
 
 export interface PatchOptions {
   /**
@@ -15,8 +18,11 @@ export interface PatchOptions {
    * `patchSize` tokens, BOS counted. `byte`: every byte. Default: `entropy`.
    */
   readonly mode?: 'entropy' | 'space' | 'byte' | 'static' | undefined;
-  /** Nats, rounded to float32; `'auto'` is the model's own, for patches of 4.5 bytes on average. Default: `'auto'`. */
-  readonly threshold?: number | 'auto' | undefined;
+  /**
+   * Nats, rounded to float32; `'auto'` is the model's own for the modality, for patches of 4.5 bytes on average. An object gives
+   * modalities theirs, and the others `'auto'`: `{ image: 3.2, text: 'auto' }`. Default: `'auto'`.
+   */
+  readonly threshold?: Threshold | Readonly<Partial<Record<Modality, Threshold>>> | undefined;
   /** A patch begins where the entropy rises by more than the threshold, which must then be a number. Default: false. */
   readonly monotonicity?: boolean | undefined;
   /** Nats: the entropy must be above the threshold and also rise by more than this. */
@@ -62,19 +68,22 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
   } = options;
   const { thresholdAdd, patchSize } = options;
   const maxLength = Math.min(checkedMaxLength(options.maxPatchLength), LONGEST_PATCH);
-  if (mode === 'entropy' && monotonicity && threshold === 'auto') {
+  const thresholdOf = (modality: Modality): Threshold =>
+    typeof threshold === 'object' ? (threshold[modality] ?? 'auto') : threshold;
+  if (typeof threshold === 'object') requireModalities(threshold);
+  if (mode === 'entropy' && monotonicity && MODALITIES.some((modality) => thresholdOf(modality) === 'auto')) {
     throw new PipelineError('threshold "auto" is a level of entropy, but monotonicity compares its rise.', {
       code: 'BAD_OPTION',
-      hint: 'Give a threshold in nats, or leave monotonicity out.',
+      hint: 'Give a threshold in nats (of every modality), or leave monotonicity out.',
     });
   }
-  const settingsFor = (auto: number | undefined): PatchSettings => {
-    const nats = mode === 'entropy' ? resolveThreshold({ autoThreshold: auto }, threshold) : undefined;
+  const settingsFor = (auto: number | undefined, modality: Modality): PatchSettings => {
+    const nats = mode === 'entropy' ? resolveThreshold({ autoThreshold: auto }, thresholdOf(modality)) : undefined;
     const rule = { mode, threshold: nats, monotonicity, thresholdAdd, patchSize, maxLength };
     return { rule, prominence, keepSignals };
   };
   // options that can be wrong by themselves fail here and not in the middle of a run
-  startRule(settingsFor(0).rule);
+  for (const modality of MODALITIES) startRule(settingsFor(0, modality).rule);
   const decisive = { mode, threshold, monotonicity, thresholdAdd, patchSize, maxLength, prominence, keepSignals };
 
   const cut = transduce<Encoded<M>, Patches<M>>(
@@ -85,7 +94,7 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
           requireValues('patch', ['encoded runs'], run);
           if (open?.segment !== run.segment) {
             const dim = run.preNorm === undefined && run.pooled === undefined ? 0 : run.dim;
-            open = new SegmentPatcher(run.segment, dim, settingsFor(run.autoThreshold));
+            open = new SegmentPatcher(run.segment, dim, settingsFor(run.autoThreshold, run.segment.modality));
           }
           const patches = open.push(run);
           if (run.last) open = undefined;
@@ -95,7 +104,19 @@ export function patch<M extends Meta = Meta>(options: PatchOptions = {}): Operat
     },
     { name: 'patch', holds: HELD_BYTES, options: decisive },
   );
-  return (source) => cut(source instanceof EncodedFlow ? source.pooled((auto) => settingsFor(auto).rule) : source);
+  return (source) =>
+    cut(source instanceof EncodedFlow ? source.pooled((auto, modality) => settingsFor(auto, modality).rule) : source);
+}
+
+/** @throws PipelineError `BAD_OPTION` for a name that is no modality */
+function requireModalities(thresholds: object): void {
+  const known: readonly string[] = MODALITIES;
+  const unknown = Object.keys(thresholds).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new PipelineError(`threshold: '${unknown}' is no modality`, {
+    code: 'BAD_OPTION',
+    hint: didYouMean(unknown, MODALITIES) || `modalities are ${MODALITIES.join(', ')}`,
+  });
 }
 
 /** The longest open patch: entropy and norm of each byte. */

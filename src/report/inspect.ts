@@ -7,6 +7,7 @@ import { float32From, int32From } from '../formats/littleEndian.ts';
 import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
+import { MODALITIES, type Modality } from '../records.ts';
 import { type CommitRecord, readCommit, taskCommitNames } from '../run/commitRecord.ts';
 import { isTemporary } from '../run/jobStage.ts';
 import { LimitFollower } from '../run/limitFollower.ts';
@@ -32,6 +33,15 @@ interface DocumentLine {
   readonly bytes: number;
 }
 
+/** Part of a modality in what was written; `mean_patch` in bytes. */
+export interface ModalityShare {
+  readonly modality: Modality;
+  readonly segments: number;
+  readonly bytes: number;
+  readonly patches: number;
+  readonly mean_patch: number;
+}
+
 /** What an output folder holds, as `sluice inspect --json` prints it. */
 export interface Inspection {
   readonly pipeline: string;
@@ -52,6 +62,8 @@ export interface Inspection {
     readonly sizes: readonly { readonly size: string; readonly below: number | null; readonly documents: number }[];
     readonly largest: readonly DocumentLine[];
   };
+  /** What patches were cut from, most bytes first. Absent where nothing was. */
+  readonly mix?: readonly ModalityShare[];
   /** In nats: of every byte where there are signals files, else the mean of every patch. Absent without either. */
   readonly entropy?: Distribution & { readonly of: 'bytes' | 'patches' };
   /** In bytes. Absent without files of patches. */
@@ -114,19 +126,30 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
   const lengths = await lengthsOf(patches);
   const rejectFiles = of(REJECTS_FORMAT);
   if (plan.left_out > 0) rejectFiles.unshift(path.join(root, PLAN_REJECTS));
+  const { totals } = buildManifest(plan, commits);
+  const mix = mixOf(totals);
   return {
     pipeline: plan.pipeline,
     sluice: plan.sluice,
     complete: follower.complete,
     splits: { planned: plan.splits.length, committed: commits.length },
-    totals: buildManifest(plan, commits).totals,
+    totals,
     ...(await dedupOf(root, artefacts)),
     files: formatsOf(artefacts),
     ...(documents === undefined ? {} : { documents }),
+    ...(mix.length === 0 ? {} : { mix }),
     ...(entropy === undefined ? {} : { entropy }),
     ...(lengths === undefined ? {} : { patch_lengths: lengths }),
     rejects: await rejectsOf(rejectFiles),
   };
+}
+
+function mixOf(totals: Readonly<Record<string, number>>): ModalityShare[] {
+  return MODALITIES.flatMap((modality) => {
+    const { [`${modality}_segments`]: segments = 0, [`${modality}_bytes`]: bytes = 0 } = totals;
+    const patches = totals[`${modality}_patches`] ?? 0;
+    return patches === 0 ? [] : [{ modality, segments, bytes, patches, mean_patch: bytes / patches }];
+  }).sort((a, b) => b.bytes - a.bytes);
 }
 
 function firstFolder(artefacts: readonly Artefact[]): string[] {

@@ -26,6 +26,7 @@ export function renderInspection(inspection: Inspection, width = 80): string {
   const sections = [
     summary(inspection),
     modalities(inspection, wide),
+    mix(inspection, wide),
     sizes(inspection, wide),
     entropy(inspection, wide),
     lengths(inspection, wide),
@@ -117,6 +118,17 @@ function modalities({ documents }: Inspection, width: number): string[] {
     text: `${count(number)}  ${bytes(size)}`,
   }));
   return table('documents by modality (bars: bytes)', rows, width);
+}
+
+function mix({ mix: shares = [] }: Inspection, width: number): string[] {
+  if (shares.length === 0) return [];
+  const all = shares.reduce((sum, share) => sum + share.bytes, 0);
+  const rows = shares.map(({ modality, segments, bytes: size, mean_patch: mean }) => ({
+    label: modality,
+    value: size,
+    text: `${percent(size, all)}  ${bytes(size)}  ${plural(segments, 'segment')}  ${mean.toFixed(2)} a patch`,
+  }));
+  return table('bytes that were patched, by modality', rows, width);
 }
 
 function sizes({ documents }: Inspection, width: number): string[] {

@@ -2,6 +2,7 @@ import { take, tap } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import type { Inlet, Limit } from '../flow/index.ts';
 import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
+import { MODALITIES, type Modality } from '../records.ts';
 import type { Artefact, ArtefactFile } from '../sinks/artefact.ts';
 import type { SinkContext, SinkWriter } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
@@ -33,6 +34,8 @@ export interface SplitTally {
   patches: number;
   /** Sum over all bytes, in nats. */
   entropy: number;
+  /** The mix of what was written. */
+  readonly modalities: Map<Modality, { segments: number; bytes: number; patches: number }>;
 }
 
 export interface SplitJob {
@@ -72,6 +75,7 @@ export class SplitRun {
     bytes: 0,
     patches: 0,
     entropy: 0,
+    modalities: new Map(),
   };
   readonly #job: SplitJob;
   readonly #artefacts: Artefact[] = [];
@@ -244,7 +248,19 @@ export class SplitRun {
       bytes: t.bytes,
       patches: t.patches,
       entropy: t.entropy,
+      ...this.#mix(),
     };
+  }
+
+  /** `<modality>_segments`, `_bytes` and `_patches` of each that there is. */
+  #mix(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const modality of MODALITIES) {
+      for (const [name, count] of Object.entries(this.tally.modalities.get(modality) ?? {})) {
+        counts[`${modality}_${name}`] = count;
+      }
+    }
+    return counts;
   }
 
   #countIn(value: unknown): void {
@@ -266,7 +282,13 @@ export class SplitRun {
     let entropy = 0;
     for (const nats of value.entropies) entropy += nats;
     tally.entropy += entropy;
+    const { modality } = value.segment;
+    const own = tally.modalities.get(modality) ?? { segments: 0, bytes: 0, patches: 0 };
+    tally.modalities.set(modality, own);
+    own.bytes += value.bytes.length;
+    own.patches += value.lengths.length;
     if (!value.last) return;
+    own.segments++;
     tally.segments++;
     if (value.segment.last) tally.documents++;
   }

@@ -1,5 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  autoThresholdFor,
+  CALIBRATION_FILE,
   calibrate,
   type EntropyModel,
   openModel,
@@ -8,6 +12,7 @@ import {
   writeCalibration,
 } from '../../src/model/index.ts';
 import { encodeBytes } from '../../src/model/tokenizer.ts';
+import { MODALITIES } from '../../src/records.ts';
 import { goldenModel, prose } from './golden.ts';
 import { modelFolder } from './modelFolder.ts';
 
@@ -55,5 +60,20 @@ describe('calibration', () => {
       sampleBytes: 1000,
     });
     expect(resolveThreshold(await openModel(dir), 'auto')).toBe(Math.fround(1.7));
+  });
+
+  it('has thresholds of their own for modalities, and the general one for the others', async () => {
+    const dir = modelFolder();
+    const of = (threshold: number) => ({ threshold, targetPatchBytes: 4.5, meanPatchBytes: 4.4, sampleBytes: 1000 });
+    await writeCalibration(dir, of(1.5), { image: of(3.25), audio: of(4.5) });
+    const model = await openModel(dir);
+    expect(MODALITIES.map((modality) => autoThresholdFor(model, modality))).toEqual(
+      MODALITIES.map((modality) => ({ image: 3.25, audio: 4.5 })[modality as string] ?? 1.5),
+    );
+    await writeFile(join(dir, CALIBRATION_FILE), '{"auto_threshold": 1.5, "modalities": {"image": {}}}');
+    await expect(openModel(dir)).rejects.toMatchObject({
+      code: 'MODEL_CALIBRATION',
+      message: expect.stringContaining('of image'),
+    });
   });
 });

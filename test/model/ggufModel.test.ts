@@ -217,7 +217,11 @@ describe('the file type', () => {
     ['Q4_K', GGMLFileQuantizationType.Q4_K_S],
     ['Q6_K', GGMLFileQuantizationType.Q6_K],
   ] as const)('of %s is the number that llama.cpp gave it', (type, number) => {
-    const metadata = ggufMetadata(readConfig(defaultModelDir()), undefined, type);
+    const metadata = ggufMetadata(
+      readConfig(defaultModelDir()),
+      { autoThreshold: undefined, modalityThresholds: {} },
+      type,
+    );
     expect(metadata.get('general.file_type')).toEqual({ type: 'uint32', value: number });
   });
 });
@@ -229,7 +233,7 @@ describe('a GGUF file', () => {
 
   /** A file of zeros; `change` may spoil keys and shapes, by their names in the file. */
   async function zeros(change: (metadata: Metadata, shapes: Shapes) => void = () => {}, of = config): Promise<string> {
-    const metadata = ggufMetadata(of, 1.5, 'F16');
+    const metadata = ggufMetadata(of, { autoThreshold: 1.5, modalityThresholds: { image: 3.5 } }, 'F16');
     const shapes: Shapes = new Map([...expectedShapes(of)].map(([name, shape]) => [ggufName(name), shape]));
     change(metadata, shapes);
     const file = await newFile();
@@ -253,7 +257,11 @@ describe('a GGUF file', () => {
       eosId: 3,
       vocabSize: 300,
     };
-    expect(await readGgufModel(await zeros(undefined, odd))).toMatchObject({ config: odd, autoThreshold: 1.5 });
+    expect(await readGgufModel(await zeros(undefined, odd))).toMatchObject({
+      config: odd,
+      autoThreshold: 1.5,
+      modalityThresholds: { image: 3.5 },
+    });
   });
 
   it('needs no own keys where the vocabulary is that of bytes, nor those with a default', async () => {

@@ -47,7 +47,7 @@ function encoded(pooledBy?: PatchRule) {
     });
   const flow = new EncodedFlow(
     counted('plain', () => runs()),
-    (ruleFor) => counted('pooled', () => runs(pooledBy ?? ruleFor(2))),
+    (ruleFor) => counted('pooled', () => runs(pooledBy ?? ruleFor(2, 'text'))),
   );
   return { flow, made };
 }

@@ -110,6 +110,16 @@ describe('an inspection as text', () => {
     expect(renderInspection({ ...bare, totals })).toMatch(/^read {10}4 082 documents\ndocuments {5}3 410$/m);
   });
 
+  it('tells the modalities of what was patched', () => {
+    const mix = [
+      { modality: 'image', segments: 4, bytes: 3072, patches: 1024, mean_patch: 3 },
+      { modality: 'text', segments: 1, bytes: 1024, patches: 256, mean_patch: 4 },
+    ] as const;
+    const text = renderInspection({ ...bare, mix });
+    expect(text).toMatch(/^bytes that were patched, by modality\n {2}image .*75\.0 %.*4 segments {2}3\.00 a patch/m);
+    expect(text).toMatch(/^ {2}text .*25\.0 %.*1 segment {2}4\.00 a patch/m);
+  });
+
   it('never lets a name of the input command the terminal', () => {
     const line = { id: '\u001b[2Jx', uri: 'a\u202eb', modality: 'text', bytes: 3 };
     const documents = { count: 1, bytes: 3, modalities: [], sizes: [], largest: [line] };

@@ -1,5 +1,6 @@
 import { PipelineError } from '../../errors.ts';
 import { Pool, sharedPool } from '../../run/pool.ts';
+import type { ModalityThresholds } from '../calibration.ts';
 import { CarryPool } from '../carryMemory.ts';
 import type { ModelConfig } from '../config.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
@@ -30,6 +31,7 @@ export class CpuModel implements EntropyModel {
   readonly id: string;
   readonly dim: number;
   readonly autoThreshold: number | undefined;
+  readonly modalityThresholds: ModalityThresholds;
   readonly #ownPool: Pool | undefined;
   readonly #queue: ForwardQueue;
   readonly #layers: LayerStore | undefined;
@@ -43,6 +45,7 @@ export class CpuModel implements EntropyModel {
     this.config = file.config;
     this.dim = file.config.dim;
     this.autoThreshold = file.autoThreshold;
+    this.modalityThresholds = file.modalityThresholds;
     this.#ownPool = threads === undefined ? undefined : new Pool({ threads });
     this.#layers = isMapped(file, form) ? undefined : new LayerStore(file, { form, bytes, threads: this.threads });
     // a queue sends two passes for every thread, and each reads and writes

@@ -1,4 +1,5 @@
 import { ModelError } from '../../errors.ts';
+import type { ModalityThresholds } from '../calibration.ts';
 import type { ModelConfig } from '../config.ts';
 import { checkedPieceTokens } from '../cpu/cpuModel.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
@@ -21,6 +22,7 @@ export class DeviceModel implements EntropyModel {
   readonly dim: number;
   readonly device: Device;
   readonly autoThreshold: number | undefined;
+  readonly modalityThresholds: ModalityThresholds;
   /** What the check against the CPU found when the devices were opened: the worst of them. */
   readonly agreement: Agreement;
   /** What decides bits beside the model and the kind of device. */
@@ -40,6 +42,7 @@ export class DeviceModel implements EntropyModel {
     this.config = file.config;
     this.dim = file.config.dim;
     this.autoThreshold = file.autoThreshold;
+    this.modalityThresholds = file.modalityThresholds;
     this.device = device;
     this.profile = profile;
     const opened = devices.map((one) => one.opened);
