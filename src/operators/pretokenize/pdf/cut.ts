@@ -1,5 +1,112 @@
-import type { Cutter } from '../modality.ts';
-import { rawView } from '../rawView.ts';
+import { createHash } from 'node:crypto';
+import type { Meta } from '../../../records.ts';
+import { Failure } from '../../../sources/failure.ts';
+import type { Budget } from '../budget.ts';
+import type { CutContext, CutInput, Cutter } from '../modality.ts';
+import { plainTable, SegmentTableBuilder } from '../segmentTable.ts';
+import type { View } from '../view.ts';
 import type { PdfSettings } from './options.ts';
+import { pageImage } from './pageImage.ts';
+import { pageText } from './pageText.ts';
+import { type OpenDocument, type OpenPage, withDocument } from './pdfDocument.ts';
+import { pdfiumName } from './pdfium.ts';
 
-export const cutPdf: Cutter<PdfSettings> = (input, _settings, { maxSegmentBytes }) => [rawView(input, maxSegmentBytes)];
+/** What a view adds to the facts of its document: the same in all views of a file, in every run. */
+type FileFacts = Pick<View, 'suffix' | 'record' | 'meta'>;
+
+/**
+ * A PDF file as its bytes, the text of its pages, or pictures of them (docs/modalities/pdf.md). Nothing is followed:
+ * links, attachments, scripts.
+ * @throws Failure `DAMAGED_FILE`, `ENCRYPTED`, `EMPTY_DOCUMENT`, `TOO_MANY_PAGES`, `DECODED_TOO_LARGE`
+ */
+export const cutPdf: Cutter<PdfSettings> = async (input, { mode, width, maxPages }, context) => {
+  const source_id = createHash('sha256').update(input.bytes).digest('hex');
+  if (mode === 'raw') return [rawView(input, context, { suffix: '', meta: { source_id } })];
+  const facts = (suffix: string, { pageCount }: OpenDocument): FileFacts => ({
+    suffix,
+    ...(mode === 'multiview' ? { record: '' } : {}),
+    meta: { source_id, page_count: pageCount },
+  });
+  return withDocument(input.bytes, maxPages, (document) => {
+    if (mode === 'text') {
+      const view = textView(input, document, context.budget, facts('', document));
+      if (view === undefined) throw noText(document);
+      return [view];
+    }
+    if (mode === 'image') return [imageView(input, document, { width, budget: context.budget }, facts('', document))];
+    const text = textView(input, document, context.budget, facts('#text', document));
+    return [
+      rawView(input, context, facts('', document)),
+      ...(text === undefined ? [] : [text]),
+      imageView(input, document, { width, budget: context.budget }, facts('#images', document)),
+    ];
+  });
+};
+
+const noText = ({ pageCount }: OpenDocument): Failure =>
+  new Failure(
+    'EMPTY_DOCUMENT',
+    `the PDF file has no text on its ${pageCount === 1 ? 'page' : `${pageCount} pages`}`,
+    'It may be scanned: pretokenize({ pdf: { mode: "image" } }) takes pictures of its pages.',
+  );
+
+function rawView({ bytes, mediaType }: CutInput, { maxSegmentBytes }: CutContext, facts: FileFacts): View {
+  const segments = plainTable(bytes.length, 'pdf_raw', maxSegmentBytes, { view: 'raw', source_type: 'raw' });
+  return { ...facts, modality: 'pdf', mediaType, segments };
+}
+
+const pageFacts = ({ number, width, height, rotation }: OpenPage): Meta => ({
+  page: number,
+  page_width: width,
+  page_height: height,
+  rotation,
+});
+
+/** A segment for each page that has text; undefined where none has. */
+function textView(input: CutInput, document: OpenDocument, budget: Budget, facts: FileFacts): View | undefined {
+  const builder = new SegmentTableBuilder();
+  const parts: Buffer[] = [];
+  for (const page of document.pages()) {
+    const bytes = Buffer.from(pageText(page));
+    budget.take(bytes.length, `the text of page ${page.number}`);
+    parts.push(bytes);
+    builder.add({ length: bytes.length, label: `pdf_page_${page.number}_text`, meta: pageFacts(page) });
+  }
+  if (builder.count === 0) return undefined;
+  return {
+    ...facts,
+    modality: 'text',
+    mediaType: input.mediaType,
+    derived: `pdf -> utf-8 (${pdfiumName()})`,
+    bytes: Buffer.concat(parts),
+    segments: builder.table({ view: 'text', source_type: 'extracted_text', charset: 'utf-8' }),
+  };
+}
+
+interface Rendering {
+  readonly width: number;
+  readonly budget: Budget;
+}
+
+/** A segment for each page. */
+function imageView(input: CutInput, document: OpenDocument, { width, budget }: Rendering, facts: FileFacts): View {
+  const builder = new SegmentTableBuilder();
+  const parts: Uint8Array[] = [];
+  for (const page of document.pages()) {
+    const image = pageImage(page, width, budget);
+    parts.push(image.rgb);
+    builder.add({
+      length: image.rgb.length,
+      label: `pdf_page_${page.number}_image`,
+      meta: { ...pageFacts(page), width: image.width, height: image.height },
+    });
+  }
+  return {
+    ...facts,
+    modality: 'image',
+    mediaType: input.mediaType,
+    derived: `pdf -> rgb8 (${pdfiumName()})`,
+    bytes: Buffer.concat(parts),
+    segments: builder.table({ view: 'image', source_type: 'rendered_image', format: 'rgb8', channels: 3 }),
+  };
+}

@@ -1,0 +1,143 @@
+import { Failure } from '../../../sources/failure.ts';
+import type { OpenPage } from './pdfDocument.ts';
+import type { Pdfium } from './pdfium.ts';
+import { type Fragment, inReadingOrder } from './readingOrder.ts';
+
+const CARRIAGE_RETURN = 0x0d;
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+/** What PDFium gives in place of a hyphen that a line breaks at. */
+const BREAKING_HYPHENS: readonly number[] = [0x02, 0xfffe];
+const HYPHEN = 0x2d;
+/** Distance of characters of a line, in heights of a character, above which they are pieces by themselves. */
+const APART = 1;
+/** Extent across the line, in heights of a character, above which a piece is written downwards. */
+const DOWNWARDS = 2.5;
+/** Radians from a quarter turn up to which writing counts as along it. */
+const SLANT = 0.1;
+const BOX_BYTES = 16;
+
+/**
+ * The text of a page, in layout order; lines end in `\n`, but for the last.
+ * @throws Failure `DAMAGED_FILE`
+ */
+export function pageText({ pdfium, page, number }: OpenPage): string {
+  const { call } = pdfium;
+  const text = call.FPDFText_LoadPage(page);
+  if (text === 0) {
+    throw new Failure('DAMAGED_FILE', `the PDF file cannot be read: PDFium gets no text of page ${number}`);
+  }
+  const pieces = fragments(pdfium, text);
+  call.FPDFText_ClosePage(text);
+  return inReadingOrder(pieces).join('\n').trim();
+}
+
+/** Pieces of lines as PDFium has them: in the order of the page's content, cut where lines end and at wide gaps. */
+function fragments({ call, memory }: Pdfium, text: number): Fragment[] {
+  const found: Fragment[] = [];
+  const box = call.malloc(BOX_BYTES);
+  let edges = new Float32Array(0);
+  let piece: Piece | undefined;
+  const end = (): void => {
+    if (piece !== undefined) found.push(piece.fragment());
+    piece = undefined;
+  };
+  const count = call.FPDFText_CountChars(text);
+  for (let index = 0; index < count; index++) {
+    const char = call.FPDFText_GetUnicode(text, index);
+    if (char === CARRIAGE_RETURN || char === LINE_FEED) end();
+    else if (char === SPACE) piece?.add(SPACE);
+    // codes that no font of the file gives a character
+    else if (char !== 0 && char <= 0x10ffff) {
+      call.FPDFText_GetLooseCharBox(text, index, box);
+      // growing memory leaves views of it without length
+      if (edges.length === 0) edges = new Float32Array(memory().buffer, box, 4);
+      if (piece?.isApart(edges)) end();
+      piece ??= new Piece(call.FPDFText_GetCharAngle(text, index));
+      piece.place(edges);
+      piece.add(BREAKING_HYPHENS.includes(char) ? HYPHEN : char);
+    }
+  }
+  end();
+  call.free(box);
+  return found;
+}
+
+/** A piece of a line while its characters come. */
+class Piece {
+  /** Quarter turns, anticlockwise. */
+  readonly #turns: number;
+  readonly #slanted: boolean;
+  #text = '';
+  #start = 0;
+  #end = 0;
+  #top = 0;
+  #bottom = 0;
+  /** Height of the first character. */
+  #height = 0;
+  #firstStart = 0;
+  #lastStart = 0;
+
+  constructor(angle: number) {
+    const turns = angle / (Math.PI / 2);
+    const nearest = Math.round(turns);
+    this.#turns = ((nearest % 4) + 4) % 4;
+    this.#slanted = !(Math.abs(turns - nearest) * (Math.PI / 2) <= SLANT);
+  }
+
+  add(char: number): void {
+    this.#text += String.fromCodePoint(char);
+  }
+
+  /** Whether a character stands too far off to be of the same piece. */
+  isApart(edges: Float32Array): boolean {
+    const [start, end] = this.#along(edges);
+    return Math.max(start - this.#end, this.#start - end) > APART * this.#height;
+  }
+
+  place(edges: Float32Array): void {
+    const [start, end] = this.#along(edges);
+    const [top, bottom] = this.#down(edges);
+    if (this.#text === '') {
+      this.#start = start;
+      this.#end = end;
+      this.#top = top;
+      this.#bottom = bottom;
+      this.#height = bottom - top;
+      this.#firstStart = start;
+    } else {
+      this.#start = Math.min(this.#start, start);
+      this.#end = Math.max(this.#end, end);
+      this.#top = Math.min(this.#top, top);
+      this.#bottom = Math.max(this.#bottom, bottom);
+    }
+    this.#lastStart = start;
+  }
+
+  fragment(): Fragment {
+    const downwards = this.#bottom - this.#top > DOWNWARDS * this.#height;
+    return {
+      text: this.#text.trim(),
+      turns: this.#slanted || downwards ? undefined : this.#turns,
+      start: this.#start,
+      end: this.#end,
+      top: this.#top,
+      bottom: this.#bottom,
+      leftwards: this.#lastStart < this.#firstStart,
+    };
+  }
+
+  /** First and last edge in the direction of writing. */
+  #along([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
+    if (this.#turns === 0) return [left, right];
+    if (this.#turns === 1) return [bottom, top];
+    return this.#turns === 2 ? [-right, -left] : [-top, -bottom];
+  }
+
+  /** First and last edge in the direction of lines. */
+  #down([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
+    if (this.#turns === 0) return [-top, -bottom];
+    if (this.#turns === 1) return [left, right];
+    return this.#turns === 2 ? [bottom, top] : [-right, -left];
+  }
+}
