@@ -1,8 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { fileTypeFromBuffer } from 'file-type';
 import type { Modality } from '../../records.ts';
+import { isPdf, magicType } from './detection/magic.ts';
+import { bareType, modalityOf } from './detection/mediaTypes.ts';
+import { netpbmType } from './detection/netpbm.ts';
+import { type TextType, textTypeByContent } from './detection/textTypes.ts';
+import { trackType } from './detection/tracks.ts';
+import { ruledType, type TypeRule } from './detection/typeRules.ts';
+import { zipType } from './detection/zipType.ts';
 import { languageOf, textTypeOf } from './languages.ts';
-import { decodes, guessCharset, isIso2022Jp, utf8Faults, utf16WithoutMark } from './text/charset.ts';
+import { decoder, decodes, guessCharset, isIso2022Jp, utf8Faults, utf16WithoutMark } from './text/charset.ts';
 
 /** What bytes are. */
 export interface Found {
@@ -26,6 +32,8 @@ export interface DetectionSettings {
   readonly fallbackCharset: string | undefined;
   /** What the source says of this record. */
   readonly stated?: Modality | undefined;
+  /** Media types by name, which go before anything that is found. */
+  readonly types?: readonly TypeRule[] | undefined;
 }
 
 /** Bytes at the beginning that decide between text and binary. */
@@ -66,13 +74,10 @@ function controls(head: Uint8Array): Controls {
   return { nul, share: count / Math.max(1, head.length) };
 }
 
-const startsWith = (bytes: Uint8Array, ascii: string): boolean =>
-  bytes.length >= ascii.length && [...ascii].every((char, at) => bytes[at] === char.charCodeAt(0));
-
 /**
  * The common case without waiting: text by its mark or by being valid UTF-8. Such bytes are text even where a format's
- * magic is made of letters (a bitmap file begins with `BM`); PDF alone is a binary format that may be all letters.
- * Undefined where the bytes must be looked at more closely.
+ * magic is made of letters (a bitmap file begins with `BM`); PDF and Netpbm alone are binary formats that may be all
+ * letters. Undefined where the bytes must be looked at more closely.
  */
 function plainText(bytes: Uint8Array): Charset | undefined {
   const head = bytes.subarray(0, HEAD);
@@ -83,43 +88,94 @@ function plainText(bytes: Uint8Array): Charset | undefined {
     const charset = utf16WithoutMark(bytes);
     return charset === undefined ? undefined : text(charset, 0.9);
   }
-  if (share > CONTROLS || startsWith(bytes, '%PDF-') || !isUtf8(bytes)) return undefined;
+  if (share > CONTROLS || isPdf(bytes) || netpbmType(bytes) !== undefined || !isUtf8(bytes)) return undefined;
   return text(isIso2022Jp(bytes) ? 'iso-2022-jp' : 'utf-8');
 }
 
-const ARCHIVES = /(zip|gzip|x-tar|x-7z|x-rar|zstd|x-xz|bzip2|x-lz|lzip|compress|x-cpio|x-unix-archive)/;
+/** Bytes that tell what a text is where a character has two or four of them. */
+const WIDE_HEAD = 8 << 10;
 
-function modalityOf(mime: string): Modality {
-  const family = mime.slice(0, mime.indexOf('/'));
-  if (family === 'image' || family === 'audio' || family === 'video') return family;
-  if (mime === 'application/pdf') return 'pdf';
-  return ARCHIVES.test(mime) ? 'archive' : 'binary';
+/** What the characters say that a text is. */
+function contentType(bytes: Uint8Array, charset: string): TextType | undefined {
+  if (!/^utf-(16|32)/.test(charset)) return textTypeByContent(bytes);
+  try {
+    return textTypeByContent(Buffer.from(decoder(charset).decode(bytes.subarray(0, WIDE_HEAD), false)));
+  } catch {
+    return undefined;
+  }
 }
 
-/** Text of a charset, by what the file name and the source say of it. */
-function textFound({ charset, confidence }: Charset, uri: string, settings: DetectionSettings): Found {
-  const language = languageOf(uri);
-  const modality = settings.modality ?? settings.stated ?? (language === undefined ? 'text' : 'code');
-  return {
-    modality,
-    mediaType: textTypeOf(uri),
-    confidence,
-    charset,
-    language: modality === 'code' ? language : undefined,
-  };
+const SVG = 'image/svg+xml';
+/** Languages in whose files other formats may stand as they are, to be filled in. */
+const TEMPLATES: ReadonlySet<string> = new Set(['php', 'vue', 'svelte']);
+
+/** Text of a charset, by what it holds, what the file name says, and what the source and the caller say. */
+function textFound(bytes: Uint8Array, found: Charset, uri: string, settings: DetectionSettings): Found {
+  const { charset } = found;
+  const stated = settings.modality ?? settings.stated;
+  const ruled = ruledType(uri, settings.types);
+  if (ruled !== undefined) {
+    const modality = settings.modality ?? modalityOf(ruled);
+    const language = modality === 'code' ? (/^text\/x-(.*)$/.exec(ruled)?.[1] ?? languageOf(uri)) : undefined;
+    return { modality, mediaType: ruled, confidence: found.confidence, charset, language };
+  }
+  const named = languageOf(uri);
+  const content = named !== undefined && TEMPLATES.has(named) ? undefined : contentType(bytes, charset);
+  const type = typeOf(content, uri);
+  const confidence = Math.min(found.confidence, type.confidence);
+  const { mediaType } = type;
+  if (mediaType === SVG && (stated ?? 'image') === 'image') return { modality: 'image', mediaType, confidence };
+  const language = mediaType === textTypeOf(uri) ? named : undefined;
+  const modality = stated ?? (language === undefined ? 'text' : 'code');
+  return { modality, mediaType, confidence, charset, language: modality === 'code' ? language : undefined };
+}
+
+/** A guess is worth less than a name, and a name less than what the first line says. */
+function typeOf(content: TextType | undefined, uri: string): TextType {
+  if (content?.confidence === 1) return content;
+  const named = textTypeOf(uri);
+  if (named === 'text/plain') return content ?? { mediaType: named, confidence: 1 };
+  // Pictures are pictures by what they hold alone.
+  return { mediaType: named === SVG ? 'text/plain' : named, confidence: 1 };
 }
 
 /** Text by its mark or by being valid UTF-8, told at once; undefined where bytes must be looked at more closely. */
 export function detectText(bytes: Uint8Array, uri: string, settings: DetectionSettings): Found | undefined {
+  const stated = statedModality(uri, settings);
   const found = plainText(bytes);
-  if (found !== undefined) return textFound(found, uri, settings);
-  const stated = settings.modality ?? settings.stated;
+  if (found !== undefined) return textFound(bytes, found, uri, settings);
   // Whoever says text means text, however the bytes look.
   if ((stated === 'text' || stated === 'code') && utf8Faults(bytes) === undefined) {
-    return textFound(text('utf-8'), uri, settings);
+    return textFound(bytes, text('utf-8'), uri, settings);
   }
   return undefined;
 }
+
+/** What is said of a record without looking into it: by the caller for all, for its name, by its source. */
+function statedModality(uri: string, { modality, types, stated }: DetectionSettings): Modality | undefined {
+  const ruled = ruledType(uri, types);
+  return modality ?? (ruled === undefined ? stated : modalityOf(ruled));
+}
+
+/** Formats that text may begin like: their type is believed only where the bytes look like no text. */
+async function binaryType(bytes: Uint8Array, like: boolean): Promise<string | undefined> {
+  const own = zipType(bytes) ?? magicType(bytes, like);
+  if (own !== undefined) return own;
+  if (like && !/[^\t\n\r\x20-\x7e]/.test(Buffer.from(bytes.subarray(0, 16)).toString('latin1'))) return undefined;
+  const { fileTypeFromBuffer } = await import('file-type');
+  // A detector that stumbles over a file has not recognised it.
+  const type = await fileTypeFromBuffer(bytes).catch(() => undefined);
+  if (type === undefined) return undefined;
+  const mediaType = bareType(type.mime);
+  return trackType(bytes, mediaType) ?? RENAMED[mediaType] ?? mediaType;
+}
+
+/** Types of file-type that have a registered name. */
+const RENAMED: Readonly<Record<string, string>> = {
+  'video/mp1s': 'video/mpeg',
+  'video/mp2p': 'video/mpeg',
+  'audio/x-m4a': 'audio/mp4',
+};
 
 /**
  * Tells what bytes are: text, a known format by its magic, text in an older charset or damaged, or just bytes. Nothing in
@@ -128,17 +184,32 @@ export function detectText(bytes: Uint8Array, uri: string, settings: DetectionSe
 export async function detect(bytes: Uint8Array, uri: string, settings: DetectionSettings): Promise<Found> {
   const found = detectText(bytes, uri, settings);
   if (found !== undefined) return found;
-  const stated = settings.modality ?? settings.stated;
-  // A detector that stumbles over a file has not recognised it.
-  const type = await fileTypeFromBuffer(bytes).catch(() => undefined);
-  if (type !== undefined) return { modality: stated ?? modalityOf(type.mime), mediaType: type.mime, confidence: 1 };
-  const { nul, share } = controls(bytes.subarray(0, HEAD));
-  if (nul || share > CONTROLS) {
-    return { modality: stated ?? 'binary', mediaType: 'application/octet-stream', confidence: 1 };
+  const stated = statedModality(uri, settings);
+  const ruled = ruledType(uri, settings.types);
+  if (ruled !== undefined && stated !== 'text' && stated !== 'code') {
+    return { modality: stated ?? 'binary', mediaType: ruled, confidence: 1 };
   }
-  if (settings.fallbackCharset !== undefined) return textFound(text(settings.fallbackCharset), uri, settings);
+  const { nul, share } = controls(bytes.subarray(0, HEAD));
+  const like = !nul && share <= CONTROLS;
+  const type = ruled === undefined ? await binaryType(bytes, like) : undefined;
+  if (type !== undefined && !(like && modalityOf(type) === 'text')) {
+    return { modality: stated ?? modalityOf(type), mediaType: type, confidence: WEAK[type] ?? 1 };
+  }
+  if (!like) return { modality: stated ?? 'binary', mediaType: ruled ?? 'application/octet-stream', confidence: 1 };
+  if (settings.fallbackCharset !== undefined) return textFound(bytes, text(settings.fallbackCharset), uri, settings);
   const guess = guessCharset(bytes);
-  if (guess.kind === 'charset') return textFound(text(guess.charset, guess.confidence), uri, settings);
+  if (guess.kind === 'charset') return textFound(bytes, text(guess.charset, guess.confidence), uri, settings);
   const { offset, guess: charset } = guess;
-  return { ...textFound(text('utf-8'), uri, settings), damage: { offset, guess: charset } };
+  return { ...textFound(bytes, text('utf-8'), uri, settings), damage: { offset, guess: charset } };
 }
+
+/** Formats that are told by a few bits, or by numbers that fit: other bytes may look like them. */
+const WEAK: Readonly<Record<string, number>> = {
+  'application/x-coff': 0.9,
+  'application/x-python-code': 0.9,
+  'application/x-safetensors': 0.95,
+  'audio/aac': 0.9,
+  'audio/mpeg': 0.9,
+  'image/x-icon': 0.9,
+  'video/mpeg': 0.9,
+};

@@ -7,6 +7,7 @@ import { AUDIO_OPTIONS, type AudioOptions, type AudioSettings, settledAudio } fr
 import { BINARY_OPTIONS, type BinaryOptions, type BinarySettings, settledBinary } from './binary/options.ts';
 import { CODE_OPTIONS, type CodeOptions, type CodeSettings, settledCode } from './code/options.ts';
 import type { DetectionSettings } from './detect.ts';
+import { settledTypes } from './detection/typeRules.ts';
 import { IMAGE_OPTIONS, type ImageOptions, type ImageSettings, settledImage } from './image/options.ts';
 import { PDF_OPTIONS, type PdfOptions, type PdfSettings, settledPdf } from './pdf/options.ts';
 import { canonicalCharset } from './text/charset.ts';
@@ -27,6 +28,11 @@ export interface PretokenizeOptions {
   readonly fallbackCharset?: string | undefined;
   /** Modality of every segment, whatever its content looks like. Default: detected, or what the source says. */
   readonly modality?: Modality | undefined;
+  /**
+   * Media types by extension or glob, which go before anything that content says: `{ dat: 'audio/wav', 'raw/**':
+   * 'text/plain' }`. The first that fits counts. Members of archives are known by their paths there. Default: none.
+   */
+  readonly types?: Readonly<Record<string, string>> | undefined;
   /**
    * What becomes of formats that nothing here decodes (`UNDECODED`): rejected, or passed as the bytes they are. What
    * claims to be of a known format and is damaged is always rejected. Default: `reject`.
@@ -51,6 +57,7 @@ export const OPTIONS = {
   invalidText: true,
   fallbackCharset: true,
   modality: true,
+  types: true,
   undecoded: true,
   text: TEXT_OPTIONS,
   code: CODE_OPTIONS,
@@ -92,7 +99,11 @@ export function settled(options: PretokenizeOptions): Settings {
   return {
     maxSegmentBytes,
     undecoded,
-    detection: { modality: options.modality, fallbackCharset: knownCharset(options.fallbackCharset) },
+    detection: {
+      modality: options.modality,
+      fallbackCharset: knownCharset(options.fallbackCharset),
+      types: settledTypes(options.types),
+    },
     modalities: {
       text: settledText(text ?? {}, { transcode: charset === 'utf-8', keepInvalid: invalidText === 'keep' }),
       code: code === false ? false : settledCode(code),
