@@ -30,6 +30,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: 'write a model with smaller weights, and tell what that costs',
     load: async () => (await import('./commands/quantize.ts')).quantizeCommand(),
   },
+  calibrate: {
+    summary: "find a model's thresholds for your data, one for each modality",
+    load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
+  },
   export: {
     summary: 'write patches in another layout: webdataset, npz, JAX shards and others',
     load: async () => (await import('./commands/export.ts')).exportCommand(),

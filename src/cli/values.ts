@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
+import { parseBytes } from '../run/memory.ts';
 import { packageRoot } from '../run/version.ts';
 
 /** Reads the value of a flag that takes a whole number from 1 on. */
@@ -15,6 +16,22 @@ export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It takes a number.');
   return value;
+}
+
+/** Reads the value of a flag that takes a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('It takes a number above 0.');
+  return value;
+}
+
+/** Reads the value of a flag that takes a size in bytes, such as 512MB. */
+export function sizeValue(text: string): number {
+  try {
+    return parseBytes(text);
+  } catch {
+    throw new InvalidArgumentError('It takes a size, such as 400000 or 512MB.');
+  }
 }
 
 /** Reads the value of a flag that takes a share. */

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
-import { canonicalJson } from '../json.ts';
+import { canonicalJson, type JsonValue } from '../json.ts';
 import { MODALITIES, type Modality } from '../records.ts';
 import type { EntropyModel } from './model.ts';
 
@@ -37,22 +37,9 @@ export function autoThresholdFor(thresholds: AutoThresholds, modality: Modality)
 
 /** Reads `calibration.json` of a model folder; no thresholds where there is none. Throws ModelError where it is malformed. */
 export async function readThresholds(dir: string): Promise<AutoThresholds> {
+  const value = await readCalibration(dir);
+  if (value === undefined) return { autoThreshold: undefined, modalityThresholds: {} };
   const path = join(dir, CALIBRATION_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
-      return { autoThreshold: undefined, modalityThresholds: {} };
-    }
-    throw new ModelError(`${path} cannot be read.`, { code: 'MODEL_CALIBRATION', path, cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ModelError(`${path} is not valid JSON.`, { code: 'MODEL_CALIBRATION', path, cause });
-  }
   const modalities = member(value, 'modalities') ?? {};
   const own: Partial<Record<Modality, number>> = {};
   for (const modality of MODALITIES) {
@@ -60,6 +47,17 @@ export async function readThresholds(dir: string): Promise<AutoThresholds> {
     if (entry !== undefined) own[modality] = requireThreshold(entry, path, `of ${modality} `);
   }
   return { autoThreshold: requireThreshold(value, path, ''), modalityThresholds: own };
+}
+
+async function readCalibration(dir: string): Promise<unknown> {
+  const path = join(dir, CALIBRATION_FILE);
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    const what = cause instanceof SyntaxError ? 'is not valid JSON' : 'cannot be read';
+    throw new ModelError(`${path} ${what}.`, { code: 'MODEL_CALIBRATION', path, cause });
+  }
 }
 
 function member(value: unknown, name: string): unknown {
@@ -72,20 +70,29 @@ function requireThreshold(value: unknown, path: string, of: string): number {
   throw new ModelError(`${path} ${of}has no number "auto_threshold".`, { code: 'MODEL_CALIBRATION', path });
 }
 
+/** Writes `calibration.json` anew, so that `threshold: 'auto'` works with this model. */
+export async function writeCalibration(dir: string, calibration: Calibration): Promise<void> {
+  await write(dir, fieldsOf(calibration));
+}
+
 /**
- * Writes `calibration.json`, so that `threshold: 'auto'` works with this model.
- * @param modalities what cuts segments of these modalities, in place of the general threshold
+ * Gives modalities thresholds of their own in `calibration.json`; everything else there stays. Where there is none, the general
+ * threshold becomes that of text, or of the first modality. Throws ModelError where it is malformed.
  */
-export async function writeCalibration(
+export async function calibrateModalities(
   dir: string,
-  calibration: Calibration,
-  modalities: Readonly<Partial<Record<Modality, Calibration>>> = {},
+  found: Readonly<Partial<Record<Modality, Calibration>>>,
 ): Promise<void> {
-  const own = Object.entries(modalities).map(([modality, one]) => [modality, fieldsOf(one)]);
-  const fields = {
-    ...fieldsOf(calibration),
-    ...(own.length === 0 ? {} : { modalities: Object.fromEntries(own) }),
-  };
+  const [first] = Object.values(found);
+  if (first === undefined) return;
+  await readThresholds(dir);
+  const before = (await readCalibration(dir)) ?? fieldsOf(found.text ?? first);
+  const modalities: Record<string, JsonValue> = { ...(member(before, 'modalities') as Record<string, JsonValue>) };
+  for (const [modality, one] of Object.entries(found)) modalities[modality] = fieldsOf(one);
+  await write(dir, { ...(before as Record<string, JsonValue>), modalities });
+}
+
+async function write(dir: string, fields: Readonly<Record<string, JsonValue>>): Promise<void> {
   await writeFile(join(dir, CALIBRATION_FILE), `${canonicalJson(fields, 2)}\n`);
 }
 

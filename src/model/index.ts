@@ -4,6 +4,7 @@ export {
   CALIBRATION_FILE,
   type Calibration,
   calibrate,
+  calibrateModalities,
   type ModalityThresholds,
   readThresholds,
   resolveThreshold,

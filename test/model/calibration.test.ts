@@ -5,9 +5,11 @@ import {
   autoThresholdFor,
   CALIBRATION_FILE,
   calibrate,
+  calibrateModalities,
   type EntropyModel,
   openModel,
   patchLengths,
+  readThresholds,
   resolveThreshold,
   writeCalibration,
 } from '../../src/model/index.ts';
@@ -65,11 +67,17 @@ describe('calibration', () => {
   it('has thresholds of their own for modalities, and the general one for the others', async () => {
     const dir = modelFolder();
     const of = (threshold: number) => ({ threshold, targetPatchBytes: 4.5, meanPatchBytes: 4.4, sampleBytes: 1000 });
-    await writeCalibration(dir, of(1.5), { image: of(3.25), audio: of(4.5) });
+    await writeCalibration(dir, of(1.5));
+    await calibrateModalities(dir, { image: of(3), audio: of(4.5) });
+    await calibrateModalities(dir, { image: of(3.25) });
     const model = await openModel(dir);
     expect(MODALITIES.map((modality) => autoThresholdFor(model, modality))).toEqual(
       MODALITIES.map((modality) => ({ image: 3.25, audio: 4.5 })[modality as string] ?? 1.5),
     );
+    await calibrateModalities(modelFolder(), {});
+    const bare = modelFolder();
+    await calibrateModalities(bare, { audio: of(4.5) });
+    expect(await readThresholds(bare)).toEqual({ autoThreshold: 4.5, modalityThresholds: { audio: 4.5 } });
     await writeFile(join(dir, CALIBRATION_FILE), '{"auto_threshold": 1.5, "modalities": {"image": {}}}');
     await expect(openModel(dir)).rejects.toMatchObject({
       code: 'MODEL_CALIBRATION',

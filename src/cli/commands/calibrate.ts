@@ -1,0 +1,111 @@
+import { Command } from 'commander';
+import { ModelError, SourceError } from '../../errors.ts';
+import { iterate } from '../../flow/index.ts';
+import {
+  type Calibration,
+  calibrate,
+  calibrateModalities,
+  defaultModelDir,
+  openModel,
+  TARGET_PATCH_BYTES,
+} from '../../model/index.ts';
+import { isGguf } from '../../model/modelFile.ts';
+import { pretokenize } from '../../operators/index.ts';
+import { MODALITIES, type Modality, type Segment } from '../../records.ts';
+import { withRun } from '../../run/context.ts';
+import { files } from '../../sources/index.ts';
+import { bytes } from '../format.ts';
+import { jsonLine } from '../progress/reporters.ts';
+import { positiveNumber, sizeValue } from '../values.ts';
+
+interface CalibrateFlags {
+  readonly model?: string;
+  readonly target: number;
+  readonly sample: number;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Bytes of one document at most, as a part of the sample: a few large ones must not speak for all. */
+const SHARE = 1 / 16;
+
+export function calibrateCommand(): Command {
+  return new Command('calibrate')
+    .argument('<input...>', 'files, folders or patterns: the kind of data that will be patched, in every modality')
+    .description(
+      "find the thresholds that 'auto' stands for, one for each modality, and write them into the model folder",
+    )
+    .option('--model <folder>', 'model folder (default: the embedded model)')
+    .option('--target <bytes>', 'mean patch length aimed at', positiveNumber, TARGET_PATCH_BYTES)
+    .option('--sample <size>', 'bytes of each modality that are looked at', sizeValue, 400_000)
+    .option('--dry-run', 'write nothing')
+    .option('--json', 'one JSON object for each modality')
+    .action((inputs: readonly string[], flags: CalibrateFlags) => calibrateModel(inputs, flags));
+}
+
+async function calibrateModel(inputs: readonly string[], flags: CalibrateFlags): Promise<void> {
+  const dir = flags.model ?? defaultModelDir();
+  if (isGguf(dir)) {
+    throw new ModelError(`${dir} is one file: thresholds are written into model folders.`, {
+      code: 'BAD_MODEL_FOLDER',
+      path: dir,
+      hint: 'Calibrate the folder, then write the file again with sluice quantize.',
+    });
+  }
+  const samples = await sample(inputs, flags.sample);
+  if (samples.size === 0) {
+    throw new SourceError('nothing in the input could be cut into segments', {
+      code: 'NOTHING_TO_READ',
+      path: inputs[0],
+      hint: 'see what becomes of it: sluice run ingest --input ...',
+    });
+  }
+  const model = await openModel(dir);
+  const found: Partial<Record<Modality, Calibration>> = {};
+  try {
+    for (const modality of MODALITIES) {
+      const segments = samples.get(modality);
+      if (segments === undefined) continue;
+      const one = await calibrate(model, segments, flags.target);
+      found[modality] = one;
+      const { threshold, meanPatchBytes, sampleBytes } = one;
+      if (flags.json) jsonLine({ modality, threshold, mean_patch_bytes: meanPatchBytes, sample_bytes: sampleBytes });
+      else {
+        process.stdout.write(
+          `${modality.padEnd(8)}${threshold.toFixed(4)} nats, ${meanPatchBytes.toFixed(2)} bytes a patch (${bytes(sampleBytes)})\n`,
+        );
+      }
+    }
+  } finally {
+    await model.close();
+  }
+  if (!flags.dryRun) await calibrateModalities(dir, found);
+}
+
+/** Segments of each modality, up to `most` bytes of it, no more than a share of them from one document. */
+async function sample(inputs: readonly string[], most: number): Promise<ReadonlyMap<Modality, Uint8Array[]>> {
+  const samples = new Map<Modality, { bytes: number; readonly segments: Uint8Array[] }>();
+  let id = '';
+  let ofDocument = 0;
+  const take = ({ document, modality, bytes: content }: Segment): void => {
+    if (document.id !== id) ofDocument = 0;
+    id = document.id;
+    const own = samples.get(modality) ?? { bytes: 0, segments: [] };
+    samples.set(modality, own);
+    const room = Math.min(most - own.bytes, Math.ceil(most * SHARE) - ofDocument, content.length);
+    if (room <= 0) return;
+    // a copy: the document that it is a view of need not stay
+    own.segments.push(content.slice(0, room));
+    own.bytes += room;
+    ofDocument += room;
+  };
+  const source = files(inputs);
+  let rejects = 0;
+  const context = { reject: () => void rejects++ };
+  for await (const split of source.splits({ splitBytes: 64 << 20, ...context })) {
+    const flow = withRun(context, () => iterate(source.read({ ...split, id: '00000' }).pipe(pretokenize())));
+    for await (const segment of flow) take(segment);
+  }
+  if (rejects > 0) process.stderr.write(`${rejects} records were rejected\n`);
+  return new Map([...samples].map(([modality, { segments }]) => [modality, segments]));
+}

@@ -1,0 +1,54 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultModelDir } from '../../src/model/index.ts';
+import { exitCode } from '../../src/run/exitCodes.ts';
+import { sluice } from '../support/sluice.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sluice-calibrate-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const calibration = async () => JSON.parse(await readFile(path.join(folder, 'model', 'calibration.json'), 'utf8'));
+
+describe('sluice calibrate', () => {
+  it('gives each modality of the input a threshold for patches of the wanted length, and changes no other', async () => {
+    await cp(defaultModelDir(), path.join(folder, 'model'), { recursive: true });
+    const before = await calibration();
+    await cp('samples/novel', path.join(folder, 'data'), { recursive: true });
+    await writeFile(path.join(folder, 'data', 'a.ts'), await readFile('src/model/calibration.ts'));
+    const model = path.join(folder, 'model');
+    const ended = await sluice(['calibrate', path.join(folder, 'data'), '--model', model, '--target', '6', '--json']);
+    expect(ended.code, ended.stderr).toBe(exitCode.ok);
+    const lines = ended.stdout
+      .trim()
+      .split('\n')
+      .map((line): Record<string, unknown> => JSON.parse(line));
+    expect(lines.map(({ modality }) => modality)).toEqual(['text', 'code']);
+    for (const line of lines) expect(Math.abs(Number(line['mean_patch_bytes']) - 6)).toBeLessThan(0.1);
+    const after = await calibration();
+    expect(after).toMatchObject({ ...before, modalities: { ...before.modalities, text: {}, code: {} } });
+    expect(after.modalities.code).toMatchObject({
+      auto_threshold: lines[1]?.['threshold'],
+      target_patch_bytes: 6,
+      sample_bytes: lines[1]?.['sample_bytes'],
+    });
+  });
+
+  it('writes nothing on a dry run, and refuses what cannot be calibrated', async () => {
+    await cp(defaultModelDir(), path.join(folder, 'model'), { recursive: true });
+    const before = await calibration();
+    const model = path.join(folder, 'model');
+    const dry = await sluice(['calibrate', 'samples/novel', '--model', model, '--sample', '20kB', '--dry-run']);
+    expect(dry.stdout).toMatch(/^text +\d\.\d{4} nats, 4\.5\d bytes a patch \(7\.50 kB\)\n$/);
+    expect(await calibration()).toEqual(before);
+    const file = await sluice(['calibrate', 'samples/novel', '--model', 'x.gguf']);
+    expect(file.stderr).toContain('BAD_MODEL_FOLDER');
+    await writeFile(path.join(folder, 'empty.txt'), '');
+    const nothing = await sluice(['calibrate', path.join(folder, 'empty.txt'), '--model', model]);
+    expect(nothing.stderr).toContain('NOTHING_TO_READ');
+  });
+});
