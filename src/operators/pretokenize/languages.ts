@@ -5,16 +5,29 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   cc: 'cpp',
   cpp: 'cpp',
   cxx: 'cpp',
+  'c++': 'cpp',
   hh: 'cpp',
   hpp: 'cpp',
+  hxx: 'cpp',
+  'h++': 'cpp',
+  ipp: 'cpp',
+  inl: 'cpp',
+  tpp: 'cpp',
+  ino: 'cpp',
   cs: 'csharp',
+  csx: 'csharp',
   java: 'java',
   kt: 'kotlin',
   kts: 'kotlin',
   scala: 'scala',
+  sc: 'scala',
+  sbt: 'scala',
   groovy: 'groovy',
+  gradle: 'groovy',
   clj: 'clojure',
   cljs: 'clojure',
+  cljc: 'clojure',
+  edn: 'clojure',
   go: 'go',
   rs: 'rust',
   zig: 'zig',
@@ -25,11 +38,20 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   mm: 'objective-c',
   py: 'python',
   pyi: 'python',
+  pyw: 'python',
   pyx: 'cython',
+  pxd: 'cython',
   rb: 'ruby',
+  rake: 'ruby',
+  gemspec: 'ruby',
+  ru: 'ruby',
   pl: 'perl',
   pm: 'perl',
   php: 'php',
+  phtml: 'php',
+  php3: 'php',
+  php4: 'php',
+  php5: 'php',
   lua: 'lua',
   r: 'r',
   jl: 'julia',
@@ -45,50 +67,136 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   svelte: 'svelte',
   dart: 'dart',
   hs: 'haskell',
+  lhs: 'haskell',
   ml: 'ocaml',
   mli: 'ocaml',
   fs: 'fsharp',
+  fsi: 'fsharp',
   fsx: 'fsharp',
   elm: 'elm',
   ex: 'elixir',
   exs: 'elixir',
   erl: 'erlang',
   hrl: 'erlang',
+  cr: 'crystal',
   lisp: 'lisp',
+  lsp: 'lisp',
   el: 'elisp',
   scm: 'scheme',
+  ss: 'scheme',
   rkt: 'racket',
   sh: 'shell',
   bash: 'shell',
   zsh: 'shell',
+  ksh: 'shell',
   fish: 'shell',
   ps1: 'powershell',
+  psm1: 'powershell',
+  psd1: 'powershell',
   bat: 'batch',
+  cmd: 'batch',
   sql: 'sql',
   css: 'css',
   scss: 'scss',
+  sass: 'sass',
   less: 'less',
   wgsl: 'wgsl',
   glsl: 'glsl',
+  vert: 'glsl',
+  frag: 'glsl',
+  comp: 'glsl',
   hlsl: 'hlsl',
+  fx: 'hlsl',
+  metal: 'metal',
   cu: 'cuda',
   cuh: 'cuda',
+  cl: 'opencl',
   f: 'fortran',
+  f77: 'fortran',
   f90: 'fortran',
   f95: 'fortran',
+  f03: 'fortran',
+  f08: 'fortran',
   pas: 'pascal',
+  dpr: 'pascal',
+  adb: 'ada',
+  ads: 'ada',
+  cob: 'cobol',
+  cbl: 'cobol',
+  vb: 'vb',
   asm: 'assembly',
   s: 'assembly',
   v: 'verilog',
   sv: 'systemverilog',
+  svh: 'systemverilog',
   vhd: 'vhdl',
+  vhdl: 'vhdl',
   sol: 'solidity',
+  vy: 'vyper',
+  move: 'move',
   proto: 'protobuf',
+  thrift: 'thrift',
+  graphql: 'graphql',
+  gql: 'graphql',
   cmake: 'cmake',
   mk: 'make',
+  mak: 'make',
+  dockerfile: 'dockerfile',
   nix: 'nix',
   tf: 'terraform',
+  tfvars: 'terraform',
+  hcl: 'terraform',
+  bzl: 'starlark',
+  star: 'starlark',
   awk: 'awk',
+  tcl: 'tcl',
+  vim: 'vimscript',
+  coffee: 'coffeescript',
+  hx: 'haxe',
+  sml: 'sml',
+  lean: 'lean',
+  agda: 'agda',
+  idr: 'idris',
+  purs: 'purescript',
+  re: 'reason',
+  rei: 'reason',
+  gd: 'gdscript',
+  applescript: 'applescript',
+  qml: 'qml',
+  jsonnet: 'jsonnet',
+  cue: 'cue',
+  wat: 'wat',
+  wast: 'wat',
+};
+
+/** Programming languages by whole file name, in lower case. */
+const NAMES: Readonly<Record<string, string>> = {
+  makefile: 'make',
+  gnumakefile: 'make',
+  'makefile.am': 'make',
+  'makefile.in': 'make',
+  dockerfile: 'dockerfile',
+  containerfile: 'dockerfile',
+  'cmakelists.txt': 'cmake',
+  'meson.build': 'meson',
+  'build.bazel': 'starlark',
+  rakefile: 'ruby',
+  gemfile: 'ruby',
+  podfile: 'ruby',
+  vagrantfile: 'ruby',
+  brewfile: 'ruby',
+  jenkinsfile: 'groovy',
+  sconstruct: 'python',
+  sconscript: 'python',
+  '.bashrc': 'shell',
+  '.bash_profile': 'shell',
+  '.bash_aliases': 'shell',
+  '.profile': 'shell',
+  '.zshrc': 'shell',
+  '.vimrc': 'vimscript',
+  '.emacs': 'elisp',
+  pkgbuild: 'shell',
+  configure: 'shell',
 };
 
 /** Media types of text that is not code. */
@@ -111,25 +219,37 @@ const TEXT_TYPES: Readonly<Record<string, string>> = {
   tex: 'application/x-tex',
   rtf: 'application/rtf',
   srt: 'application/x-subrip',
+  vtt: 'text/vtt',
+  txt: 'text/plain',
+  text: 'text/plain',
+  log: 'text/plain',
 };
 
+function nameOf(uri: string): string {
+  return uri.slice(uri.lastIndexOf('/') + 1).toLowerCase();
+}
+
 function extensionOf(uri: string): string {
-  const name = uri.slice(uri.lastIndexOf('/') + 1);
+  const name = nameOf(uri);
   const dot = name.lastIndexOf('.');
-  return dot <= 0 ? '' : name.slice(dot + 1).toLowerCase();
+  return dot <= 0 ? '' : name.slice(dot + 1);
 }
 
 const lookUp = (table: Readonly<Record<string, string>>, key: string): string | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
-/** The programming language that a file name tells, if it tells one. */
+/** The programming language that a file name tells, if it tells one; `languageByContent` is for those that tell none. */
 export function languageOf(uri: string): string | undefined {
-  return lookUp(LANGUAGES, extensionOf(uri));
+  return lookUp(NAMES, nameOf(uri)) ?? lookUp(LANGUAGES, extensionOf(uri));
 }
 
-/** The media type of text in a file of that name. */
-export function textTypeOf(uri: string): string {
-  const language = languageOf(uri);
+/** Whether a file name says that its text is something else than code. */
+export function isNamedText(uri: string): boolean {
+  return languageOf(uri) === undefined && lookUp(TEXT_TYPES, extensionOf(uri)) !== undefined;
+}
+
+/** The media type of text in a file of that name, or of that language where its content told. */
+export function textTypeOf(uri: string, language: string | undefined = languageOf(uri)): string {
   if (language !== undefined) return `text/x-${language}`;
   return lookUp(TEXT_TYPES, extensionOf(uri)) ?? 'text/plain';
 }
