@@ -72,6 +72,7 @@ export function pretokenize<M extends Meta = Meta>(
         requireValues(STAGE, ['documents'], document);
         return cutOf(document, { settings, limits, held }, signal);
       };
+      // documents read and these are documents written, rejects and duplicates
       let views = 0;
       run?.output?.beforeCommit(async () => (views === 0 ? {} : { views }));
       return source.pipe(
@@ -87,13 +88,13 @@ export function pretokenize<M extends Meta = Meta>(
         transduce(() => ({
           // Here and not above: rejects come in the order of the documents.
           *next({ document, cuts, turn }: Outcome<M>): Generator<Segment<M>> {
+            views += cuts.length - 1;
             for (const cut of cuts) {
               if (isRefused(cut)) {
                 const whole = cut.suffix === '' && document.bytes.length <= MAX_PAYLOAD;
                 rejectOrThrow(run, STAGE, rejection(document, cut), whole ? document.bytes : undefined);
                 continue;
               }
-              if (cut.suffix !== '') views++;
               yield* segmentsOf(document, cut);
             }
             turn?.end();

@@ -7,7 +7,7 @@ import { detect } from './detect.ts';
 import type { CutContext, CutInput } from './modality.ts';
 import { rawView } from './rawView.ts';
 import type { Settings } from './settings.ts';
-import type { Cut } from './view.ts';
+import { type Cut, isRefused, type Refused } from './view.ts';
 
 /** What reaches a decoder process beside a record's bytes. */
 export interface RecordFacts {
@@ -24,11 +24,21 @@ export interface RecordFacts {
  * Takes a record apart, members of archives included: what it is, then by its modality.
  * @throws Failure where nothing of the record can be had
  */
-export function cutRecord(bytes: Uint8Array, facts: RecordFacts): Promise<readonly Cut[]> {
+export async function cutRecord(bytes: Uint8Array, facts: RecordFacts): Promise<readonly Cut[]> {
   const { uri, stated, settings, limits, ffmpeg } = facts;
   const shared = { settings, limits, ffmpeg, budget: new Budget(limits) };
-  return cutAt({ bytes, uri, stated }, shared, 0);
+  const cuts = await cutAt({ bytes, uri, stated }, shared, 0);
+  // nothing is lost silently: a record and each of its views is written or rejected
+  if (cuts.length === 0) throw new Failure('EMPTY_DOCUMENT', 'there is nothing in it');
+  return cuts.map((cut) => (isRefused(cut) || cut.segments.ends.length > 0 ? cut : refusedEmpty(cut)));
 }
+
+const refusedEmpty = ({ suffix, member }: Cut): Refused => ({
+  suffix,
+  member,
+  code: 'EMPTY_DOCUMENT',
+  message: 'there is nothing in it',
+});
 
 interface Piece {
   readonly bytes: Uint8Array;
