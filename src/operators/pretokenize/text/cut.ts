@@ -1,24 +1,28 @@
-import { Failure } from '../../../sources/failure.ts';
-import type { Found } from '../detect.ts';
-import type { Cutter } from '../modality.ts';
+import type { CutInput, Cutter } from '../modality.ts';
+import type { View } from '../view.ts';
+import { textFacts } from './facts.ts';
+import { markupKind } from './markup/options.ts';
+import { normalisedView } from './normalise.ts';
 import type { TextSettings } from './options.ts';
-import { type TextFacts, textView } from './textView.ts';
+import { textView } from './textView.ts';
 
-/** Facts of what was found to be text. @throws Failure `INVALID_UTF8` where it is damaged and that matters */
-export function textFacts(found: Found, settings: TextSettings): TextFacts {
-  const { damage, charset = 'utf-8', confidence, modality, mediaType, language } = found;
-  if (damage !== undefined && !settings.keepInvalid) {
-    throw new Failure(
-      'INVALID_UTF8',
-      `the text is not valid UTF-8: byte ${damage.offset} begins no character`,
-      damage.guess === undefined
-        ? "Repair the input, or pass it as it is with pretokenize({ invalidText: 'keep' })."
-        : `If it is ${damage.guess}, set pretokenize({ fallbackCharset: '${damage.guess}' }); { invalidText: 'keep' } passes it as it is.`,
-    );
-  }
-  return { charset, confidence, modality, mediaType, language };
+/** Text as it is, re-encoded or normalised as asked for. */
+function plainView(input: CutInput, settings: TextSettings, maxSegmentBytes: number): View {
+  const { transcode, normalise } = settings;
+  const facts = textFacts(input, settings);
+  const view = textView(input.bytes, facts, { maxSegmentBytes, transcode });
+  if (normalise === undefined) return view;
+  // what is normalised is UTF-8; what needs no normalisation keeps its charset
+  const utf8 = transcode ? view : textView(input.bytes, facts, { maxSegmentBytes, transcode: true });
+  const normalised = normalisedView(utf8, input.bytes, normalise);
+  return normalised === utf8 ? view : normalised;
 }
 
-export const cutText: Cutter<TextSettings> = (input, settings, { maxSegmentBytes }) => [
-  textView(input.bytes, textFacts(input, settings), { maxSegmentBytes, transcode: settings.transcode }),
-];
+export const cutText: Cutter<TextSettings> = async (input, settings, context) => {
+  const kind = markupKind(input, settings.markup);
+  if (kind !== undefined) {
+    const { markupCuts } = await import('./markup/cut.ts');
+    return markupCuts(kind, input, settings, context);
+  }
+  return [plainView(input, settings, context.maxSegmentBytes)];
+};

@@ -1,7 +1,27 @@
-/** What text is cut into. */
-export type TextOptions = {};
+import { PipelineError } from '../../../errors.ts';
+import {
+  MARKUP_OPTIONS,
+  type MarkupOptions,
+  type MarkupSettings,
+  markupKind,
+  settledMarkup,
+} from './markup/options.ts';
+import { FORMS, type Form } from './normalise.ts';
 
-export const TEXT_OPTIONS = {} as const;
+/** What text is cut into. */
+export interface TextOptions {
+  /**
+   * `text` takes the main text out of HTML, Markdown and mail; single kinds as {@link MarkupOptions} says. Default: `keep`.
+   */
+  readonly markup?: 'keep' | 'text' | MarkupOptions | undefined;
+  /**
+   * Unicode normalisation form that text is brought into, in UTF-8. Text that is in this form already keeps its bytes.
+   * Default: none.
+   */
+  readonly normalise?: Form | undefined;
+}
+
+export const TEXT_OPTIONS = { markup: MARKUP_OPTIONS, normalise: true } as const;
 
 /** {@link TextOptions} with nothing left out, and what concerns all text. */
 export interface TextSettings {
@@ -9,14 +29,28 @@ export interface TextSettings {
   readonly transcode: boolean;
   /** Damaged UTF-8 passes as it is. */
   readonly keepInvalid: boolean;
+  readonly markup: MarkupSettings;
+  readonly normalise: Form | undefined;
 }
 
 /** @throws PipelineError `BAD_OPTION` */
-export function settledText(_options: TextOptions, shared: TextSettings): TextSettings {
-  return shared;
+export function settledText(
+  { markup, normalise }: TextOptions,
+  shared: Pick<TextSettings, 'transcode' | 'keepInvalid'>,
+): TextSettings {
+  if (normalise !== undefined && !FORMS.includes(normalise)) {
+    throw new PipelineError(`text: normalise is ${JSON.stringify(normalise)}`, {
+      code: 'BAD_OPTION',
+      hint: `one of ${FORMS.join(', ')}`,
+    });
+  }
+  return { ...shared, markup: settledMarkup(markup), normalise };
 }
 
 /** Whether nothing is wanted of text but pieces of its own bytes, or another charset. */
-export function isPlainText(_settings: TextSettings): boolean {
-  return true;
+export function isPlainText({ markup, normalise }: TextSettings, mediaType?: string): boolean {
+  if (normalise !== undefined) return false;
+  return mediaType === undefined
+    ? Object.values(markup).every((value) => value === 'keep')
+    : markupKind({ mediaType }, markup) === undefined;
 }
