@@ -43,6 +43,20 @@ const kernels = [
     // grown from outside to what the normals and a batch of vectors take
     options: ['--initialMemory=1', '--enable=simd'],
   },
+  {
+    source: 'tools/wasm/imagePatches.as.ts',
+    module: 'src/operators/pretokenize/image/patchesWasm.ts',
+    name: 'patchesWasm',
+    // grown from outside to what a strip of patches takes; histograms lie at its beginning
+    options: ['--initialMemory=1', '--memoryBase=65536', '--enable=simd'],
+  },
+  {
+    source: 'tools/wasm/resample.as.ts',
+    module: 'src/operators/pretokenize/audio/resampleWasm.ts',
+    name: 'resampleWasm',
+    // grown from outside to what the filter and a block of samples take
+    options: ['--initialMemory=1', '--enable=simd'],
+  },
 ];
 
 for (const { source, module, name, options } of kernels) {
