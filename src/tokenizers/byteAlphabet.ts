@@ -1,0 +1,35 @@
+/**
+ * The printable characters that stand for bytes in the files of byte-level tokenizers (GPT-2, Radford et al. 2019):
+ * printable Latin-1 characters for themselves, U+0100 and following for the other bytes in their order.
+ */
+const CHARS: readonly string[] = (() => {
+  const printable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  let other = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : other++));
+})();
+
+const BYTES: ReadonlyMap<string, number> = new Map(CHARS.map((char, byte) => [char, byte]));
+
+/** All bytes in the order of their characters: the order in which trainers number them. */
+export const BYTES_BY_CHARACTER: readonly number[] = [...CHARS.keys()].sort(
+  (a, b) => (CHARS[a] ?? '').charCodeAt(0) - (CHARS[b] ?? '').charCodeAt(0),
+);
+
+/** How a file writes bytes. */
+export function spelled(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += CHARS[byte] ?? '';
+  return text;
+}
+
+/** Bytes that a file writes like this; undefined where a character stands for none. */
+export function unspelled(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) {
+    const byte = BYTES.get(text[at] ?? '');
+    if (byte === undefined) return undefined;
+    bytes[at] = byte;
+  }
+  return bytes;
+}
