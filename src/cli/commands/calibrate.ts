@@ -28,6 +28,8 @@ interface CalibrateFlags {
 
 /** Bytes of one document at most, as a part of the sample: a few large ones must not speak for all. */
 const SHARE = 1 / 16;
+/** Places of a document that are looked at, where it has as many segments. */
+const PIECES = 8;
 
 export function calibrateCommand(): Command {
   return new Command('calibrate')
@@ -85,27 +87,41 @@ async function calibrateModel(inputs: readonly string[], flags: CalibrateFlags):
 /** Segments of each modality, up to `most` bytes of it, no more than a share of them from one document. */
 async function sample(inputs: readonly string[], most: number): Promise<ReadonlyMap<Modality, Uint8Array[]>> {
   const samples = new Map<Modality, { bytes: number; readonly segments: Uint8Array[] }>();
-  let id = '';
-  let ofDocument = 0;
-  const take = ({ document, modality, bytes: content }: Segment): void => {
-    if (document.id !== id) ofDocument = 0;
-    id = document.id;
-    const own = samples.get(modality) ?? { bytes: 0, segments: [] };
-    samples.set(modality, own);
-    const room = Math.min(most - own.bytes, Math.ceil(most * SHARE) - ofDocument, content.length);
-    if (room <= 0) return;
-    // a copy: the document that it is a view of need not stay
-    own.segments.push(content.slice(0, room));
-    own.bytes += room;
-    ofDocument += room;
+  let open: Segment[] = [];
+  const close = (): void => {
+    for (const [modality, segments] of Map.groupBy(open, (segment) => segment.modality)) {
+      const own = samples.get(modality) ?? { bytes: 0, segments: [] };
+      samples.set(modality, own);
+      for (const piece of piecesOf(segments, Math.ceil(most * SHARE))) {
+        // a copy: the document that it is a view of need not stay
+        const taken = piece.slice(0, most - own.bytes);
+        own.bytes += taken.length;
+        if (taken.length > 0) own.segments.push(taken);
+      }
+    }
+    open = [];
   };
   const source = files(inputs);
   let rejects = 0;
   const context = { reject: () => void rejects++ };
   for await (const split of source.splits({ splitBytes: 64 << 20, ...context })) {
     const flow = withRun(context, () => iterate(source.read({ ...split, id: '00000' }).pipe(pretokenize())));
-    for await (const segment of flow) take(segment);
+    for await (const segment of flow) {
+      if (open[0] !== undefined && open[0].document !== segment.document) close();
+      open.push(segment);
+    }
+    close();
   }
   if (rejects > 0) process.stderr.write(`${rejects} records were rejected\n`);
   return new Map([...samples].map(([modality, { segments }]) => [modality, segments]));
+}
+
+/** Beginnings of segments that lie at equal distances, of about `most` bytes in all. */
+function piecesOf(segments: readonly Segment[], most: number): Uint8Array[] {
+  const total = segments.reduce((sum, { bytes: { length } }) => sum + length, 0);
+  const count = Math.min(segments.length, Math.max(PIECES, Math.ceil((most * segments.length) / total)));
+  const each = Math.ceil(most / count);
+  return Array.from({ length: count }, (_, i) =>
+    (segments[Math.floor((i * segments.length) / count)]?.bytes ?? new Uint8Array(0)).subarray(0, each),
+  );
 }
