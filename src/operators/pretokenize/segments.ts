@@ -20,8 +20,8 @@ function headOf<M extends Meta>(document: Document<M>, view: View, byteLength: n
 }
 
 function metaOf(table: SegmentTable, index: number): Meta {
-  const { meta, columns, metas } = table;
-  const own = metas?.[index];
+  const { meta, columns, metas, metaOf } = table;
+  const own = metas?.[metaOf?.[index] ?? index];
   if (columns === undefined) return own === undefined ? meta : { ...meta, ...own };
   const all: Record<string, MetaValue> = { ...meta, ...own };
   for (const [name, values] of Object.entries(columns)) {

@@ -18,6 +18,8 @@ export interface SegmentTable {
   readonly columns?: Readonly<Record<string, Float64Array>> | undefined;
   /** What else is known of single segments. */
   readonly metas?: readonly (Meta | undefined)[] | undefined;
+  /** Which of `metas` a segment has, where many have the same; absent: the one at its own place. */
+  readonly metaOf?: Uint32Array | undefined;
 }
 
 /**
