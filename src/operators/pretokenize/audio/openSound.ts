@@ -2,6 +2,8 @@ import type { CutContext, CutInput } from '../modality.ts';
 import { aiffLayout } from './aiff.ts';
 import { standsAt } from './bytes.ts';
 import { cafLayout } from './caf.ts';
+import { id3Bytes } from './mpegFrames.ts';
+import { oggSound, packetsOf } from './ogg.ts';
 import { type PcmLayout, pcmSound } from './pcm.ts';
 import { type Sound, undecoded } from './sound.ts';
 import { wavLayout } from './wav.ts';
@@ -10,6 +12,15 @@ type Opened = Sound | undefined;
 
 const pcm = (bytes: Uint8Array, layout: PcmLayout | undefined): Opened =>
   layout === undefined ? undefined : pcmSound(bytes, layout);
+
+async function ogg(bytes: Uint8Array): Promise<Opened> {
+  const stream = oggSound(bytes);
+  if (stream?.codec === 'opus') return (await import('./opus.ts')).opusSound(stream);
+  if (stream?.codec === 'vorbis') return (await import('./vorbis.ts')).vorbisSound(bytes, stream);
+  if (stream?.codec !== 'flac') return undefined;
+  const { packedFlacSound } = await import('./flac.ts');
+  return packedFlacSound(packetsOf(stream).packets, stream.truncated);
+}
 
 /** What begins like a format that is decoded here; undefined where it does not, or is of a kind that is not. */
 async function known(bytes: Uint8Array): Promise<Opened> {
@@ -20,7 +31,9 @@ async function known(bytes: Uint8Array): Promise<Opened> {
     return pcm(bytes, aiffLayout(bytes));
   }
   if (standsAt(bytes, 0, 'caff')) return pcm(bytes, cafLayout(bytes));
-  return undefined;
+  if (standsAt(bytes, 0, 'OggS')) return ogg(bytes);
+  if (standsAt(bytes, id3Bytes(bytes, 0), 'fLaC')) return (await import('./flac.ts')).nativeFlacSound(bytes);
+  return (await import('./mp3.ts')).mp3Sound(bytes);
 }
 
 /**

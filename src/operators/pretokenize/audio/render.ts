@@ -61,11 +61,12 @@ export async function render(sound: Sound, wanted: Wanted, { budget }: Pick<CutC
   } catch (error) {
     throw asDamage(error, sound.format);
   }
-  if (decoded < sound.samples) {
+  if (decoded === 0 || (decoded < sound.samples && sound.mayBeFewer !== true)) {
     throw damaged(`of the ${sound.samples} samples of the ${sound.format} file ${decoded} can be decoded`);
   }
   resampler.finish(take);
-  return { bytes: littleEndian(output), sampleRate, channels, samples, clipped };
+  const whole = pad ? Math.ceil(given / frameSamples) * frameSamples : given;
+  return { bytes: littleEndian(output.subarray(0, whole * channels)), sampleRate, channels, samples: given, clipped };
 }
 
 function requireLength({ samples, sampleRate, format }: Sound, maxSeconds: number): void {
@@ -103,6 +104,6 @@ function interleave(samples: Int16Array, into: Int16Array, first: number, channe
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 function littleEndian(samples: Int16Array<ArrayBuffer>): Uint8Array {
-  const bytes = Buffer.from(samples.buffer);
+  const bytes = Buffer.from(samples.buffer, 0, samples.byteLength);
   return LITTLE_ENDIAN ? bytes : bytes.swap16();
 }

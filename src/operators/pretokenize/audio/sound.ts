@@ -14,6 +14,8 @@ export interface SoundHead {
   readonly channels: number;
   /** Samples of each channel, as the file's frames or its header count them. */
   readonly samples: number;
+  /** Whether the decoder may leave some of them out, at both ends. */
+  readonly mayBeFewer?: boolean | undefined;
   /** Where the file ends too early: what is missing. */
   readonly truncated?: string | undefined;
 }
