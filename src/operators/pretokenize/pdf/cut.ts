@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Meta } from '../../../records.ts';
 import { Failure } from '../../../sources/failure.ts';
 import type { Budget } from '../budget.ts';
 import type { CutContext, CutInput, Cutter } from '../modality.ts';
 import { plainTable, SegmentTableBuilder } from '../segmentTable.ts';
 import type { View } from '../view.ts';
 import type { PdfSettings } from './options.ts';
-import { pageImage } from './pageImage.ts';
+import { pageImages, type Rendering } from './pageImages.ts';
 import { pageText } from './pageText.ts';
-import { type OpenDocument, type OpenPage, withDocument } from './pdfDocument.ts';
+import { type OpenDocument, pageFacts, withDocument } from './pdfDocument.ts';
 import { pdfiumName } from './pdfium.ts';
 
 /** What a view adds to the facts of its document: the same in all views of a file, in every run. */
@@ -19,7 +18,9 @@ type FileFacts = Pick<View, 'suffix' | 'record' | 'meta'>;
  * links, attachments, scripts.
  * @throws Failure `DAMAGED_FILE`, `ENCRYPTED`, `EMPTY_DOCUMENT`, `TOO_MANY_PAGES`, `DECODED_TOO_LARGE`
  */
-export const cutPdf: Cutter<PdfSettings> = async (input, { mode, width, maxPages }, context) => {
+export const cutPdf: Cutter<PdfSettings> = async (input, settings, context) => {
+  const { mode, maxPages } = settings;
+  const how = { settings, budget: context.budget, maxSegmentBytes: context.maxSegmentBytes };
   const source_id = createHash('sha256').update(input.bytes).digest('hex');
   if (mode === 'raw') return [rawView(input, context, { suffix: '', meta: { source_id } })];
   const facts = (suffix: string, { pageCount }: OpenDocument): FileFacts => ({
@@ -33,12 +34,12 @@ export const cutPdf: Cutter<PdfSettings> = async (input, { mode, width, maxPages
       if (view === undefined) throw noText(document);
       return [view];
     }
-    if (mode === 'image') return [imageView(input, document, { width, budget: context.budget }, facts('', document))];
+    if (mode === 'image') return [imageView(input, document, how, facts('', document))];
     const text = textView(input, document, context.budget, facts('#text', document));
     return [
       rawView(input, context, facts('', document)),
       ...(text === undefined ? [] : [text]),
-      imageView(input, document, { width, budget: context.budget }, facts('#images', document)),
+      imageView(input, document, how, facts('#images', document)),
     ];
   });
 };
@@ -54,13 +55,6 @@ function rawView({ bytes, mediaType }: CutInput, { maxSegmentBytes }: CutContext
   const segments = plainTable(bytes.length, 'pdf_raw', maxSegmentBytes, { view: 'raw', source_type: 'raw' });
   return { ...facts, modality: 'pdf', mediaType, segments };
 }
-
-const pageFacts = ({ number, width, height, rotation }: OpenPage): Meta => ({
-  page: number,
-  page_width: width,
-  page_height: height,
-  rotation,
-});
 
 /** A segment for each page that has text; undefined where none has. */
 function textView(input: CutInput, document: OpenDocument, budget: Budget, facts: FileFacts): View | undefined {
@@ -83,30 +77,12 @@ function textView(input: CutInput, document: OpenDocument, budget: Budget, facts
   };
 }
 
-interface Rendering {
-  readonly width: number;
-  readonly budget: Budget;
-}
-
-/** A segment for each page. */
-function imageView(input: CutInput, document: OpenDocument, { width, budget }: Rendering, facts: FileFacts): View {
-  const builder = new SegmentTableBuilder();
-  const parts: Uint8Array[] = [];
-  for (const page of document.pages()) {
-    const image = pageImage(page, width, budget);
-    parts.push(image.rgb);
-    builder.add({
-      length: image.rgb.length,
-      label: `pdf_page_${page.number}_image`,
-      meta: { ...pageFacts(page), width: image.width, height: image.height },
-    });
-  }
+function imageView(input: CutInput, document: OpenDocument, how: Rendering, facts: FileFacts): View {
   return {
     ...facts,
     modality: 'image',
     mediaType: input.mediaType,
     derived: `pdf -> rgb8 (${pdfiumName()})`,
-    bytes: Buffer.concat(parts),
-    segments: builder.table({ view: 'image', source_type: 'rendered_image', format: 'rgb8', channels: 3 }),
+    ...pageImages(document, how),
   };
 }

@@ -1,34 +1,30 @@
 import { Failure } from '../../../sources/failure.ts';
-import type { Budget } from '../budget.ts';
+import type { Frame, Size } from '../image/picture.ts';
 import type { OpenPage } from './pdfDocument.ts';
 
-export interface PageImage {
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-  /** Row by row, from the top: red, green, blue. */
-  readonly rgb: Uint8Array;
-}
-
-/** `FPDFBitmap_BGR`, and `FPDF_ANNOT | FPDF_REVERSE_BYTE_ORDER` for what is drawn into it: notes as others print them, RGB. */
+/** `FPDFBitmap_BGR`; `FPDF_ANNOT | FPDF_REVERSE_BYTE_ORDER`: with its annotations, and red first. */
 const BGR = 2;
 const FLAGS = 0x01 | 0x10;
 const WHITE = 0xffffffff;
 const CHANNELS = 3;
 
+/** What a picture of a page is, `width` pixels wide. */
+export const sizeOfImage = ({ width: points, height }: OpenPage, width: number): Size => ({
+  width,
+  height: Math.max(1, Math.round((width * height) / points)),
+});
+
 /**
- * A page as it is printed, on white, `width` pixels wide.
- * @throws Failure `DECODED_TOO_LARGE`, `DAMAGED_FILE`
+ * A page as it is shown, on white. Takes six bytes a pixel for a moment, half of them with PDFium.
+ * @throws Failure `DAMAGED_FILE`
  */
-export function pageImage({ pdfium, page, number, ...size }: OpenPage, width: number, budget: Budget): PageImage {
+export function pageImage({ pdfium, page, number }: OpenPage, { width, height }: Size): Frame {
   const { call } = pdfium;
-  const height = Math.max(1, Math.round((width * size.height) / size.width));
-  budget.take(CHANNELS * width * height, `the picture of page ${number}`);
   const bitmap = call.FPDFBitmap_CreateEx(width, height, BGR, 0, 0);
   if (bitmap === 0) {
     throw new Failure(
       'DAMAGED_FILE',
-      `PDFium has no room for a picture of ${width} by ${height} pixels (page ${number})`,
+      `PDFium has no room for a picture of page ${number}, ${width} by ${height} pixels`,
     );
   }
   call.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, WHITE);

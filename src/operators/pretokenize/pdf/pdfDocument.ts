@@ -14,6 +14,14 @@ export interface OpenPage {
   readonly rotation: 0 | 90 | 180 | 270;
 }
 
+/** What is known of a page beside its content; numbers alone. */
+export const pageFacts = ({ number, width, height, rotation }: OpenPage): Readonly<Record<string, number>> => ({
+  page: number,
+  page_width: width,
+  page_height: height,
+  rotation,
+});
+
 /** A document that is open. */
 export interface OpenDocument {
   readonly pageCount: number;
