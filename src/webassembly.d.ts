@@ -6,9 +6,14 @@ declare namespace WebAssembly {
     readonly maximum?: number;
     readonly shared?: boolean;
   }
-  class Memory {
-    constructor(descriptor: MemoryDescriptor & { readonly maximum: number; readonly shared: true });
-    readonly buffer: SharedArrayBuffer;
+  class Memory<B extends ArrayBufferLike = SharedArrayBuffer> {
+    constructor(
+      descriptor: MemoryDescriptor & {
+        readonly maximum: number;
+        readonly shared: B extends SharedArrayBuffer ? true : false;
+      },
+    );
+    readonly buffer: B;
   }
   class Module {
     constructor(bytes: Uint8Array);

@@ -124,15 +124,15 @@ describe('text', () => {
   });
 
   it.each([
-    ['a/b.py', 'code', 'text/x-python', 'python'],
-    ['x.tar!/src/Main.RS', 'code', 'text/x-rust', 'rust'],
-    ['page.html', 'text', 'text/html', undefined],
-    ['Makefile', 'text', 'text/plain', undefined],
-    ['.py', 'text', 'text/plain', undefined],
-    ['x.constructor', 'text', 'text/plain', undefined],
-  ])('named %s is %s', async (uri, modality, mediaType, language) => {
+    ['a/b.py', 'code', 'text/x-python', 'python', 'code_gap'],
+    ['x.tar!/src/Main.RS', 'code', 'text/x-rust', 'rust', 'code_gap'],
+    ['page.html', 'text', 'text/html', undefined, 'text'],
+    ['Makefile', 'code', 'text/x-make', 'make', 'code_snippet'],
+    ['.py', 'text', 'text/plain', undefined, 'text'],
+    ['x.constructor', 'text', 'text/plain', undefined, 'text'],
+  ])('named %s is %s', async (uri, modality, mediaType, language, label) => {
     const segment = await one('x = 1\n', uri);
-    expect(segment).toMatchObject({ modality, mediaType, label: modality });
+    expect(segment).toMatchObject({ modality, mediaType, label });
     expect(segment.meta.language).toBe(language);
   });
 

@@ -106,7 +106,10 @@ export function settled(options: PretokenizeOptions): Settings {
     },
     modalities: {
       text: settledText(text ?? {}, { transcode: charset === 'utf-8', keepInvalid: invalidText === 'keep' }),
-      code: code === false ? false : settledCode(code),
+      code:
+        code === false
+          ? false
+          : settledCode(code, { transcode: charset === 'utf-8', keepInvalid: invalidText === 'keep' }),
       image: image === false ? false : settledImage(image),
       audio: audio === false ? false : settledAudio(audio),
       video: video === false ? false : settledVideo(video),

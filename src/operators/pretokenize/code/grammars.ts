@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { Language, Parser } from 'web-tree-sitter';
+import { Failure } from '../../../sources/failure.ts';
+import type { GrammarName } from './nodeKinds.ts';
+
+const REPOMIX = '@repomix/tree-sitter-wasms';
+const VSCODE = '@vscode/tree-sitter-wasm';
+
+/** Grammars by language, where the two have not the same name. */
+const GRAMMARS: Readonly<Record<string, GrammarName>> = {
+  c: 'c',
+  cpp: 'cpp',
+  csharp: 'c_sharp',
+  css: 'css',
+  dart: 'dart',
+  go: 'go',
+  java: 'java',
+  javascript: 'javascript',
+  php: 'php',
+  powershell: 'powershell',
+  python: 'python',
+  ruby: 'ruby',
+  rust: 'rust',
+  shell: 'bash',
+  solidity: 'solidity',
+  swift: 'swift',
+  typescript: 'typescript',
+  vue: 'vue',
+};
+
+/** Forms of C++ that C has not, in the lines of a header. */
+const CPP_HEADER =
+  /^\s*(?:class\s+\w+\s*(?:final\s*)?[:{\n]|namespace\s+[\w:]*\s*\{?\s*$|template\s*<|using\s+\w|(?:public|private|protected)\s*:)|\bstd::\w/m;
+
+/**
+ * The grammar of a language, if there is one here. Names that several dialects share are told apart by the file: `.tsx`, and
+ * headers that hold C++.
+ */
+export function grammarOf(language: string | undefined, name: string, text: string): GrammarName | undefined {
+  if (language === undefined || !Object.hasOwn(GRAMMARS, language)) return undefined;
+  if (language === 'typescript' && /\.tsx$/i.test(name)) return 'tsx';
+  if (language === 'c' && /\.h$/i.test(name) && CPP_HEADER.test(text)) return 'cpp';
+  return GRAMMARS[language];
+}
+
+/** A grammar that is ready, and what it is: `tree-sitter-rust (@repomix/tree-sitter-wasms 0.1.17), web-tree-sitter 0.27.1`. */
+export interface Loaded {
+  readonly language: Language;
+  readonly parser: Parser;
+  readonly origin: string;
+}
+
+/**
+ * Most that the parser's memory may grow to, in pages of 64 KiB: 640 MiB, below what a decoder process may take. It never
+ * shrinks, so that a process that once needed much is replaced.
+ */
+const MOST_PAGES = 10_240;
+/** What its WebAssembly asks for at first: 32 MiB. */
+const PAGES = 512;
+
+export const parserMemory = new WebAssembly.Memory<ArrayBuffer>({ initial: PAGES, maximum: MOST_PAGES, shared: false });
+
+let engine: Promise<Parser> | undefined;
+const loaded = new Map<GrammarName, Promise<Loaded>>();
+
+async function start(): Promise<Parser> {
+  await Parser.init({ wasmMemory: parserMemory });
+  return new Parser();
+}
+
+/** @param place of the package's manifest, from `module` of it */
+async function versionOf(name: string, module: string, place: string): Promise<string> {
+  const manifest = await readFile(new URL(place, import.meta.resolve(module)), 'utf8');
+  return `${name} ${(JSON.parse(manifest) as { version: string }).version}`;
+}
+
+async function load(name: GrammarName): Promise<Loaded> {
+  const own = name === 'bash' || name === 'powershell' ? VSCODE : REPOMIX;
+  const folder = own === VSCODE ? 'wasm' : 'out';
+  engine ??= start();
+  const parser = await engine;
+  let wasm: Uint8Array;
+  let origin: string;
+  try {
+    wasm = await readFile(new URL(import.meta.resolve(`${own}/${folder}/tree-sitter-${name}.wasm`)));
+    origin = await versionOf(own, `${own}/package.json`, '');
+  } catch (cause) {
+    throw new Failure(
+      'UNDECODED',
+      `code in this language needs the optional package ${own}`,
+      `npm install ${own}, or pass it whole with pretokenize({ code: { unit: 'file' } })`,
+      cause,
+    );
+  }
+  const runtime = await versionOf('web-tree-sitter', 'web-tree-sitter', './package.json');
+  return { language: await Language.load(wasm), parser, origin: `tree-sitter-${name} (${origin}), ${runtime}` };
+}
+
+/** Loads a grammar, once. @throws Failure `UNDECODED` where its package is not installed */
+export function loadGrammar(name: GrammarName): Promise<Loaded> {
+  let grammar = loaded.get(name);
+  if (grammar === undefined) {
+    grammar = load(name);
+    loaded.set(name, grammar);
+  }
+  return grammar;
+}

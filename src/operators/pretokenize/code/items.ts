@@ -1,0 +1,137 @@
+import type { Node, Tree, TreeCursor } from 'web-tree-sitter';
+import type { NodeKinds, Role } from './nodeKinds.ts';
+
+/** Something at the outermost level of a source. Offsets count UTF-16 code units. */
+export interface Item {
+  readonly role: Exclude<Role, 'container'> | 'gap';
+  readonly start: number;
+  /** White space at the end not counted. */
+  readonly end: number;
+  /** Kind of the node; empty for a gap. */
+  readonly kind: string;
+  /** Whether the parser met something that it could not read. */
+  readonly hasError: boolean;
+  /** What a definition defines. */
+  readonly name?: string | undefined;
+  /** Kind of the definition that is wrapped, by decorators or `export`. */
+  readonly inner?: string | undefined;
+}
+
+/** Containers in one another that are opened. */
+const DEPTH = 64;
+const LONGEST_NAME = 200;
+/** Fields that lead from a definition to what is defined. */
+const STEPS = ['declaration', 'definition', 'declarator'] as const;
+
+/** The items of a tree, in order, with all that is not white space in one of them. */
+export function itemsOf(tree: Tree, text: string, kinds: NodeKinds): Item[] {
+  const walk = new Walk(text, kinds, tree.rootNode.hasError);
+  const cursor = tree.walk();
+  try {
+    walk.children(cursor, 0);
+  } finally {
+    cursor.delete();
+  }
+  walk.gap(text.length);
+  return walk.items;
+}
+
+class Walk {
+  readonly items: Item[] = [];
+  readonly #text: string;
+  readonly #kinds: NodeKinds;
+  readonly #errors: boolean;
+  /** Everything before is in an item, or white space. */
+  #at = 0;
+
+  constructor(text: string, kinds: NodeKinds, errors: boolean) {
+    this.#text = text;
+    this.#kinds = kinds;
+    this.#errors = errors;
+  }
+
+  children(cursor: TreeCursor, depth: number): void {
+    if (!cursor.gotoFirstChild()) return;
+    do this.#visit(cursor, depth);
+    while (cursor.gotoNextSibling());
+    cursor.gotoParent();
+  }
+
+  /** Takes what is left before `until`, where no node stands, as a gap. */
+  gap(until: number): void {
+    const start = this.#skipSpace(this.#at, until);
+    if (start < until) {
+      this.items.push({ role: 'gap', start, end: this.#trim(start, until), kind: '', hasError: false });
+    }
+    this.#at = Math.max(this.#at, until);
+  }
+
+  #visit(cursor: TreeCursor, depth: number): void {
+    const { startIndex, endIndex } = cursor;
+    if (endIndex <= this.#at || endIndex === startIndex) return;
+    let kind = cursor.nodeType;
+    let role: Role | undefined = this.#kinds.get(kind);
+    if (role === 'container' && depth < DEPTH) {
+      this.children(cursor, depth + 1);
+      return;
+    }
+    this.gap(startIndex);
+    const start = this.#skipSpace(this.#at, endIndex);
+    this.#at = endIndex;
+    if (start === endIndex) return;
+    const end = this.#trim(start, endIndex);
+    if (role === undefined && kind === 'expression_statement') {
+      // a name space in TypeScript is a statement that holds one
+      kind = cursor.currentNode.firstNamedChild?.type ?? kind;
+      role = this.#kinds.get(kind);
+      if (role !== 'definition') role = undefined;
+    }
+    const hasError = this.#errors && cursor.currentNode.hasError;
+    if (role === 'definition') {
+      this.items.push({ role, start, end, kind, hasError, ...this.#definition(cursor.currentNode, kind) });
+    } else if (role === undefined || role === 'container') {
+      this.items.push({ role: 'gap', start, end, kind: '', hasError });
+    } else {
+      this.items.push({ role, start, end, kind, hasError });
+    }
+  }
+
+  /** What a definition defines, where its grammar says so: its `name`, or that of what it declares. */
+  #definition(outer: Node, kind: string): Pick<Item, 'name' | 'inner'> {
+    let node = outer.type === kind ? outer : (outer.firstNamedChild ?? outer);
+    let inner: string | undefined;
+    for (let step = 0; step < 8; step++) {
+      const name = node.childForFieldName('name');
+      if (name !== null) return { name: this.#named(name), inner };
+      let next: Node | null = null;
+      for (const field of STEPS) next ??= node.childForFieldName(field);
+      if (next !== null && step === 0 && this.#kinds.get(next.type) === 'definition') inner = next.type;
+      if (next === null) next = node.namedChildren.find((child) => child?.childForFieldName('name')) ?? null;
+      if (next === null) {
+        return /identifier$/.test(node.type) ? { name: this.#named(node), inner } : { inner };
+      }
+      node = next;
+    }
+    return { inner };
+  }
+
+  #named({ startIndex, endIndex }: Node): string {
+    return this.#text.slice(startIndex, Math.min(endIndex, startIndex + LONGEST_NAME));
+  }
+
+  #skipSpace(from: number, until: number): number {
+    let at = from;
+    while (at < until && isSpace(this.#text.charCodeAt(at))) at++;
+    return at;
+  }
+
+  #trim(start: number, end: number): number {
+    let at = end;
+    while (at > start && isSpace(this.#text.charCodeAt(at - 1))) at--;
+    return at;
+  }
+}
+
+/** Blanks, line ends, and the byte-order mark. */
+const isSpace = (unit: number): boolean =>
+  unit === 0x20 || (unit >= 0x09 && unit <= 0x0d) || unit === 0xfeff || unit === 0xa0;
