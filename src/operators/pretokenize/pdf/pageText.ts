@@ -11,8 +11,11 @@ const BREAKING_HYPHENS: readonly number[] = [0x02, 0xfffe];
 const HYPHEN = 0x2d;
 /** Distance of characters of a line, in heights of a character, above which they are pieces by themselves. */
 const APART = 1;
-/** Extent across the line, in heights of a character, above which a piece is written downwards. */
-const DOWNWARDS = 2.5;
+/** Distance across the line, in heights of a character, up to which characters touch. */
+const TOUCHING = 0.1;
+/** Extents, in heights of a character, of a piece in which each character stands below the one before, as in Chinese and Japanese. */
+const COLUMN_WIDTH = 1.5;
+const COLUMN_HEIGHT = 2;
 /** Radians from a quarter turn up to which writing counts as along it. */
 const SLANT = 0.1;
 const BOX_BYTES = 16;
@@ -77,11 +80,14 @@ class Piece {
   #height = 0;
   #firstStart = 0;
   #lastStart = 0;
+  #lastEnd = 0;
+  #isEmpty = true;
 
+  /** @param angle radians, clockwise */
   constructor(angle: number) {
     const turns = angle / (Math.PI / 2);
     const nearest = Math.round(turns);
-    this.#turns = ((nearest % 4) + 4) % 4;
+    this.#turns = (4 - (nearest % 4)) % 4;
     this.#slanted = !(Math.abs(turns - nearest) * (Math.PI / 2) <= SLANT);
   }
 
@@ -92,13 +98,20 @@ class Piece {
   /** Whether a character stands too far off to be of the same piece. */
   isApart(edges: Float32Array): boolean {
     const [start, end] = this.#along(edges);
-    return Math.max(start - this.#end, this.#start - end) > APART * this.#height;
+    const [top, bottom] = this.#down(edges);
+    const along = Math.max(start - this.#lastEnd, this.#lastStart - end);
+    const down = Math.max(top - this.#bottom, this.#top - bottom);
+    const far = APART * this.#height;
+    if (along > far || down > far) return true;
+    if (down <= TOUCHING * this.#height) return false;
+    return !(top > this.#bottom && along < 0 && this.#end - this.#start <= COLUMN_WIDTH * this.#height);
   }
 
   place(edges: Float32Array): void {
     const [start, end] = this.#along(edges);
     const [top, bottom] = this.#down(edges);
-    if (this.#text === '') {
+    if (this.#isEmpty) {
+      this.#isEmpty = false;
       this.#start = start;
       this.#end = end;
       this.#top = top;
@@ -112,13 +125,15 @@ class Piece {
       this.#bottom = Math.max(this.#bottom, bottom);
     }
     this.#lastStart = start;
+    this.#lastEnd = end;
   }
 
   fragment(): Fragment {
-    const downwards = this.#bottom - this.#top > DOWNWARDS * this.#height;
+    const isColumn =
+      this.#bottom - this.#top > COLUMN_HEIGHT * this.#height && this.#end - this.#start <= COLUMN_WIDTH * this.#height;
     return {
       text: this.#text.trim(),
-      turns: this.#slanted || downwards ? undefined : this.#turns,
+      turns: this.#slanted || isColumn ? undefined : this.#turns,
       start: this.#start,
       end: this.#end,
       top: this.#top,

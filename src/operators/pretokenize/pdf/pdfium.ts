@@ -26,7 +26,7 @@ export interface PdfiumExports {
   FPDFText_GetUnicode(text: number, index: number): number;
   /** Writes left, top, right, bottom as f32, in points from the lower left corner. */
   FPDFText_GetLooseCharBox(text: number, index: number, box: number): number;
-  /** Radians, anticlockwise. */
+  /** Radians from 0, clockwise. */
   FPDFText_GetCharAngle(text: number, index: number): number;
   FPDFBitmap_CreateEx(width: number, height: number, format: number, first: number, stride: number): number;
   FPDFBitmap_FillRect(bitmap: number, x: number, y: number, width: number, height: number, argb: number): number;
