@@ -195,12 +195,27 @@ export async function detect(bytes: Uint8Array, uri: string, settings: Detection
   if (type !== undefined && !(like && modalityOf(type) === 'text')) {
     return { modality: stated ?? modalityOf(type), mediaType: type, confidence: WEAK[type] ?? 1 };
   }
-  if (!like) return { modality: stated ?? 'binary', mediaType: ruled ?? 'application/octet-stream', confidence: 1 };
+  if (!like) {
+    const named = ruled ?? binaryTypeOf(uri);
+    const mediaType = named ?? 'application/octet-stream';
+    const modality = stated ?? (named === undefined ? 'binary' : modalityOf(named));
+    return { modality, mediaType, confidence: ruled === undefined && named !== undefined ? NAMED : 1 };
+  }
   if (settings.fallbackCharset !== undefined) return textFound(bytes, text(settings.fallbackCharset), uri, settings);
   const guess = guessCharset(bytes);
   if (guess.kind === 'charset') return textFound(bytes, text(guess.charset, guess.confidence), uri, settings);
   const { offset, guess: charset } = guess;
   return { ...textFound(bytes, text('utf-8'), uri, settings), damage: { offset, guess: charset } };
+}
+
+/** Formats without any magic, by the file's extension: its name is all there is to go by. */
+const UNMARKED: Readonly<Record<string, string>> = { br: 'application/x-brotli', tga: 'image/x-tga' };
+/** Confidence in a name alone. */
+const NAMED = 0.5;
+
+function binaryTypeOf(uri: string): string | undefined {
+  const extension = /\.([a-z]+)$/i.exec(uri)?.[1]?.toLowerCase() ?? '';
+  return Object.hasOwn(UNMARKED, extension) ? UNMARKED[extension] : undefined;
 }
 
 /** Formats that are told by a few bits, or by numbers that fit: other bytes may look like them. */

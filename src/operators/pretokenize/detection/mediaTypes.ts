@@ -15,6 +15,7 @@ const ARCHIVES: ReadonlySet<string> = new Set([
   'application/x-7z-compressed',
   'application/x-ace-compressed',
   'application/x-arj',
+  'application/x-brotli',
   'application/x-bzip2',
   'application/x-compress',
   'application/x-cpio',
