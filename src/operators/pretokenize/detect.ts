@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Modality } from '../../records.ts';
-import { isPdf, magicType } from './detection/magic.ts';
+import { isAr, isPdf, magicType } from './detection/magic.ts';
 import { bareType, modalityOf } from './detection/mediaTypes.ts';
 import { netpbmType } from './detection/netpbm.ts';
 import { type TextType, textTypeByContent } from './detection/textTypes.ts';
@@ -76,8 +76,8 @@ function controls(head: Uint8Array): Controls {
 
 /**
  * The common case without waiting: text by its mark or by being valid UTF-8. Such bytes are text even where a format's
- * magic is made of letters (a bitmap file begins with `BM`); PDF and Netpbm alone are binary formats that may be all
- * letters. Undefined where the bytes must be looked at more closely.
+ * magic is made of letters (a bitmap file begins with `BM`); PDF, Netpbm and `ar` alone are other formats that may
+ * be all letters. Undefined where the bytes must be looked at more closely.
  */
 function plainText(bytes: Uint8Array): Charset | undefined {
   const head = bytes.subarray(0, HEAD);
@@ -88,7 +88,9 @@ function plainText(bytes: Uint8Array): Charset | undefined {
     const charset = utf16WithoutMark(bytes);
     return charset === undefined ? undefined : text(charset, 0.9);
   }
-  if (share > CONTROLS || isPdf(bytes) || netpbmType(bytes) !== undefined || !isUtf8(bytes)) return undefined;
+  if (share > CONTROLS || isPdf(bytes) || isAr(bytes) || netpbmType(bytes) !== undefined || !isUtf8(bytes)) {
+    return undefined;
+  }
   return text(isIso2022Jp(bytes) ? 'iso-2022-jp' : 'utf-8');
 }
 

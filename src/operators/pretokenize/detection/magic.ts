@@ -143,6 +143,10 @@ export function isPdf(bytes: Uint8Array): boolean {
   return index !== -1 && / obj\b/.test(ascii(bytes, index, index + 2 * PDF_HEAD));
 }
 
+/** Whether it is an `ar` archive, which is text where its members are: its mark, and that of the first header. */
+export const isAr = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x21 && ascii(bytes, 0, 8) === '!<arch>\n' && (bytes.length === 8 || ascii(bytes, 66, 68) === '`\n');
+
 /** Bytes as characters of Latin-1. */
 export const ascii = (bytes: Uint8Array, start: number, end: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', start, end);
@@ -173,6 +177,7 @@ export function magicType(bytes: Uint8Array, like: boolean): string | undefined 
     if (netpbm !== undefined) return netpbm;
   }
   if (isPdf(bytes)) return 'application/pdf';
+  if (isAr(bytes)) return ascii(bytes, 8, 21) === 'debian-binary' ? 'application/x-deb' : 'application/x-unix-archive';
   if (like) return undefined;
   const other = bigEndianMagic(bytes);
   if (other !== undefined) return other;

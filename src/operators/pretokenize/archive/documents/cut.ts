@@ -44,12 +44,19 @@ async function textOf(
   const parts = await Parts.open(input.bytes as Uint8Array<ArrayBuffer>, maxExpansion, context);
   const builder = new SegmentTableBuilder();
   const pieces: Uint8Array[] = [];
-  for await (const { label, meta, bytes } of documentText(kind, parts, () => new TextOut(context.budget))) {
-    for (const piece of cutText(bytes, context.maxSegmentBytes)) {
+  let before: DocumentPart | undefined;
+  const add = ({ label, meta, bytes }: DocumentPart, end: string): void => {
+    for (const piece of cutText(Buffer.concat([bytes, Buffer.from(end)]), context.maxSegmentBytes)) {
       builder.add({ length: piece.length, label, meta });
       pieces.push(piece);
     }
+  };
+  for await (const part of documentText(kind, parts, () => new TextOut(context.budget))) {
+    if (part.bytes.length === 0) continue;
+    if (before !== undefined) add(before, '\n\n');
+    before = part;
   }
+  if (before !== undefined) add(before, '\n');
   if (builder.count === 0) throw new Failure('EMPTY_DOCUMENT', 'there is no text in the document');
   const reader = withVersion(kind === 'epub' ? 'parse5' : 'saxes');
   return {

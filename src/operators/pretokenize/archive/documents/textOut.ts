@@ -29,9 +29,9 @@ export class TextOut {
     this.#pending = 0;
   }
 
-  /** As UTF-8, without spaces at the end of it; charged by its bytes from now on. */
+  /** As UTF-8, without empty lines around it; charged by its bytes from now on. */
   bytes(): Uint8Array {
-    const text = this.#pieces.join('').trimEnd();
+    const text = this.#pieces.join('').trimEnd().replace(/^\n+/, '');
     const length = Buffer.byteLength(text);
     this.#budget.take(length - this.#charged, 'the text of the document');
     this.#charged = length;
