@@ -1,7 +1,9 @@
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { Failure } from '../../../sources/failure.ts';
+import { animatedPngFrames, requireWhole } from './completeness.ts';
 import type { ImageSettings } from './options.ts';
 import { type Announce, type Frame, type Picture, requireSizes, type Size } from './picture.ts';
+import { plainSvg } from './svg.ts';
 
 /** What sharp calls the formats that its prebuilt libvips decodes. */
 const FORMATS: Readonly<Record<string, { readonly format: string; readonly loader: string }>> = {
@@ -18,6 +20,9 @@ const FORMATS: Readonly<Record<string, { readonly format: string; readonly loade
 };
 
 export const isSharpType = (mediaType: string): boolean => Object.hasOwn(FORMATS, mediaType);
+
+/** The header is read whatever size it tells; that is judged before anything else is read. */
+const HEADER: SharpOptions = { limitInputPixels: false };
 
 type Library = typeof import('sharp')['default'];
 let loaded: Promise<Library> | undefined;
@@ -43,7 +48,7 @@ async function load(): Promise<Library> {
  * @throws Failure `UNDECODED`, `DAMAGED_FILE`, `IMAGE_TOO_LARGE`, and what `announce` throws
  */
 export async function decodeWithSharp(
-  bytes: Uint8Array,
+  record: Uint8Array,
   mediaType: string,
   settings: ImageSettings,
   announce: Announce,
@@ -52,6 +57,7 @@ export async function decodeWithSharp(
   if (known === undefined) throw new Failure('UNDECODED', `nothing here decodes ${mediaType}`);
   loaded ??= load();
   const sharp = await loaded;
+  const bytes = known.loader === 'svg' ? plainSvg(record) : record;
   const open = (options: SharpOptions = {}): Sharp =>
     sharp(bytes, {
       limitInputPixels: settings.maxPixels,
@@ -60,16 +66,25 @@ export async function decodeWithSharp(
       ...(known.loader === 'svg' ? { density: settings.svgDensity } : {}),
       ...options,
     });
-  const first = await metadataOf(open(), mediaType);
+  const first = await metadataOf(open(HEADER), mediaType);
   if (first.format !== known.loader) {
     throw new Failure('DAMAGED_FILE', `the file begins like ${known.format} and is ${first.format}`);
   }
-  const { pages: total = 1 } = first;
+  requireWhole(bytes, known.loader);
+  const { pages = 1 } = first;
+  const total = known.loader === 'png' ? (animatedPngFrames(bytes) ?? pages) : pages;
   const taken = settings.frames === 'all' ? Math.min(total, settings.maxFrames) : 1;
-  requireAnimated(bytes, mediaType, settings);
+  if (taken > pages) {
+    throw new Failure(
+      'UNDECODED',
+      `of the ${total} frames of the animated PNG its still picture alone is decoded`,
+      "Take that with pretokenize({ image: { frames: 'first' } }).",
+    );
+  }
   const from = { known, mediaType, settings, open, announce };
-  // Frames of an animation build on each other and are of one size; pages of TIFF are pictures of their own.
-  const frames = known.loader === 'tiff' ? await pages(first, taken, from) : await stacked(first, taken, from);
+  // Frames of an animation build on each other and are of one size; what TIFF and HEIF hold are pictures of their own.
+  const animated = total > 1 && known.loader !== 'tiff' && known.loader !== 'heif';
+  const frames = animated ? await framesOf(first, taken, from) : await pagesOf(first, taken, from);
   const { sharp: wrapper, vips } = sharp.versions;
   return { frames, total, format: known.format, decoder: `libvips ${vips}, sharp ${wrapper}` };
 }
@@ -82,37 +97,34 @@ interface From {
   readonly announce: Announce;
 }
 
-async function stacked(first: Metadata, taken: number, from: From): Promise<Frame[]> {
+/** Frames of an animation, which have no orientation. */
+async function framesOf(first: Metadata, taken: number, from: From): Promise<Frame[]> {
   const { settings, open, announce } = from;
-  // An SVG has no orientation, and of one frame alone is it known that turning it keeps what it is.
-  const size = taken === 1 ? first.autoOrient : { width: first.width, height: first.height };
-  const sizes = Array.from({ length: taken }, () => size);
+  const { width, height, delay } = first;
+  const sizes = Array.from({ length: taken }, () => ({ width, height }));
   requireSizes(sizes, settings);
   announce(sizes);
-  const rgb = await pixelsOf(taken === 1 ? open().autoOrient() : open({ pages: taken }), from, {
-    width: size.width,
-    height: size.height * taken,
-  });
-  const bytes = size.width * size.height * 3;
-  return sizes.map((_, index) => ({
+  const rgb = await pixelsOf(open({ pages: taken }), from, { width, height: height * taken });
+  const bytes = width * height * 3;
+  return sizes.map((size, index) => ({
     ...size,
     rgb: rgb.subarray(index * bytes, (index + 1) * bytes),
-    delay: first.delay?.[index],
+    delay: delay?.[index],
   }));
 }
 
-async function pages(first: Metadata, taken: number, from: From): Promise<Frame[]> {
+async function pagesOf(first: Metadata, taken: number, from: From): Promise<Frame[]> {
   const { settings, open, announce, mediaType } = from;
   const sizes: Size[] = [first.autoOrient];
   for (let page = 1; page < taken; page++) {
-    sizes.push((await metadataOf(open({ page }), mediaType)).autoOrient);
-    requireSizes(sizes, settings);
+    sizes.push((await metadataOf(open({ page, ...HEADER }), mediaType)).autoOrient);
   }
   requireSizes(sizes, settings);
   announce(sizes);
   const frames: Frame[] = [];
   for (const [page, { width, height }] of sizes.entries()) {
-    const rgb = await pixelsOf(open({ page }).autoOrient(), from, { width, height });
+    const one = taken === 1 ? open() : open({ page });
+    const rgb = await pixelsOf(one.autoOrient(), from, { width, height });
     frames.push({ width, height, rgb });
   }
   return frames;
@@ -165,17 +177,4 @@ async function pixelsOf(image: Sharp, { settings, known }: From, expected: Size)
     );
   }
   return data;
-}
-
-/** Animated PNG is decoded to its still picture alone. @throws Failure `UNDECODED` */
-function requireAnimated(bytes: Uint8Array, mediaType: string, { frames }: ImageSettings): void {
-  if (frames === 'first' || mediaType !== 'image/apng') return;
-  const control = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf('acTL');
-  if (control !== -1) {
-    throw new Failure(
-      'UNDECODED',
-      'the frames of animated PNG are not decoded',
-      "Its still picture is: pretokenize({ image: { frames: 'first' } }).",
-    );
-  }
 }
