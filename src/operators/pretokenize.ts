@@ -17,6 +17,7 @@ import { segmentsOf } from './pretokenize/segments.ts';
 import { OPTIONS, type PretokenizeOptions, type Settings, settled } from './pretokenize/settings.ts';
 import { isPlainText } from './pretokenize/text/options.ts';
 import { plainTextView } from './pretokenize/text/plainText.ts';
+import { identityOf } from './pretokenize/text/units/options.ts';
 import { type Cut, isRefused, type Refused } from './pretokenize/view.ts';
 
 export type { PretokenizeOptions } from './pretokenize/settings.ts';
@@ -83,7 +84,7 @@ export function pretokenize<M extends Meta = Meta>(
           sizeOf: (document) => document.bytes.length,
           holds: HELD_BYTES + limits.decodedBytes,
           processes: { most: asked.processes, bytes: limits.memoryBytes },
-          options: { ...settings, limits: decisive(limits) },
+          options: { ...identity(settings), limits: decisive(limits) },
         }),
         transduce(() => ({
           // Here and not above: rejects come in the order of the documents.
@@ -103,6 +104,12 @@ export function pretokenize<M extends Meta = Meta>(
       );
     });
 }
+
+/** Settings as they decide what is cut: files by what they hold. */
+const identity = ({ modalities, ...settings }: Settings) => ({
+  ...settings,
+  modalities: { ...modalities, text: { ...modalities.text, units: identityOf(modalities.text.units) } },
+});
 
 /** Limits that decide what is rejected whatever the machine; how many processes there are changes nothing. */
 const decisive = ({ processes: _, ...limits }: Limits) => limits;

@@ -83,7 +83,7 @@ export function byteLevelBpe(file: TokenizerJson, options: BpeOptions = {}): Bpe
   if (affix) throw unsupported(`it marks parts of words with '${String(affix)}'`);
   if (model['byte_fallback'] === true) throw unsupported('its tokens are characters');
   if (typeof model['dropout'] === 'number' && model['dropout'] > 0) throw unsupported('it leaves merges out by chance');
-  const moving = added.find(({ plain }) => !plain);
+  const moving = added.find(({ before, behind, singleWord }) => before || behind || singleWord);
   if (moving !== undefined) throw unsupported(`'${moving.content}' is more than its text`);
   const pattern = patternOfSteps(preTokenizers);
   const tokens = tokensOf(file);

@@ -15,12 +15,18 @@ export interface Step {
   readonly [setting: string]: unknown;
 }
 
+/** A token outside of the model's vocabulary, or of it, that is looked for in text before anything else. */
 export interface FileToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
-  /** Takes white space around itself, stands between words only, or is looked for in normalized text. */
-  readonly plain: boolean;
+  /** White space before and behind it is part of it. */
+  readonly before: boolean;
+  readonly behind: boolean;
+  /** Found between words only. */
+  readonly singleWord: boolean;
+  /** Looked for in text that has been normalized. */
+  readonly normalized: boolean;
 }
 
 /** What a tokenizer.json says, checked as far as nobody can be led astray by it. */
@@ -116,8 +122,15 @@ function addedTokens(value: unknown): FileToken[] {
     if (!isId(id) || typeof content !== 'string' || content === '' || content.length > MAX_TOKEN) {
       throw bad('an added token has no id or no text');
     }
-    const moved = token['lstrip'] === true || token['rstrip'] === true || token['single_word'] === true;
-    return { id, content, special: special === true, plain: !moved };
+    return {
+      id,
+      content,
+      special: special === true,
+      before: token['lstrip'] === true,
+      behind: token['rstrip'] === true,
+      singleWord: token['single_word'] === true,
+      normalized: typeof token['normalized'] === 'boolean' ? token['normalized'] : special !== true,
+    };
   });
 }
 

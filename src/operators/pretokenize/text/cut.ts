@@ -19,10 +19,19 @@ function plainView(input: CutInput, settings: TextSettings, maxSegmentBytes: num
 }
 
 export const cutText: Cutter<TextSettings> = async (input, settings, context) => {
+  const { units, normalise } = settings;
   const kind = markupKind(input, settings.markup);
   if (kind !== undefined) {
     const { markupCuts } = await import('./markup/cut.ts');
-    return markupCuts(kind, input, settings, context);
+    const cuts = await markupCuts(kind, input, settings, context);
+    return units.kind === 'document' ? cuts : (await import('./units/cut.ts')).inUnits(cuts, input, units, context);
   }
-  return [plainView(input, settings, context.maxSegmentBytes)];
+  if (units.kind === 'document') return [plainView(input, settings, context.maxSegmentBytes)];
+  const { inUnits, unitsView } = await import('./units/cut.ts');
+  const facts = textFacts(input, settings);
+  if (normalise !== undefined) {
+    const view = plainView(input, settings, context.maxSegmentBytes);
+    if (view.derived !== undefined) return inUnits([view], input, units, context);
+  }
+  return [await unitsView(input.bytes, facts, settings, context)];
 };

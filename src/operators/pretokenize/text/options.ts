@@ -7,6 +7,7 @@ import {
   settledMarkup,
 } from './markup/options.ts';
 import { FORMS, type Form } from './normalise.ts';
+import { settledUnits, type TextUnits, UNITS_OPTIONS, type UnitsSettings } from './units/options.ts';
 
 /** What text is cut into. */
 export interface TextOptions {
@@ -19,9 +20,14 @@ export interface TextOptions {
    * Default: none.
    */
   readonly normalise?: Form | undefined;
+  /**
+   * What one segment is: all of the text, in pieces of `maxSegmentBytes`; a character (`characters`: code points,
+   * `graphemes`: what readers count), a word, or a token of a tokenizer. Default: `document`.
+   */
+  readonly units?: TextUnits | undefined;
 }
 
-export const TEXT_OPTIONS = { markup: MARKUP_OPTIONS, normalise: true } as const;
+export const TEXT_OPTIONS = { markup: MARKUP_OPTIONS, normalise: true, units: UNITS_OPTIONS } as const;
 
 /** {@link TextOptions} with nothing left out, and what concerns all text. */
 export interface TextSettings {
@@ -31,11 +37,12 @@ export interface TextSettings {
   readonly keepInvalid: boolean;
   readonly markup: MarkupSettings;
   readonly normalise: Form | undefined;
+  readonly units: UnitsSettings;
 }
 
-/** @throws PipelineError `BAD_OPTION` */
+/** @throws PipelineError `BAD_OPTION`; ModelError `BAD_TOKENIZER` */
 export function settledText(
-  { markup, normalise }: TextOptions,
+  { markup, normalise, units }: TextOptions,
   shared: Pick<TextSettings, 'transcode' | 'keepInvalid'>,
 ): TextSettings {
   if (normalise !== undefined && !FORMS.includes(normalise)) {
@@ -44,12 +51,12 @@ export function settledText(
       hint: `one of ${FORMS.join(', ')}`,
     });
   }
-  return { ...shared, markup: settledMarkup(markup), normalise };
+  return { ...shared, markup: settledMarkup(markup), normalise, units: settledUnits(units) };
 }
 
 /** Whether nothing is wanted of text but pieces of its own bytes, or another charset. */
-export function isPlainText({ markup, normalise }: TextSettings, mediaType?: string): boolean {
-  if (normalise !== undefined) return false;
+export function isPlainText({ markup, normalise, units }: TextSettings, mediaType?: string): boolean {
+  if (normalise !== undefined || units.kind !== 'document') return false;
   return mediaType === undefined
     ? Object.values(markup).every((value) => value === 'keep')
     : markupKind({ mediaType }, markup) === undefined;

@@ -1,0 +1,123 @@
+import { widthAt } from './characters.ts';
+import type { Divide, Units } from './divide.ts';
+
+const LF = 0x0a;
+const CR = 0x0d;
+/** Bytes that become one string: both rules of UAX #29 always divide behind a line end. */
+const WINDOW = 1 << 16;
+
+interface Found {
+  readonly bytes: number;
+  readonly word: boolean;
+}
+
+/** Bytes of UTF-8 that a part of a string has. */
+function utf8Length(text: string): number {
+  let bytes = 0;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    // half of a pair has half of its four bytes
+    bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 2 : 3;
+  }
+  return bytes;
+}
+
+/** Ends of windows: behind a line end where one is near, before a fault, behind a fault. */
+function windowEnd(
+  bytes: Uint8Array,
+  at: number,
+): { readonly end: number; readonly ascii: boolean; readonly fault: boolean } {
+  let end = at;
+  let line = at;
+  let ascii = true;
+  while (end < bytes.length) {
+    const byte = bytes[end] ?? 0;
+    if (byte < 0x80) {
+      end++;
+      if (byte === LF) {
+        line = end;
+        if (end - at >= WINDOW) return { end, ascii, fault: false };
+      }
+      continue;
+    }
+    const width = widthAt(bytes, end);
+    if (width === 1) return end === at ? { end: end + 1, ascii: false, fault: true } : { end, ascii, fault: false };
+    if (ascii && line - at >= WINDOW / 16) return { end: line, ascii, fault: false };
+    ascii = false;
+    end += width;
+  }
+  return { end, ascii, fault: false };
+}
+
+function* found(bytes: Uint8Array, granularity: 'grapheme' | 'word'): Generator<Found> {
+  const segmenter = new Intl.Segmenter('und', { granularity });
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  for (let at = 0; at < bytes.length; ) {
+    const { end, ascii, fault } = windowEnd(bytes, at);
+    if (fault) yield { bytes: end - at, word: false };
+    else if (ascii && granularity === 'grapheme') {
+      for (let next = at; next < end; ) {
+        const length = bytes[next] === CR && next + 1 < end && bytes[next + 1] === LF ? 2 : 1;
+        yield { bytes: length, word: false };
+        next += length;
+      }
+    } else {
+      for (const { segment, isWordLike } of segmenter.segment(decoder.decode(bytes.subarray(at, end)))) {
+        yield { bytes: utf8Length(segment), word: isWordLike === true };
+      }
+    }
+    at = end;
+  }
+}
+
+/** Room for units as they are found. */
+class Growing {
+  ends = new Float64Array(1024);
+  words = new Uint16Array(1024);
+  count = 0;
+
+  add(end: number, word: boolean): boolean {
+    const full = this.count === this.ends.length;
+    if (full) {
+      const ends = new Float64Array(2 * this.count);
+      ends.set(this.ends);
+      this.ends = ends;
+      const words = new Uint16Array(2 * this.count);
+      words.set(this.words);
+      this.words = words;
+    }
+    this.ends[this.count] = end;
+    this.words[this.count++] = word ? 0 : 1;
+    return full;
+  }
+}
+
+/**
+ * Grapheme clusters, or words and what stands between them (UAX #29), as the ICU of this Node knows them. Units longer than
+ * `most` bytes are cut between characters.
+ */
+export const divideBySegmenter =
+  (kind: 'graphemes' | 'words', most: number): Divide =>
+  (bytes, budget): Units => {
+    const units = new Growing();
+    budget.take(10 * units.ends.length, `the list of its ${kind}`);
+    let at = 0;
+    const add = (end: number, word: boolean): void => {
+      if (units.count === units.ends.length) budget.take(10 * units.count, `the list of its ${kind}`);
+      units.add(end, word);
+      at = end;
+    };
+    for (const { bytes: length, word } of found(bytes, kind === 'graphemes' ? 'grapheme' : 'word')) {
+      const end = at + length;
+      while (end - at > most) {
+        let cut = at + most;
+        while (cut > at + 1 && ((bytes[cut] ?? 0) & 0xc0) === 0x80) cut--;
+        add(cut, word);
+      }
+      add(end, word);
+    }
+    const ends = units.ends.slice(0, units.count);
+    return kind === 'graphemes'
+      ? { ends, labels: ['grapheme'] }
+      : { ends, labels: ['word', 'text_gap'], labelOf: units.words.slice(0, units.count) };
+  };
