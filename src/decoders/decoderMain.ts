@@ -3,18 +3,32 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { workerModule } from '../run/pool.ts';
 import { Failure } from '../sources/failure.ts';
-import { processorSeconds } from './processorTime.ts';
-import { type AnswerMessage, type DecoderWork, RESULTS_FD, TASKS_FD, type TaskMessage } from './protocol.ts';
+import { milliseconds, processorSeconds } from './clocks.ts';
+import { endFamily } from './family.ts';
+import {
+  type AnswerMessage,
+  type DecoderWork,
+  MOST_AT_ONCE,
+  RESULTS_AT,
+  RESULTS_FD,
+  TASKS_FD,
+  type TaskMessage,
+} from './protocol.ts';
 import { dismantle } from './result.ts';
 import type { Watched } from './watchWorker.ts';
 
 /** One process that decodes: one record at a time, watched by a thread of its own, and worth nothing to anybody else. */
 
+/** Characters of what a decoder says that are handed on. */
+const MOST_WORDS = 2000;
+
 const { seconds, memoryBytes } = JSON.parse(process.argv[2] ?? '{}') as Pick<Watched, 'seconds' | 'memoryBytes'>;
 
 const began = new Float64Array(new SharedArrayBuffer(16));
 const watched: Watched = { began, seconds, memoryBytes, parent: process.ppid };
-new Worker(workerModule(import.meta.url, './watchWorker'), { workerData: watched }).unref();
+
+/** The file of results cannot take what is written. */
+class NoRoom extends Error {}
 
 const works = new Map<string, Promise<DecoderWork>>();
 
@@ -28,9 +42,9 @@ function workOf(module: string): Promise<DecoderWork> {
 }
 
 function read(bytes: number): Uint8Array<ArrayBuffer> {
-  const into = new Uint8Array(bytes);
+  const into = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
   for (let done = 0; done < bytes; ) {
-    const read = readSync(TASKS_FD, into, done, bytes - done, done);
+    const read = readSync(TASKS_FD, into, done, Math.min(MOST_AT_ONCE, bytes - done), done);
     if (read === 0) throw new Error('the task is shorter than it was said to be');
     done += read;
   }
@@ -38,8 +52,12 @@ function read(bytes: number): Uint8Array<ArrayBuffer> {
 }
 
 function write(bytes: Uint8Array, at: number): number {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(RESULTS_FD, bytes, done, bytes.length - done, at + done);
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(RESULTS_FD, bytes, done, Math.min(MOST_AT_ONCE, bytes.length - done), at + done);
+    }
+  } catch (cause) {
+    throw new NoRoom(cause instanceof Error ? cause.message : '', { cause });
   }
   return at + bytes.length;
 }
@@ -48,34 +66,62 @@ const answer = (message: AnswerMessage): void => {
   process.send?.(message);
 };
 
-async function take({ module, facts, bytes }: TaskMessage): Promise<void> {
-  const work = await workOf(module);
-  // decoders that have to be loaded are no part of the record's time
-  began[0] = processorSeconds();
-  began[1] = Date.now();
+/** Ends this process as a crash does: what runs astray here must not be waited for. */
+function crash(error: unknown): never {
+  try {
+    writeSync(2, `${error instanceof Error ? (error.stack ?? error.message) : `Error: ${String(error)}`}\n`);
+  } catch {
+    // nobody reads so much
+  }
+  process.exit(1);
+}
+
+/** What one record becomes. Throws what is no `Failure`. */
+async function decoded(work: DecoderWork, { facts, bytes }: TaskMessage): Promise<AnswerMessage> {
   try {
     const { parts, head } = dismantle(await work(read(bytes), facts));
-    let at = 0;
+    let at = RESULTS_AT;
     for (const part of parts) at = write(part, at);
     write(head, at);
-    answer({
-      kind: 'done',
-      parts: parts.map((part) => part.length),
-      head: head.length,
-      resident: process.memoryUsage.rss(),
-    });
+    const lengths = parts.map((part) => part.length);
+    return { kind: 'done', parts: lengths, head: head.length, resident: process.memoryUsage.rss() };
   } catch (error) {
+    if (error instanceof NoRoom) return { kind: 'unusable', code: 'NO_ROOM', message: error.message };
     if (!(error instanceof Failure)) throw error;
-    answer({ kind: 'failed', code: error.code, message: error.message, hint: error.hint });
-  } finally {
-    began[1] = 0;
+    const { code, message, hint } = error;
+    return {
+      kind: 'failed',
+      code,
+      message: message.slice(0, MOST_WORDS),
+      hint: hint?.slice(0, MOST_WORDS),
+      resident: process.memoryUsage.rss(),
+    };
   }
 }
 
-process.on('message', (task: TaskMessage) => void take(task));
-process.on('disconnect', () => process.exit());
-// what the terminal says to all its processes is for the one that started this one
-process.on('SIGINT', () => {});
+async function take(task: TaskMessage): Promise<void> {
+  let work: DecoderWork;
+  try {
+    work = await workOf(task.module);
+  } catch (error) {
+    answer({ kind: 'unusable', code: 'DECODER_START', message: `${error}`.slice(0, MOST_WORDS) });
+    return;
+  }
+  // decoders that have to be loaded are no part of the record's time
+  began[0] = processorSeconds();
+  began[1] = milliseconds();
+  const message = await decoded(work, task);
+  began[1] = 0;
+  answer(message);
+}
+
+process.on('message', (task: TaskMessage) => void take(task).catch(crash));
+process.on('disconnect', () => endFamily(process.pid));
+// libraries may listen for these themselves, and go on
+process.prependListener('uncaughtException', crash);
+process.prependListener('unhandledRejection', crash);
+// what a terminal or a service manager says to all processes is for the one that started this one
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 if (process.platform === 'linux') {
   // where the system runs out of memory, this is the process to end
   try {
@@ -84,4 +130,6 @@ if (process.platform === 'linux') {
     // nothing depends on it
   }
 }
-answer({ kind: 'ready' });
+const watch = new Worker(workerModule(import.meta.url, './watchWorker'), { workerData: watched });
+watch.once('message', () => answer({ kind: 'ready', resident: process.memoryUsage.rss() }));
+watch.unref();

@@ -28,14 +28,15 @@ export class DecoderPool {
 
   /**
    * Has one record decoded, and its result taken by `take` before the process works on.
+   *
+   * @param signal ends the work at once, and the process with it
    * @throws Failure as the decoder throws it, or `DECODE_TIME`, `DECODE_MEMORY`, `DECODER_CRASHED`; PipelineError
-   *   `DECODER_START`
+   *   `DECODER_START`, `DECODER_ROOM`
    */
   async run<R>(task: DecoderTask, take: (decoded: Decoded) => Promise<R>, signal?: AbortSignal): Promise<R> {
-    await this.#enter();
+    await this.#enter(signal);
     try {
-      signal?.throwIfAborted();
-      return await this.#runIn(this.#idle.pop(), task, take, signal);
+      return await this.#runIn(await this.#rested(), task, take, signal);
     } finally {
       this.#leave();
     }
@@ -45,6 +46,15 @@ export class DecoderPool {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await Promise.all(this.#idle.splice(0).map((process) => process.end()));
+  }
+
+  /** A process that is there and alive. */
+  async #rested(): Promise<DecoderProcess | undefined> {
+    for (let process = this.#idle.pop(); process !== undefined; process = this.#idle.pop()) {
+      if (!process.over) return process;
+      await process.end();
+    }
+    return undefined;
   }
 
   async #runIn<R>(
@@ -63,18 +73,34 @@ export class DecoderPool {
       signal?.throwIfAborted();
       // earlier records may have left it short of memory, or damaged: a new process decides
       if (old === undefined || !(error instanceof DecoderEnded) || error.code === 'DECODE_TIME') throw error;
-      return await this.#runIn(undefined, task, take, signal);
     } finally {
       signal?.removeEventListener('abort', stop);
-      if (process.over || 2 * process.resident > this.#limits.memoryBytes) await process.end();
+      if (process.over || process.worn) await process.end();
       else this.#idle.push(process);
     }
+    return this.#runIn(undefined, task, take, signal);
   }
 
-  async #enter(): Promise<void> {
+  /** Waits for a place. Places are given in the order in which they were asked for. */
+  async #enter(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
     clearTimeout(this.#timer);
-    if (this.#working >= this.#limits.processes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#working++;
+    if (this.#working < this.#limits.processes) {
+      this.#working++;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const enter = (): void => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      };
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiting.push(enter);
+    });
   }
 
   #leave(): void {
