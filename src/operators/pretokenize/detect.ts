@@ -3,12 +3,11 @@ import type { Modality } from '../../records.ts';
 import { isAr, isPdf, magicType } from './detection/magic.ts';
 import { bareType, modalityOf } from './detection/mediaTypes.ts';
 import { netpbmType } from './detection/netpbm.ts';
-import { type TextType, textTypeByContent } from './detection/textTypes.ts';
+import { type KnownCharset, textFound } from './detection/textFound.ts';
 import { trackType } from './detection/tracks.ts';
 import { ruledType, type TypeRule } from './detection/typeRules.ts';
 import { zipType } from './detection/zipType.ts';
-import { languageOf, textTypeOf } from './languages.ts';
-import { decoder, decodes, guessCharset, isIso2022Jp, utf8Faults, utf16WithoutMark } from './text/charset.ts';
+import { decodes, guessCharset, isIso2022Jp, utf8Faults, utf16WithoutMark } from './text/charset.ts';
 
 /** What bytes are. */
 export interface Found {
@@ -41,12 +40,7 @@ const HEAD = 64 << 10;
 /** Control characters per byte above which bytes are not text; random bytes have a tenth. */
 const CONTROLS = 0.02;
 
-interface Charset {
-  readonly charset: string;
-  readonly confidence: number;
-}
-
-const text = (charset: string, confidence = 1): Charset => ({ charset, confidence });
+const text = (charset: string, confidence = 1): KnownCharset => ({ charset, confidence });
 
 /** The charset that a byte-order mark at the beginning names (Unicode 16, section 23.8). */
 function byteOrderMark(bytes: Uint8Array): string | undefined {
@@ -79,7 +73,7 @@ function controls(head: Uint8Array): Controls {
  * magic is made of letters (a bitmap file begins with `BM`); PDF, Netpbm and `ar` alone are other formats that may
  * be all letters. Undefined where the bytes must be looked at more closely.
  */
-function plainText(bytes: Uint8Array): Charset | undefined {
+function plainText(bytes: Uint8Array): KnownCharset | undefined {
   const head = bytes.subarray(0, HEAD);
   const mark = byteOrderMark(bytes);
   if (mark !== undefined && mark !== 'utf-8' && decodes(head, mark)) return text(mark);
@@ -92,53 +86,6 @@ function plainText(bytes: Uint8Array): Charset | undefined {
     return undefined;
   }
   return text(isIso2022Jp(bytes) ? 'iso-2022-jp' : 'utf-8');
-}
-
-/** Bytes that tell what a text is where a character has two or four of them. */
-const WIDE_HEAD = 8 << 10;
-
-/** What the characters say that a text is. */
-function contentType(bytes: Uint8Array, charset: string): TextType | undefined {
-  if (!/^utf-(16|32)/.test(charset)) return textTypeByContent(bytes);
-  try {
-    return textTypeByContent(Buffer.from(decoder(charset).decode(bytes.subarray(0, WIDE_HEAD), false)));
-  } catch {
-    return undefined;
-  }
-}
-
-const SVG = 'image/svg+xml';
-/** Languages in whose files other formats may stand as they are, to be filled in. */
-const TEMPLATES: ReadonlySet<string> = new Set(['php', 'vue', 'svelte']);
-
-/** Text of a charset, by what it holds, what the file name says, and what the source and the caller say. */
-function textFound(bytes: Uint8Array, found: Charset, uri: string, settings: DetectionSettings): Found {
-  const { charset } = found;
-  const stated = settings.modality ?? settings.stated;
-  const ruled = ruledType(uri, settings.types);
-  if (ruled !== undefined) {
-    const modality = settings.modality ?? modalityOf(ruled);
-    const language = modality === 'code' ? (/^text\/x-(.*)$/.exec(ruled)?.[1] ?? languageOf(uri)) : undefined;
-    return { modality, mediaType: ruled, confidence: found.confidence, charset, language };
-  }
-  const named = languageOf(uri);
-  const content = named !== undefined && TEMPLATES.has(named) ? undefined : contentType(bytes, charset);
-  const type = typeOf(content, uri);
-  const confidence = Math.min(found.confidence, type.confidence);
-  const { mediaType } = type;
-  if (mediaType === SVG && (stated ?? 'image') === 'image') return { modality: 'image', mediaType, confidence };
-  const language = mediaType === textTypeOf(uri) ? named : undefined;
-  const modality = stated ?? (language === undefined ? 'text' : 'code');
-  return { modality, mediaType, confidence, charset, language: modality === 'code' ? language : undefined };
-}
-
-/** A guess is worth less than a name, and a name less than what the first line says. */
-function typeOf(content: TextType | undefined, uri: string): TextType {
-  if (content?.confidence === 1) return content;
-  const named = textTypeOf(uri);
-  if (named === 'text/plain') return content ?? { mediaType: named, confidence: 1 };
-  // Pictures are pictures by what they hold alone.
-  return { mediaType: named === SVG ? 'text/plain' : named, confidence: 1 };
 }
 
 /** Text by its mark or by being valid UTF-8, told at once; undefined where bytes must be looked at more closely. */
