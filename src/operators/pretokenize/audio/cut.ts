@@ -11,7 +11,7 @@ import { damaged, type Sound } from './sound.ts';
  * @throws Failure `AUDIO_TOO_LONG`, `DAMAGED_FILE`, `DECODED_TOO_LARGE`, `EMPTY_DOCUMENT`, `UNDECODED`
  */
 export const cutAudio: Cutter<AudioSettings> = async (input, settings, context) => {
-  const sound = await openSound(input, context);
+  const sound = await openSound(input, context, settings.maxSeconds);
   if (sound.truncated !== undefined && settings.truncated === 'reject') throw tooShort(sound);
   const rendered = await render(sound, settings, context);
   const { sampleRate, channels, bytes } = rendered;

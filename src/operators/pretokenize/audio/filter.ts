@@ -4,11 +4,11 @@
  */
 
 /** Zero crossings on each side. */
-const REACH = 48;
+const REACH = 32;
 /** Shape of the window: 100 dB of attenuation. */
 const BETA = 10.06;
-/** Where the filter is 6 dB down. From none to all of the attenuation it takes 0.13, half of it on either side. */
-const CUTOFF = 0.94;
+/** Where the filter is 6 dB down. From none to all of the attenuation it takes 0.2, half of it on either side. */
+const CUTOFF = 0.92;
 /** Bytes of the rows of a filter at most; a filter of more phases makes each row when it is its turn. */
 const MOST_BYTES = 2 << 20;
 /** Places of the response for one of its zero crossings, where it is read from a table; the error is below -140 dB. */

@@ -89,20 +89,21 @@ export interface MpegFrames {
 /** Bytes before the first frame that are looked through for it. */
 const SEARCHED = 64 << 10;
 
-/** Where frames begin: three follow one another there, or all that there are. */
+/** Where frames begin: where three follow one another, or one stands at once and nothing else comes behind it. */
 function firstFrame(file: Uint8Array): number | undefined {
   let start = 0;
   for (let tag = id3Bytes(file, start); tag !== 0; tag = id3Bytes(file, start)) start += tag;
   for (let at = start; at < Math.min(file.length, start + SEARCHED); at++) {
     const first = frameAt(file, at);
     if (first === undefined) continue;
-    let next = at + first.bytes;
+    let end = at + first.bytes;
     let found = 1;
-    for (let frame = frameAt(file, next); found < 3 && frame !== undefined && alike(first, frame); found++) {
-      next += frame.bytes;
-      frame = frameAt(file, next);
+    for (; found < 3; found++) {
+      const frame = frameAt(file, end);
+      if (frame === undefined || !alike(first, frame)) break;
+      end += frame.bytes;
     }
-    if (found === 3 || next >= file.length - 4 || (at === start && tagBytes(file, next) !== 0)) return at;
+    if (found === 3 || (at === start && (end > file.length - 4 || tagBytes(file, end) !== 0))) return at;
   }
   return undefined;
 }

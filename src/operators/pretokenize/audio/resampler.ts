@@ -34,7 +34,7 @@ export interface ResamplerOptions {
 
 /**
  * Brings samples from one rate to another: sample k of the output is the input at the time k / `to`, by a polyphase filter
- * with a Kaiser window over 96 zero crossings, whose delay is taken out. The ratio is exact, so that there is no drift;
+ * with a Kaiser window over 64 zero crossings, whose delay is taken out. The ratio is exact, so that there is no drift;
  * beyond both ends lies silence. N samples become ceil(N * to / from). Sums are in single precision and the same on
  * every machine, whatever blocks samples come in. Equal rates pass samples as they are.
  *
