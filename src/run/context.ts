@@ -18,10 +18,19 @@ export interface SplitOutput {
   beforeCommit(work: () => Promise<Record<string, number>>): void;
 }
 
+/** What a run says about sound and video. */
+export interface MediaSettings {
+  /** Path of the ffmpeg program. Default: `ffmpeg`, wherever the PATH has it. */
+  readonly ffmpegPath?: string | undefined;
+  /** `false` passes sound and video as the bytes they are: no decoder sees them. Default: true. */
+  readonly audioVideo?: boolean | undefined;
+}
+
 /** What a stage may ask of the run that it works in. */
 export interface RunContext {
   /** Goes before what a stage was told itself. */
   readonly model?: ModelSettings | undefined;
+  readonly media?: MediaSettings | undefined;
   /** Processes that a stage may start at most. */
   readonly processes?: number | undefined;
   /** Values are looked at beforehand, for a plan or in a pass of preparation: nobody outside is told of what becomes of them. */

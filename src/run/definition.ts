@@ -6,6 +6,7 @@ import { requireOptions } from '../knownOptions.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
+import type { MediaSettings } from './context.ts';
 
 const PIPELINE = Symbol.for('sluice.pipeline.v1');
 
@@ -32,6 +33,8 @@ export interface Pipeline {
   readonly parameters?: JsonValue;
   /** What the run says about models. */
   readonly model?: ModelSettings | undefined;
+  /** What the run says about sound and video. */
+  readonly media?: MediaSettings | undefined;
 }
 
 /** A pipeline that still waits for its parameters; each becomes a flag of `sluice run`. */

@@ -4,7 +4,6 @@ import { EMPTY, type Observable } from 'rxjs';
 import { OutputError, PipelineError, type RecordError } from '../errors.ts';
 import { monitored, type StageInfo } from '../flow/monitor.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
-import type { ModelSettings } from '../model/openOptions.ts';
 import type { PlanContext, Source, Split } from '../sources/source.ts';
 import { type RunContext, withRun } from './context.ts';
 import { flowOf, type Pipeline } from './definition.ts';
@@ -55,7 +54,7 @@ export interface PlanOptions {
 
 /** The stages of a pipeline, from sink to source (the order of subscription), found by feeding its flow nothing. */
 export function stagesOf(pipeline: Pipeline): StageInfo[] {
-  return collect(flowOf(pipeline, EMPTY).pipe(writeStage(async () => {})), pipeline.model);
+  return collect(flowOf(pipeline, EMPTY).pipe(writeStage(async () => {})), pipeline);
 }
 
 /** Bytes that reading a split holds at most, over all splits: what the source's own stages say when they are subscribed. */
@@ -66,7 +65,7 @@ export function sourceHolds(source: Source<unknown>, splits: readonly Split[]): 
   }, 0);
 }
 
-function collect(flow: Observable<unknown>, model?: ModelSettings): StageInfo[] {
+function collect(flow: Observable<unknown>, { model, media }: Pick<RunContext, 'model' | 'media'> = {}): StageInfo[] {
   const stages: StageInfo[] = [];
   const collector = {
     strict: false,
@@ -76,7 +75,7 @@ function collect(flow: Observable<unknown>, model?: ModelSettings): StageInfo[] 
     },
   };
   const rejects = new Rejects();
-  const context: RunContext = { model, reject: (...given) => rejects.reject(...given) };
+  const context: RunContext = { model, media, reject: (...given) => rejects.reject(...given) };
   let failed: { readonly error: unknown } | undefined;
   const error = (reason: unknown): void => {
     failed = { error: reason };

@@ -60,7 +60,7 @@ async function firstValues(pipeline: Pipeline, split: Split): Promise<FirstValue
   const first: unknown[] = [];
   let bytes = 0;
   const flow = flowOf(pipeline, pipeline.source.read(split));
-  const opened = withRun({ model: pipeline.model, rehearsal: true, reject: () => {} }, () => {
+  const opened = withRun({ model: pipeline.model, media: pipeline.media, rehearsal: true, reject: () => {} }, () => {
     const iterator = iterate(flow);
     return { iterator, next: iterator.next() };
   });

@@ -4,6 +4,7 @@ import { OutputError, PipelineError } from '../errors.ts';
 import type { ModelSettings } from '../model/openOptions.ts';
 import type { Split } from '../sources/source.ts';
 import type { CommitRecord } from './commitRecord.ts';
+import type { MediaSettings } from './context.ts';
 import { isTemplate, type Pipeline, type PipelineTemplate } from './definition.ts';
 import { asDiskError, OutputFolder } from './durable.ts';
 import { Job } from './job.ts';
@@ -40,6 +41,8 @@ export interface RunOptions extends PlanOptions {
   readonly maxRejectRate?: number | undefined;
   /** How models are run; goes before what the pipeline says. */
   readonly model?: ModelSettings | undefined;
+  /** How sound and video are decoded, or that they are not. */
+  readonly media?: MediaSettings | undefined;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
 }
 
@@ -119,9 +122,9 @@ export async function run(definition: Pipeline, options: RunOptions): Promise<Ru
   }
 }
 
-function withRunOptions(pipeline: Pipeline, { model, maxRejectRate }: RunOptions): Pipeline {
-  if (maxRejectRate === undefined) return { ...pipeline, model };
-  return { ...pipeline, model, options: { ...pipeline.options, maxRejectRate } };
+function withRunOptions(pipeline: Pipeline, { model, media, maxRejectRate }: RunOptions): Pipeline {
+  if (maxRejectRate === undefined) return { ...pipeline, model, media };
+  return { ...pipeline, model, media, options: { ...pipeline.options, maxRejectRate } };
 }
 
 /** The plan in an output folder that is gone on with; one that nothing has come of gives way to another. */

@@ -152,6 +152,7 @@ export class SplitRun {
     return {
       processes: memory.processes,
       model: pipeline.model,
+      media: pipeline.media,
       rehearsal: pass !== '',
       output: {
         split,

@@ -8,12 +8,13 @@ import { planMemory } from '../../run/run.ts';
 import { stepsOf } from '../../run/stages.ts';
 import { bytes, count, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
+import { type MediaFlags, mediaSettings, withMediaFlags } from '../mediaFlags.ts';
 import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { jsonLine } from '../progress/reporters.ts';
 import { positiveInteger } from '../values.ts';
 
-interface PlanFlags extends ModelFlags {
+interface PlanFlags extends ModelFlags, MediaFlags {
   readonly limit?: number;
   readonly workers?: number;
   readonly memory?: string;
@@ -22,7 +23,7 @@ interface PlanFlags extends ModelFlags {
 }
 
 function withPlanFlags(command: Command): Command {
-  return withModelFlags(command)
+  return withMediaFlags(withModelFlags(command))
     .option('--limit <n>', 'documents to read at most', positiveInteger)
     .option('--workers <n>', 'worker threads (default: one per core)', positiveInteger)
     .option('--memory <size>', 'divide this much memory over the stages')
@@ -53,7 +54,7 @@ export function planCommand(): Command {
 }
 
 async function show(given: Pipeline, definition: string, flags: PlanFlags): Promise<void> {
-  const pipeline = { ...given, model: modelSettings(flags) };
+  const pipeline = { ...given, model: modelSettings(flags), media: mediaSettings(flags) };
   const splitBytes = flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes);
   const recipe = await makeRecipe(pipeline, { definition, limit: flags.limit, splitBytes });
   const { splits, rejects, warnings } = await listSplits(pipeline, recipe.split_bytes);

@@ -18,6 +18,7 @@ import { type RunEvent, type RunSummary, run, workersOf } from '../../run/run.ts
 import { explainStall, watchForStall } from '../../run/stall.ts';
 import { bytes, count, duration, plural } from '../format.ts';
 import { loadPipeline } from '../loadPipeline.ts';
+import { type MediaFlags, mediaSettings, withMediaFlags } from '../mediaFlags.ts';
 import { type ModelFlags, modelSettings, withModelFlags } from '../modelFlags.ts';
 import { addParameters, buildPipeline } from '../parameters.ts';
 import { Counter } from '../progress/counter.ts';
@@ -26,7 +27,7 @@ import { renderError } from '../renderError.ts';
 import { showProfile } from '../showProfile.ts';
 import { positiveInteger, selfCommand, share } from '../values.ts';
 
-export interface RunFlags extends ModelFlags {
+export interface RunFlags extends ModelFlags, MediaFlags {
   readonly output?: string;
   readonly limit?: number;
   readonly workers?: number;
@@ -42,7 +43,7 @@ export interface RunFlags extends ModelFlags {
 const PATIENCE_MS = 60_000;
 
 export function withRunFlags(command: Command): Command {
-  return withModelFlags(command)
+  return withMediaFlags(withModelFlags(command))
     .option('--output <dir>', 'folder for everything that is written (default: out/<pipeline>)')
     .option('--limit <n>', 'stop after this many documents', positiveInteger)
     .option(
@@ -124,6 +125,7 @@ export async function execute(pipeline: Pipeline, definition: string | undefined
       fresh: flags.fresh,
       maxRejectRate: flags.maxRejectRate,
       model: modelSettings(flags),
+      media: mediaSettings(flags),
       memory: flags.memory === undefined ? undefined : parseBytes(flags.memory),
       splitBytes: flags.splitBytes === undefined ? undefined : parseBytes(flags.splitBytes),
       signal: stop.signal,

@@ -19,6 +19,8 @@ export interface FfmpegTask {
   readonly limits: ProgramLimits;
   /** `info` has ffmpeg say what streams there are, and filters what they see. Default: `error`. */
   readonly messages?: 'error' | 'info' | undefined;
+  /** Sees every line as it is said; a Failure that it throws ends the run. */
+  readonly onLine?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -98,7 +100,8 @@ async function ran(
   signal?.throwIfAborted();
   const child = start(program, limits, argumentsOf(task, file.path), file.descriptor);
   const chunks: Buffer[] = [];
-  const messages: Buffer[] = [];
+  const lines: string[] = [];
+  let rest = '';
   let length = 0;
   let said = 0;
   let stopped: Failure | undefined;
@@ -114,10 +117,16 @@ async function ran(
     if (length > maxOutputBytes) stop(tooLarge(maxOutputBytes));
     else chunks.push(chunk);
   });
-  child.stderr?.on('data', (chunk: Buffer) => {
-    said += chunk.length;
-    if (said > MAX_MESSAGES) stop(new Failure('DAMAGED_FILE', 'ffmpeg complains without end'));
-    else messages.push(chunk);
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text.length;
+    if (said > MAX_MESSAGES) {
+      stop(new Failure('DAMAGED_FILE', 'ffmpeg complains without end'));
+      return;
+    }
+    const more = (rest + text).split(/\r?\n/);
+    rest = more.pop() ?? '';
+    lines.push(...more);
+    if (stopped === undefined) tell(more, task, stop);
   });
   try {
     const { code, signal: killed } = await new Promise<Ending>((resolve, reject) => {
@@ -126,7 +135,7 @@ async function ran(
     });
     signal?.throwIfAborted();
     if (stopped !== undefined) throw stopped;
-    const lines = Buffer.concat(messages).toString('utf8').split(/\r?\n/);
+    if (rest !== '') lines.push(rest);
     const errors = lines.filter((line) => ERROR.test(line)).map(messageOf);
     requireWithinLimits({ code, signal: killed }, lines, limits);
     return {
@@ -139,6 +148,15 @@ async function ran(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
+  }
+}
+
+function tell(lines: readonly string[], { onLine }: FfmpegTask, stop: (why: Failure) => void): void {
+  try {
+    if (onLine !== undefined) for (const line of lines) onLine(line);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    stop(error);
   }
 }
 
