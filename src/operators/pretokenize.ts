@@ -146,8 +146,11 @@ function cutOf<M extends Meta>(document: Document<M>, how: How, signal: AbortSig
 }
 
 /** Whether bytes are text of which nothing but pieces of its own bytes is wanted, or only another charset. */
-function isPlain({ modality }: Found, { modalities }: Settings): boolean {
-  return (modality === 'text' || (modality === 'code' && modalities.code === false)) && isPlainText(modalities.text);
+function isPlain({ modality, mediaType }: Found, { modalities }: Settings): boolean {
+  return (
+    (modality === 'text' || (modality === 'code' && modalities.code === false)) &&
+    isPlainText(modalities.text, mediaType)
+  );
 }
 
 async function cutElsewhere<M extends Meta>(

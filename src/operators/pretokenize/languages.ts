@@ -218,6 +218,8 @@ const TEXT_TYPES: Readonly<Record<string, string>> = {
   toml: 'application/toml',
   tex: 'application/x-tex',
   rtf: 'application/rtf',
+  eml: 'message/rfc822',
+  mbox: 'application/mbox',
   srt: 'application/x-subrip',
   vtt: 'text/vtt',
   txt: 'text/plain',

@@ -54,10 +54,7 @@ export function settledText(
   return { ...shared, markup: settledMarkup(markup), normalise, units: settledUnits(units) };
 }
 
-/** Whether nothing is wanted of text but pieces of its own bytes, or another charset. */
-export function isPlainText({ markup, normalise, units }: TextSettings, mediaType?: string): boolean {
-  if (normalise !== undefined || units.kind !== 'document') return false;
-  return mediaType === undefined
-    ? Object.values(markup).every((value) => value === 'keep')
-    : markupKind({ mediaType }, markup) === undefined;
+/** Whether nothing is wanted of a text of this type but pieces of its own bytes, or another charset. */
+export function isPlainText({ markup, normalise, units }: TextSettings, mediaType: string): boolean {
+  return normalise === undefined && units.kind === 'document' && markupKind({ mediaType }, markup) === undefined;
 }

@@ -34,7 +34,8 @@ function takenView(taken: Taken, input: CutInput, { normalise }: TextSettings, c
   const bytes = new TextEncoder().encode(text);
   const facts = { charset: 'utf-8', confidence: 1, modality: input.modality, mediaType: input.mediaType };
   const { segments, ...view } = textView(bytes, facts, { maxSegmentBytes: context.maxSegmentBytes, transcode: false });
-  const meta = { charset: taken.charset ?? 'utf-8', ...taken.meta };
+  const { confidence } = input;
+  const meta = { charset: taken.charset ?? 'utf-8', ...(confidence < 1 ? { confidence } : {}), ...taken.meta };
   return [{ ...view, derived, bytes, segments: { ...segments, meta } }];
 }
 
