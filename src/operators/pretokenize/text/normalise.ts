@@ -13,10 +13,12 @@ export const normalisedBy = (form: Form): string => `${form} (Unicode ${process.
 const COMBINES = /^[\p{M}\u1160-\u11ff]/u;
 
 /**
- * Where the last character begins that no normalisation joins with those before it; 0 where there is none. What stands
- * before such a character and what stands behind can be normalised apart.
+ * Where text can be parted, as late as possible, so that its parts normalise to the parts of the whole: before a character
+ * that no normalisation joins with those before it, or behind a line. 0 where there is no such place.
  */
 function lastBoundary(text: string): number {
+  // nothing joins with a line end
+  if (text.endsWith('\n')) return text.length;
   for (let at = text.length; at > 0; ) {
     const low = text.charCodeAt(at - 1);
     at -= at > 1 && low >= 0xdc00 && low < 0xe000 ? 2 : 1;
