@@ -8,6 +8,7 @@ import { PDFiumModule } from '@hyzyla/pdfium';
 export interface PdfiumExports {
   malloc(bytes: number): number;
   free(pointer: number): void;
+  FPDF_InitLibrary(): void;
   FPDF_LoadMemDocument(bytes: number, length: number, password: number): number;
   FPDF_CloseDocument(document: number): void;
   /** Why the document could not be opened. */
@@ -69,18 +70,33 @@ export async function withPdfium<R>(work: (pdfium: Pdfium) => R): Promise<R> {
   return result;
 }
 
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+const packageFile = (path: string): URL => new URL(`../${path}`, import.meta.resolve('@hyzyla/pdfium'));
+
 async function instance(): Promise<Pdfium> {
-  const quiet = { print: () => {}, printErr: () => {} };
-  const module = await PDFiumModule(quiet as Parameters<typeof PDFiumModule>[0]);
+  compiled ??= WebAssembly.compile(readFileSync(packageFile('dist/pdfium.wasm')));
+  const program = await compiled;
+  const options = {
+    // compiled once: the package would do it for each instance, which takes ten times as long as the rest
+    instantiateWasm: (imports: WebAssembly.Imports, take: (instance: WebAssembly.Instance) => void) => {
+      const created = new WebAssembly.Instance(program, imports);
+      take(created);
+      return created.exports;
+    },
+    print: () => {},
+    printErr: () => {},
+  };
+  // the package's types have neither what silences it nor the instance that is handed on
+  const module = await PDFiumModule(options as unknown as Parameters<typeof PDFiumModule>[0]);
   // the exports themselves: the package's functions around them, which its types name, take several times as long to call
   const call = module.wasmExports as unknown as PdfiumExports;
-  (module as unknown as { _FPDF_InitLibrary(): void })._FPDF_InitLibrary();
+  call.FPDF_InitLibrary();
   return { call, memory: () => module.HEAPU8 as Uint8Array<ArrayBuffer> };
 }
 
 /** Name and version of the decoder, for derivations. */
 export function pdfiumName(): string {
-  const manifest = new URL('../package.json', import.meta.resolve('@hyzyla/pdfium'));
-  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
   return `@hyzyla/pdfium ${version}`;
 }

@@ -17,6 +17,8 @@ interface Row {
   readonly fragments: readonly Fragment[];
   /** What they take of the row, in ascending order, without overlaps. */
   readonly spans: readonly Span[];
+  readonly top: number;
+  readonly bottom: number;
   readonly height: number;
 }
 
@@ -46,14 +48,16 @@ const MAX_DEPTH = 8;
 /** What a column of text has at least: lines, and their mean length in heights of a line. Columns of tables have less. */
 const MIN_ROWS = 3;
 const MIN_LENGTH = 8;
+/** What is left free between lines of a column at most, in heights of a line. */
+const MAX_GAP = 2;
 /** Width of a gutter at least, in heights of a line. */
 const MIN_GUTTER = 0.8;
 
 /**
  * The lines of a page in the order of its layout: from top to bottom, and column by column where it has columns. Columns are
  * rows that leave a strip free, three of them or more on each side, on average eight times as long as they are high: so that
- * tables stay as they are. What runs across the strip ends the columns (a variant of the recursive cuts of Nagy and Seth,
- * 1984). Where most is written from right to left, so are rows and columns read.
+ * tables stay as they are. What runs across the strip ends the columns, and so do two empty lines (a variant of the recursive
+ * cuts of Nagy and Seth, 1984). Where most is written from right to left, so are rows and columns read.
  *
  * Writing in other directions follows the commonest, each direction by itself. What is slanted, and everything on pages of
  * more than 5,000 pieces, stays in the order that the file has it in.
@@ -119,6 +123,8 @@ function rowsOf(fragments: readonly Fragment[], leftwards: boolean): Row[] {
   return rows.map((row) => ({
     fragments: row.toSorted((a, b) => (leftwards ? b.end - a.end : a.start - b.start)),
     spans: spansOf(row),
+    top: Math.min(...row.map((fragment) => fragment.top)),
+    bottom: Math.max(...row.map((fragment) => fragment.bottom)),
     height: Math.max(...row.map((fragment) => fragment.bottom - fragment.top)),
   }));
 }
@@ -146,7 +152,9 @@ function columnsFrom(rows: readonly Row[], first: number, everywhere: Gutter): C
   let gutters: readonly Gutter[] = [everywhere];
   for (let at = first; ; at++) {
     const row = rows[at];
-    const next = row === undefined ? [] : narrowed(gutters, row);
+    const above = rows[at - 1]?.bottom ?? Number.NEGATIVE_INFINITY;
+    const ends = row === undefined || (at > first && row.top - above > MAX_GAP * row.height);
+    const next = ends ? [] : narrowed(gutters, row);
     const ended = gutters.find((gutter) => isBetweenColumns(gutter) && !next.some((one) => isWithin(one, gutter)));
     if (ended !== undefined) return cutAt(rows.slice(first, at), ended);
     if (next.length === 0) return undefined;
