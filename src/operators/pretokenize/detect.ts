@@ -110,7 +110,7 @@ function statedModality(uri: string, { modality, types, stated }: DetectionSetti
 async function binaryType(bytes: Uint8Array, like: boolean): Promise<string | undefined> {
   const own = zipType(bytes) ?? magicType(bytes, like);
   if (own !== undefined) return own;
-  if (like && !/[^\t\n\r\x20-\x7e]/.test(Buffer.from(bytes.subarray(0, 16)).toString('latin1'))) return undefined;
+  if (like && !/[^\t\n\r\x20-\x7e]/.test(Buffer.from(bytes.subarray(0, 4)).toString('latin1'))) return undefined;
   const { fileTypeFromBuffer } = await import('file-type');
   // A detector that stumbles over a file has not recognised it.
   const type = await fileTypeFromBuffer(bytes).catch(() => undefined);

@@ -54,6 +54,8 @@ const MAGICS: readonly Magic[] = [
   magic('application/x-7z-compressed', '7z\xbc\xaf\x27\x1c'),
   magic('application/vnd.rar', 'Rar!\x1a\x07'),
   magic('application/x-snappy-framed', '\xff\x06\0\0sNaPpY'),
+  magic('application/x-cpio', '070701'),
+  magic('application/x-cpio', '070702'),
   magic('application/x-xar', 'xar!\0\x1c'),
   magic('application/x-elf', '\x7fELF'),
   magic('application/wasm', '\0asm'),
