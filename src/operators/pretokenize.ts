@@ -6,7 +6,7 @@ import { RecordError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import { requireOptions } from '../knownOptions.ts';
 import type { Document, Meta, Segment } from '../records.ts';
-import { currentRun, rejectOrThrow } from '../run/context.ts';
+import { currentRun, type MediaSettings, rejectOrThrow } from '../run/context.ts';
 import { workerModule } from '../run/pool.ts';
 import { requireValues } from '../run/valueKinds.ts';
 import { Failure } from '../sources/failure.ts';
@@ -18,6 +18,7 @@ import { OPTIONS, type PretokenizeOptions, type Settings, settled } from './pret
 import { isPlainText } from './pretokenize/text/options.ts';
 import { plainTextView } from './pretokenize/text/plainText.ts';
 import { identityOf } from './pretokenize/text/units/options.ts';
+import { ffmpegFor, withMedia } from './pretokenize/video/findFfmpeg.ts';
 import { type Cut, isRefused, type Refused } from './pretokenize/view.ts';
 
 export type { PretokenizeOptions } from './pretokenize/settings.ts';
@@ -61,17 +62,18 @@ export function pretokenize<M extends Meta = Meta>(
   options: PretokenizeOptions = {},
 ): OperatorFunction<Document<M>, Segment<M>> {
   requireOptions(STAGE, options, OPTIONS);
-  const settings = settled(options);
+  const given = settled(options);
   const asked = settledLimits(options.limits);
   return (source) =>
     defer(() => {
       const run = currentRun();
+      const settings = withMedia(given, run?.media);
       const processes = Math.min(asked.processes, run?.processes ?? asked.processes);
       const limits = { ...asked, processes };
       const held = new HeldResults(HELD_BYTES);
       const checked = (document: Document<M>, signal: AbortSignal) => {
         requireValues(STAGE, ['documents'], document);
-        return cutOf(document, { settings, limits, held }, signal);
+        return cutOf(document, { settings, limits, held, media: run?.media }, signal);
       };
       // documents read and these are documents written, rejects and duplicates
       let views = 0;
@@ -85,6 +87,7 @@ export function pretokenize<M extends Meta = Meta>(
           holds: HELD_BYTES + limits.decodedBytes,
           processes: { most: asked.processes, bytes: limits.memoryBytes },
           options: { ...identity(settings), limits: decisive(limits) },
+          identify: async () => ({ ffmpeg: (await ffmpegFor(settings, run?.media))?.version ?? null }),
         }),
         transduce(() => ({
           // Here and not above: rejects come in the order of the documents.
@@ -124,6 +127,7 @@ interface How {
   readonly settings: Settings;
   readonly limits: Limits;
   readonly held: HeldResults;
+  readonly media: MediaSettings | undefined;
 }
 
 const refused = ({ code, message, hint }: Failure): readonly Cut[] => [{ suffix: '', code, message, hint }];
@@ -155,11 +159,10 @@ function isPlain({ modality, mediaType }: Found, { modalities }: Settings): bool
 
 async function cutElsewhere<M extends Meta>(
   document: Document<M>,
-  { settings, limits, held }: How,
+  { settings, limits, held, media }: How,
   signal: AbortSignal,
 ): Promise<Outcome<M>> {
   const { bytes, source, modality } = document;
-  const facts: RecordFacts = { uri: source.uri, stated: modality, settings, limits, ffmpeg: undefined };
   const turn = held.turn();
   const take = async (decoded: Decoded): Promise<readonly Cut[]> => {
     await turn.take(decoded.bytes);
@@ -167,6 +170,8 @@ async function cutElsewhere<M extends Meta>(
     return (await decoded.read()) as readonly Cut[];
   };
   try {
+    const ffmpeg = (await ffmpegFor(settings, media))?.path;
+    const facts: RecordFacts = { uri: source.uri, stated: modality, settings, limits, ffmpeg };
     const cuts = await sharedDecoders(limits).run({ module: MODULE, bytes, facts }, take, signal);
     return { document, cuts, turn };
   } catch (error) {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
@@ -10,6 +9,7 @@ import { exitCode } from '../../run/exitCodes.ts';
 import { packageRoot, version } from '../../run/version.ts';
 import { backends, type Finding } from '../backends.ts';
 import { bytes } from '../format.ts';
+import { mediaFindings } from '../media.ts';
 import { jsonLine } from '../progress/reporters.ts';
 import { remotes } from '../remotes.ts';
 
@@ -19,9 +19,10 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('tell what this machine has, what is off, what is missing and how to get it')
     .option('--check', 'run the default model on the CPU, on the GPU and on every backend that ONNX Runtime lists here')
+    .option('--ffmpeg-path <path>', 'the ffmpeg program to look at (default: the one on the PATH)')
     .option('--json', 'one JSON object a line')
-    .action(async (flags: { json?: boolean; check?: boolean }) => {
-      for await (const finding of findings(flags.check ?? false)) {
+    .action(async (flags: { json?: boolean; check?: boolean; ffmpegPath?: string }) => {
+      for await (const finding of findings(flags.check ?? false, flags.ffmpegPath)) {
         if (flags.json) jsonLine(finding);
         else process.stdout.write(`${finding.state.padEnd(8)}${finding.part.padEnd(20)}${finding.detail}\n`);
         if (finding.state === 'missing') process.exitCode = exitCode.failed;
@@ -29,10 +30,12 @@ export function doctorCommand(): Command {
     });
 }
 
-async function* findings(check: boolean): AsyncIterable<Finding> {
+async function* findings(check: boolean, ffmpegPath: string | undefined): AsyncIterable<Finding> {
   yield* [...machine(), ...packages(), await model()];
   yield* backends(check);
-  yield* [...remotes(), ...features()];
+  yield* remotes();
+  yield* mediaFindings(ffmpegPath);
+  yield* features();
 }
 
 function machine(): Finding[] {
@@ -97,13 +100,5 @@ async function model(): Promise<Finding> {
 }
 
 function features(): Finding[] {
-  const ffmpeg = spawnSync('ffmpeg', ['-version'], { encoding: 'utf8' }).stdout?.split('\n')[0];
-  return [
-    { part: 'cluster engines', state: 'off', detail: 'this version runs on one machine' },
-    {
-      part: 'decoders',
-      state: 'off',
-      detail: `images, audio, PDF and video pass as raw bytes with their type${ffmpeg ? `; ${ffmpeg.slice(0, 30)} is there but not used` : ''}`,
-    },
-  ];
+  return [{ part: 'cluster engines', state: 'off', detail: 'this version runs on one machine' }];
 }
