@@ -9,7 +9,6 @@ import type { Frame, Size } from './picture.ts';
 import { SegmentColumns } from './segmentColumns.ts';
 
 const CHANNELS = 3;
-const LABELS = { patch: 'image_patch', row: 'image_row', image: 'image' } as const;
 
 /** Bytes of the patches of some frames, and the segments that they are. */
 export interface PatchTable {
@@ -54,13 +53,14 @@ export function patchTable(
   maxSegmentBytes: number,
   meta: Meta,
 ): PatchTable {
-  const { patchSize, unit } = settings;
+  const { patchSize } = settings;
   if (cutter?.patchSize !== patchSize) cutter = { patchSize, own: new PatchCutter(patchSize) };
   const patchBytes = patchSize * patchSize * CHANNELS;
   const grids = frames.map((frame) => gridOf(frame, settings));
   const patches = grids.reduce((sum, { columns, rows }) => sum + columns * rows, 0);
   const bytes = new Uint8Array(patches * patchBytes);
-  const segments = new SegmentColumns(patches, settings, maxSegmentBytes);
+  const { size, facts } = factsOf(frames);
+  const segments = new SegmentColumns(patches, settings, maxSegmentBytes, facts);
   // frames of one size have one order
   let known: { readonly grid: Grid; readonly order: Uint32Array | undefined } | undefined;
   let first = 0;
@@ -73,18 +73,31 @@ export function patchTable(
     const entropies = settings.localEntropy ? new Float64Array(count) : undefined;
     const out = bytes.subarray(first * patchBytes, (first + count) * patchBytes);
     cutter.own.cut(frame, grid, settings, out, entropies, known.order);
-    segments.add({ frame, index, grid, order: known.order, entropies });
+    segments.add({ frame, grid, order: known.order, entropies });
     first += count;
   }
-  const [head] = frames;
-  const same = frames.every(({ width, height }) => width === head?.width && height === head.height);
   const shared: Meta = {
-    ...(same && head !== undefined ? { image_width: head.width, image_height: head.height } : {}),
+    ...size,
     patch_size: patchSize,
     stride: settings.stride,
     order: settings.order,
     channels: CHANNELS,
     ...meta,
   };
-  return { bytes, segments: segments.table(LABELS[unit], shared, { sizes: !same, frames: frames.length > 1 }) };
+  return { bytes, segments: segments.table(shared) };
+}
+
+/** The size that all frames have, and what is to be told of each where there are several. */
+function factsOf(frames: readonly Frame[]): { readonly size: Meta; readonly facts: readonly Meta[] } {
+  const sizeOf = ({ width, height }: Size): Meta => ({ image_width: width, image_height: height });
+  const [first] = frames;
+  const same = frames.every(({ width, height }) => width === first?.width && height === first.height);
+  const facts = frames.map(
+    (frame, index): Meta => ({
+      ...(same ? {} : sizeOf(frame)),
+      ...(frames.length === 1 ? {} : { frame: index }),
+      ...(frames.length === 1 || frame.delay === undefined ? {} : { delay_ms: frame.delay }),
+    }),
+  );
+  return { size: same && first !== undefined ? sizeOf(first) : {}, facts };
 }

@@ -2,75 +2,82 @@ import type { Meta } from '../../../records.ts';
 import type { SegmentTable } from '../view.ts';
 import type { Grid } from './grid.ts';
 import type { ImageSettings } from './options.ts';
-import type { Frame } from './picture.ts';
+import type { Size } from './picture.ts';
 
 /** The patches of one frame. */
 interface FramePatches {
-  readonly frame: Frame;
-  readonly index: number;
+  readonly frame: Size;
   readonly grid: Grid;
   /** Cells by their place; absent: row by row. */
   readonly order: Uint32Array | undefined;
   readonly entropies: Float64Array | undefined;
 }
 
-const NAMES = [
-  'ends',
-  'x',
-  'y',
-  'width',
-  'height',
-  'entropy',
-  'count',
-  'frame',
-  'delay',
-  'imageWidth',
-  'imageHeight',
-] as const;
-type Column = (typeof NAMES)[number];
+const LABELS = { patch: 'image_patch', row: 'image_row', image: 'image' } as const;
+/** Facts of a frame come once for its patches and once for its merged runs. */
+const KINDS = 2;
 
 /** Joins patches that follow each other to segments, and holds what is known of these in columns. */
 export class SegmentColumns {
-  /** Bytes that columns take for each patch. */
-  static readonly BYTES = 8 * NAMES.length;
-  readonly #columns: Readonly<Record<Column, Float64Array>>;
+  /** Bytes that columns take for each patch, at most. */
+  static readonly BYTES = 64;
+  readonly #ends: Float64Array;
+  readonly #x: Float64Array;
+  readonly #y: Float64Array;
+  readonly #width: Float64Array;
+  readonly #height: Float64Array;
+  readonly #entropy: Float64Array | undefined;
+  /** Patches of each segment, where it may have several. */
+  readonly #patches: Float64Array | undefined;
+  /** Which facts each has, where they differ. */
+  readonly #kind: Uint32Array | undefined;
+  readonly #facts: readonly Meta[];
   readonly #settings: ImageSettings;
   readonly #patchBytes: number;
   /** Patches of a segment at most. */
   readonly #most: number;
   #count = 0;
   #end = 0;
+  #frame = -1;
 
-  constructor(patches: number, settings: ImageSettings, maxSegmentBytes: number) {
-    // one for each name
-    this.#columns = Object.fromEntries(NAMES.map((name) => [name, new Float64Array(patches)])) as Record<
-      Column,
-      Float64Array
-    >;
+  /** @param facts what is known of each frame, where there are several */
+  constructor(patches: number, settings: ImageSettings, maxSegmentBytes: number, facts: readonly Meta[]) {
+    const { unit, merge, localEntropy, patchSize } = settings;
+    const joins = unit !== 'patch' || merge !== false;
+    this.#ends = new Float64Array(patches);
+    this.#x = new Float64Array(patches);
+    this.#y = new Float64Array(patches);
+    this.#width = new Float64Array(patches);
+    this.#height = new Float64Array(patches);
+    this.#entropy = localEntropy ? new Float64Array(patches) : undefined;
+    this.#patches = joins ? new Float64Array(patches) : undefined;
+    this.#kind = merge !== false || facts.length > 1 ? new Uint32Array(patches) : undefined;
+    this.#facts = facts;
     this.#settings = settings;
-    this.#patchBytes = settings.patchSize ** 2 * 3;
+    this.#patchBytes = patchSize ** 2 * 3;
     this.#most = Math.max(1, Math.floor(maxSegmentBytes / this.#patchBytes));
   }
 
-  add({ frame, index, grid, order, entropies }: FramePatches): void {
+  /** Adds the patches of the next frame. */
+  add({ frame, grid, order, entropies }: FramePatches): void {
     const { patchSize, stride, unit } = this.#settings;
     const merge = unit === 'patch' ? this.#settings.merge : Number.POSITIVE_INFINITY;
-    const { ends, x, y, width, height, entropy, count, frame: frames, delay, imageWidth, imageHeight } = this.#columns;
-    const patches = grid.columns * grid.rows;
+    const count = grid.columns * grid.rows;
     let beforeColumn = -2;
     let beforeRow = -1;
     let at = this.#count - 1;
     let sum = 0;
     let joined = 0;
-    for (let place = 0; place < patches; place++) {
+    this.#frame++;
+    for (let place = 0; place < count; place++) {
       const cell = order === undefined ? place : (order[place] ?? 0);
       const row = Math.floor(cell / grid.columns);
       const column = cell - row * grid.columns;
       const own = entropies === undefined ? 0 : (entropies[place] ?? 0);
-      const left = column * stride;
-      const top = row * stride;
-      const right = Math.min(left + patchSize, frame.width);
-      const bottom = Math.min(top + patchSize, frame.height);
+      const x = column * stride;
+      const y = row * stride;
+      const right = Math.min(x + patchSize, frame.width);
+      const bottom = Math.min(y + patchSize, frame.height);
       this.#end += this.#patchBytes;
       const follows = unit === 'image' ? joined > 0 : row === beforeRow && column === beforeColumn + 1;
       beforeRow = row;
@@ -78,54 +85,61 @@ export class SegmentColumns {
       if (follows && joined < this.#most && merge !== false && (sum + own) / (joined + 1) < merge) {
         joined++;
         sum += own;
-        const x0 = Math.min(x[at] ?? 0, left);
-        const y0 = Math.min(y[at] ?? 0, top);
-        width[at] = Math.max((x[at] ?? 0) + (width[at] ?? 0), right) - x0;
-        height[at] = Math.max((y[at] ?? 0) + (height[at] ?? 0), bottom) - y0;
-        x[at] = x0;
-        y[at] = y0;
+        this.#extend(at, { x, y, right, bottom });
       } else {
         at++;
         joined = 1;
         sum = own;
-        x[at] = left;
-        y[at] = top;
-        width[at] = right - left;
-        height[at] = bottom - top;
-        frames[at] = index;
-        delay[at] = frame.delay ?? Number.NaN;
-        imageWidth[at] = frame.width;
-        imageHeight[at] = frame.height;
+        this.#x[at] = x;
+        this.#y[at] = y;
+        this.#width[at] = right - x;
+        this.#height[at] = bottom - y;
       }
-      ends[at] = this.#end;
-      count[at] = joined;
-      entropy[at] = sum / joined;
+      this.#ends[at] = this.#end;
+      if (this.#entropy !== undefined) this.#entropy[at] = sum / joined;
+      if (this.#patches !== undefined) this.#patches[at] = joined;
+      if (this.#kind !== undefined) this.#kind[at] = KINDS * this.#frame + (joined > 1 ? 1 : 0);
     }
     this.#count = at + 1;
   }
 
-  /** @param has which facts differ from segment to segment beside their places */
-  table(label: string, meta: Meta, has: { readonly sizes: boolean; readonly frames: boolean }): SegmentTable {
-    const { unit, merge, localEntropy } = this.#settings;
-    const column = (name: Column): Float64Array => this.#columns[name].slice(0, this.#count);
+  /** A segment becomes the box around it and another patch. */
+  #extend(at: number, { x, y, right, bottom }: Readonly<Record<'x' | 'y' | 'right' | 'bottom', number>>): void {
+    const left = this.#x[at] ?? 0;
+    const top = this.#y[at] ?? 0;
+    const x0 = Math.min(left, x);
+    const y0 = Math.min(top, y);
+    this.#width[at] = Math.max(left + (this.#width[at] ?? 0), right) - x0;
+    this.#height[at] = Math.max(top + (this.#height[at] ?? 0), bottom) - y0;
+    this.#x[at] = x0;
+    this.#y[at] = y0;
+  }
+
+  /** @param meta what all segments have in common */
+  table(meta: Meta): SegmentTable {
+    const { unit, merge } = this.#settings;
+    const used = <A extends Float64Array | Uint32Array>(values: A): A =>
+      // a slice is of the kind of what it is taken from
+      this.#count === values.length ? values : (values.slice(0, this.#count) as A);
+    const optional = (name: string, values: Float64Array | undefined): Readonly<Record<string, Float64Array>> =>
+      values === undefined ? {} : { [name]: used(values) };
     const merged = unit === 'patch' && merge !== false;
+    const metas = this.#facts.flatMap((facts) =>
+      [false, true].map((run): Meta => ({ ...facts, ...(merged ? { is_super_patch: run } : {}) })),
+    );
     return {
-      ends: column('ends'),
-      labels: [label],
+      ends: used(this.#ends),
+      labels: [LABELS[unit]],
       meta,
       columns: {
-        x: column('x'),
-        y: column('y'),
-        width: column('width'),
-        height: column('height'),
-        ...(localEntropy ? { local_entropy: column('entropy') } : {}),
-        ...(merged
-          ? { merge_count: column('count'), is_super_patch: column('count').map((n) => (n > 1 ? 1 : 0)) }
-          : {}),
-        ...(unit === 'patch' ? {} : { patches: column('count') }),
-        ...(has.frames ? { frame: column('frame'), delay_ms: column('delay') } : {}),
-        ...(has.sizes ? { image_width: column('imageWidth'), image_height: column('imageHeight') } : {}),
+        x: used(this.#x),
+        y: used(this.#y),
+        width: used(this.#width),
+        height: used(this.#height),
+        ...optional('local_entropy', this.#entropy),
+        ...optional(merged ? 'merge_count' : 'patches', this.#patches),
       },
+      ...(this.#kind === undefined ? {} : { metas, metaOf: used(this.#kind) }),
     };
   }
 }

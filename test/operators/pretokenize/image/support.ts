@@ -5,7 +5,8 @@ import { detect } from '../../../../src/operators/pretokenize/detect.ts';
 import { cutImage } from '../../../../src/operators/pretokenize/image/cut.ts';
 import { type ImageOptions, settledImage } from '../../../../src/operators/pretokenize/image/options.ts';
 import type { CutContext } from '../../../../src/operators/pretokenize/modality.ts';
-import { isRefused, type View } from '../../../../src/operators/pretokenize/view.ts';
+import { isRefused, type SegmentTable, type View } from '../../../../src/operators/pretokenize/view.ts';
+import type { MetaValue } from '../../../../src/records.ts';
 import { Failure } from '../../../../src/sources/failure.ts';
 
 const folder = new URL('../../../fixtures/media/image/', import.meta.url);
@@ -62,4 +63,9 @@ export async function refusal(...given: Parameters<typeof cut>): Promise<Failure
     if (error instanceof Failure) return error;
     throw error;
   }
+}
+
+/** A fact of each segment of a table, wherever the table has it; undefined where a segment has none. */
+export function factOf({ ends, meta, columns, metas, metaOf }: SegmentTable, name: string): MetaValue[] {
+  return Array.from(ends, (_, n) => columns?.[name]?.[n] ?? metas?.[metaOf?.[n] ?? n]?.[name] ?? meta[name] ?? null);
 }
