@@ -36,7 +36,7 @@ async function known(bytes: Uint8Array): Promise<Opened> {
   if (standsAt(bytes, 0, 'caff')) return pcm(bytes, cafLayout(bytes));
   if (standsAt(bytes, 0, 'OggS')) return ogg(bytes);
   if (standsAt(bytes, id3Bytes(bytes, 0), 'fLaC')) return (await import('./flac.ts')).nativeFlacSound(bytes);
-  return isAdts(bytes) ? undefined : (await import('./mp3.ts')).mp3Sound(bytes);
+  return isAdts(bytes.subarray(id3Bytes(bytes, 0))) ? undefined : (await import('./mp3.ts')).mp3Sound(bytes);
 }
 
 /**
