@@ -37,9 +37,6 @@ const WIDTHS: Readonly<Record<string, Width>> = {
   },
 };
 
-/** Codes of Big5 that are two code points. */
-const PAIRS = new Set([0x8862, 0x8864, 0x88a3, 0x88a5]);
-
 const utf8Width = (point: number): number => (point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4);
 
 /**
@@ -71,21 +68,19 @@ function byWidths(bytes: Uint8Array, charset: string): CharsetMap {
   let count = 0;
   let unit = 0;
   let utf8 = 0;
-  const take = (): void => {
-    const point = text.codePointAt(unit) ?? 0;
-    unit += point > 0xffff ? 2 : 1;
-    utf8 += utf8Width(point);
-  };
   for (let at = 0; at < bytes.length; count++) {
     const length = width(bytes, at);
-    if (!(at === 0 && isMark(bytes, charset))) take();
-    if (charset === 'big5' && PAIRS.has(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0))) take();
+    if (!(at === 0 && isMark(bytes, charset))) {
+      const point = text.codePointAt(unit) ?? 0;
+      unit += point > 0xffff ? 2 : 1;
+      utf8 += utf8Width(point);
+    }
     at = Math.min(bytes.length, at + length);
     sourceEnds[count] = at;
     utf8Ends[count] = utf8;
   }
   const encoded = new TextEncoder().encode(text);
-  // what the decoder takes for a character is not what the widths say: nothing finer can be told then
+  // some codes are two characters, and decoders differ: then one looks where they put something out
   if (encoded.length !== utf8 || unit !== text.length) return byFeeding(bytes, charset);
   return { utf8: encoded, sourceEnds: sourceEnds.slice(0, count), utf8Ends: utf8Ends.slice(0, count) };
 }
