@@ -78,8 +78,11 @@ async function mailCuts(input: CutInput, settings: TextSettings, context: CutCon
 async function mailboxCuts({ bytes }: CutInput, context: CutContext): Promise<readonly Cut[]> {
   const cuts: Cut[] = [];
   const mails = mailsOf(bytes);
-  if (mails.length === 0) throw new Failure('DAMAGED_FILE', 'the mailbox has no line that begins a mail');
-  for (const [index, [start, end]] of mails.entries()) {
+  const [first] = mails;
+  if (first === undefined || /\S/.test(Buffer.from(bytes.subarray(0, first.line)).toString('latin1'))) {
+    throw new Failure('DAMAGED_FILE', 'the mailbox does not begin with a line that begins a mail');
+  }
+  for (const [index, { start, end }] of mails.entries()) {
     context.budget.takeMember();
     context.budget.take(end - start, `mail ${index + 1}`);
     cuts.push(...(await context.member(`${index + 1}.eml`, bytes.subarray(start, end))));

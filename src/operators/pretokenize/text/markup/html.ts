@@ -1,6 +1,6 @@
 import { isUnseen, mainContent } from './htmlMain.ts';
 import { contentText } from './htmlText.ts';
-import { attribute, firstOf, parseHtml } from './htmlTree.ts';
+import { attribute, childOf, parseHtml } from './htmlTree.ts';
 import { asHtml } from './xhtml.ts';
 
 export interface HtmlTextOptions {
@@ -25,8 +25,8 @@ const collapsed = (text: string): string => text.replace(/[\t\n\f\r ]+/g, ' ').t
 /** The text of an HTML page, and what the page says of itself. @throws Failure `DECODED_TOO_LARGE` where elements multiply */
 export function readHtml(html: string, { html: mode = 'main' }: HtmlTextOptions = {}): HtmlText {
   const page = parseHtml(asHtml(html));
-  const root = firstOf(page, 'html');
-  const title = firstOf(page, 'title')?.childNodes.find((node) => 'value' in node)?.value;
+  const root = childOf(page, 'html');
+  const title = childOf(childOf(root, 'head'), 'title')?.childNodes.find((node) => 'value' in node)?.value;
   const lang = root === undefined ? undefined : attribute(root, 'lang');
   const text = contentText(mode === 'main' ? mainContent(page) : { roots: [page], isLeftOut: isUnseen });
   return {

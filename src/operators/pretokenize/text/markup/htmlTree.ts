@@ -62,16 +62,7 @@ export function visit(root: Parent, visitor: Visitor): void {
   }
 }
 
-/** The first element of a name, in document order. */
-export function firstOf(root: Parent, name: string): Element | undefined {
-  let first: Element | undefined;
-  visit(root, {
-    enter(element) {
-      if (first === undefined && element.tagName === name) first = element;
-      return first === undefined;
-    },
-    leave() {},
-    text() {},
-  });
-  return first;
+/** The first child of a name. */
+export function childOf(parent: Parent | undefined, name: string): Element | undefined {
+  return parent?.childNodes.find((node): node is Element => 'tagName' in node && node.tagName === name);
 }

@@ -2,17 +2,24 @@
 const BEGIN = /^From \S[^\n]*\d{4}[^\n]*$/;
 const LF = 0x0a;
 
-/** Where each mail of a mailbox (mbox) begins and ends, without the line before it. */
-export function mailsOf(bytes: Uint8Array): readonly (readonly [start: number, end: number])[] {
+/** A mail of a mailbox: where the line before it begins, and it itself begins and ends. */
+interface MailRange {
+  readonly line: number;
+  readonly start: number;
+  end: number;
+}
+
+/** The mails of a mailbox (mbox). */
+export function mailsOf(bytes: Uint8Array): readonly Readonly<MailRange>[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const mails: [number, number][] = [];
+  const mails: MailRange[] = [];
   for (let at = 0; at !== -1; at = next(buffer, at + 1)) {
     const lineEnd = buffer.indexOf(LF, at);
     const line = buffer.toString('latin1', at, lineEnd === -1 ? buffer.length : lineEnd).trimEnd();
     if (!BEGIN.test(line)) continue;
     const last = mails.at(-1);
-    if (last !== undefined) last[1] = at;
-    mails.push([lineEnd === -1 ? buffer.length : lineEnd + 1, buffer.length]);
+    if (last !== undefined) last.end = at;
+    mails.push({ line: at, start: lineEnd === -1 ? buffer.length : lineEnd + 1, end: buffer.length });
   }
   return mails;
 }

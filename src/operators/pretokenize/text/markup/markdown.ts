@@ -6,7 +6,7 @@ import { readHtml } from './html.ts';
 /** Blocks in blocks; a list counts twice, as itself and its item. */
 const MAX_NESTING = 100;
 /** Characters of front matter of which a title is taken. */
-const MAX_FRONT_MATTER = 64 << 10;
+const MAX_FRONT_MATTER = 16 << 10;
 
 const markdown = new MarkdownIt({ html: true, maxNesting: MAX_NESTING });
 

@@ -81,6 +81,7 @@ export class TextWriter {
 
   closeList(): void {
     this.#depth--;
+    this.#mark = '';
   }
 
   /** The next text begins an item. */
