@@ -118,7 +118,7 @@ export function elfLayout(bytes: Uint8Array): Layout {
     regions,
     meta: {
       format: 'elf',
-      type: TYPES[type] ?? hex(type),
+      object_type: TYPES[type] ?? hex(type),
       arch: MACHINES[machine] ?? `machine_${machine}`,
       bits: is64 ? 64 : 32,
       endianness: view.littleEndian ? 'little' : 'big',

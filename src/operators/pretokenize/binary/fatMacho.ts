@@ -1,3 +1,4 @@
+import type { Meta } from '../../../records.ts';
 import { ByteView, Malformed } from './byteView.ts';
 import { isThinMacho, machoLayout } from './macho.ts';
 import type { FunctionStart, Layout, Region } from './regions.ts';
@@ -45,7 +46,7 @@ export function fatMachoLayout(bytes: Uint8Array): Layout {
       { start: 0, end: 8 + count * each, label: 'macho_fat_header' },
       ...slices.flatMap(({ regions }) => regions),
     ],
-    meta: { format: 'macho', type: 'fat' },
+    meta: { format: 'macho', object_type: 'fat' },
     *functions() {
       for (const { start, functions } of slices) {
         for (const { at, name } of functions()) yield { at: start + at, name };
@@ -54,18 +55,21 @@ export function fatMachoLayout(bytes: Uint8Array): Layout {
   };
 }
 
+/** Where a section lies in the whole file. */
+const placeOf = ({ meta }: Region, start: number): Meta =>
+  typeof meta?.offset === 'number' ? { offset: start + meta.offset } : {};
+
 function sliceAt(bytes: Uint8Array, start: number, end: number): Slice {
   const slice = bytes.subarray(start, end);
   // static libraries may be slices too
   if (!isThinMacho(slice)) return { start, regions: [{ start, end, label: 'unknown_binary' }], functions: () => [] };
   try {
     const { regions, meta, functions } = machoLayout(slice);
-    // what no region claims is told apart by what it belongs to
     const placed = regions.map((region) => ({
       ...region,
       start: start + region.start,
       end: Math.min(end, start + region.end),
-      meta: { ...meta, ...region.meta, arch_offset: start },
+      meta: { ...meta, ...region.meta, ...placeOf(region, start), arch_offset: start },
     }));
     return { start, regions: placed, functions };
   } catch (error) {

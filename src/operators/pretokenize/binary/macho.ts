@@ -141,7 +141,7 @@ export function machoLayout(bytes: Uint8Array): Layout {
     ],
     meta: {
       format: 'macho',
-      type: TYPES[type] ?? hex(type),
+      object_type: TYPES[type] ?? hex(type),
       arch: (cpu & WIDE) === 0 ? narrow : wide,
       bits: is64 ? 64 : 32,
       endianness: littleEndian ? 'little' : 'big',
@@ -219,12 +219,24 @@ function readSymbolTable(view: ByteView, is64: boolean, found: Found): void {
   found.symbols ??= { at, count, names, namesEnd };
 }
 
-/** Bits of `n_type`: debugging entries, and what is defined in a section. */
+/** Bits of `n_type`: debugging entries, what is defined in a section, and what others may see. */
 const DEBUGGING = 0xe0;
 const KIND = 0x0e;
 const IN_SECTION = 0x0e;
+const EXTERNAL = 0x01;
 
-function* functionsOf(view: ByteView, is64: boolean, { sections, symbols }: Found): Generator<FunctionStart> {
+/** What others may see first: where an assembler has set a label of its own, that is not the name. */
+function* functionsOf(view: ByteView, is64: boolean, found: Found): Generator<FunctionStart> {
+  yield* symbolsOf(view, is64, found, EXTERNAL);
+  yield* symbolsOf(view, is64, found, 0);
+}
+
+function* symbolsOf(
+  view: ByteView,
+  is64: boolean,
+  { sections, symbols }: Found,
+  visibility: number,
+): Generator<FunctionStart> {
   if (symbols === undefined) return;
   const each = is64 ? 16 : 12;
   const namesEnd = Math.min(view.length, symbols.namesEnd);
@@ -232,7 +244,7 @@ function* functionsOf(view: ByteView, is64: boolean, { sections, symbols }: Foun
     const at = symbols.at + index * each;
     if (at + each > view.length) return;
     const type = view.u8(at + 4);
-    if ((type & DEBUGGING) !== 0 || (type & KIND) !== IN_SECTION) continue;
+    if ((type & DEBUGGING) !== 0 || (type & KIND) !== IN_SECTION || (type & EXTERNAL) !== visibility) continue;
     const home = sections[view.u8(at + 5) - 1];
     if (home === undefined || home.offset === 0) continue;
     const within = view.word(at + 8, is64) - home.address;

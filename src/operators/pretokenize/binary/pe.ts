@@ -118,7 +118,7 @@ function layout(view: ByteView, header: number, before: readonly Region[]): Layo
     ],
     meta: {
       format: before.length === 0 ? 'coff' : 'pe',
-      type: (flags & DLL) !== 0 ? 'shared' : (flags & EXECUTABLE) !== 0 ? 'executable' : 'relocatable',
+      object_type: (flags & DLL) !== 0 ? 'shared' : (flags & EXECUTABLE) !== 0 ? 'executable' : 'relocatable',
       arch,
       bits: magic === PE32_PLUS ? 64 : magic === PE32 ? 32 : bits,
       endianness: 'little',
@@ -197,6 +197,9 @@ function certificates(coff: Coff, magic: number): Region[] {
   return [{ start: found.at, end: found.at + found.size, label: 'pe_certificates' }];
 }
 
+/** Sections of a program that addresses are looked for in: Windows loads no more. */
+const MAX_LOADED = 96;
+
 /** Functions among the symbols, then those that are exported. */
 function* functionsOf(coff: Coff, magic: number): Generator<FunctionStart> {
   const { view, sections, symbols } = coff;
@@ -216,7 +219,8 @@ function* functionsOf(coff: Coff, magic: number): Generator<FunctionStart> {
 }
 
 function* exported(coff: Coff, magic: number): Generator<FunctionStart> {
-  const { view, sections } = coff;
+  const { view } = coff;
+  const sections = coff.sections.slice(0, MAX_LOADED);
   const found = directory(coff, magic, EXPORTS);
   const placed = (address: number): number | undefined => {
     const home = sections.find((one) => address >= one.address && address < one.address + one.size);

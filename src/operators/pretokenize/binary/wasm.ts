@@ -97,7 +97,12 @@ export function wasmLayout(bytes: Uint8Array): Layout {
   const sections = readSections(view);
   return {
     regions: [{ start: 0, end: HEADER, label: 'wasm_header' }, ...sections.map((one) => regionOf(one, version))],
-    meta: { format: 'wasm', type: version === CORE ? 'module' : 'component', arch: 'wasm', endianness: 'little' },
+    meta: {
+      format: 'wasm',
+      object_type: version === CORE ? 'module' : 'component',
+      arch: 'wasm',
+      endianness: 'little',
+    },
     functions: () => (version === CORE ? functionsOf(view, sections) : []),
   };
 }
