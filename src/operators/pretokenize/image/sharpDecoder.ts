@@ -1,6 +1,7 @@
-import type { Metadata, Sharp, SharpOptions } from 'sharp';
+import type { Sharp, SharpOptions } from 'sharp';
 import { Failure } from '../../../sources/failure.ts';
 import { animatedPngFrames, requireWhole } from './completeness.ts';
+import { jpegSize } from './jpegSize.ts';
 import type { ImageSettings } from './options.ts';
 import { type Announce, type Frame, type Picture, requireSizes, type Size } from './picture.ts';
 import { plainSvg } from './svg.ts';
@@ -66,12 +67,10 @@ export async function decodeWithSharp(
       ...(known.loader === 'svg' ? { density: settings.svgDensity } : {}),
       ...options,
     });
-  const first = await metadataOf(open(HEADER), mediaType);
-  if (first.format !== known.loader) {
-    throw new Failure('DAMAGED_FILE', `the file begins like ${known.format} and is ${first.format}`);
-  }
+  const from: From = { known, mediaType, settings, open, announce };
+  const first = (known.loader === 'jpeg' ? jpegHeader(bytes) : undefined) ?? (await headerOf(0, from));
   requireWhole(bytes, known.loader);
-  const { pages = 1 } = first;
+  const { pages } = first;
   const total = known.loader === 'png' ? (animatedPngFrames(bytes) ?? pages) : pages;
   const taken = settings.frames === 'all' ? Math.min(total, settings.maxFrames) : 1;
   if (taken > pages) {
@@ -81,7 +80,6 @@ export async function decodeWithSharp(
       "Take that with pretokenize({ image: { frames: 'first' } }).",
     );
   }
-  const from = { known, mediaType, settings, open, announce };
   // Frames of an animation build on each other and are of one size; what TIFF and HEIF hold are pictures of their own.
   const animated = total > 1 && known.loader !== 'tiff' && known.loader !== 'heif';
   const frames = animated ? await framesOf(first, taken, from) : await pagesOf(first, taken, from);
@@ -90,60 +88,82 @@ export async function decodeWithSharp(
 }
 
 interface From {
-  readonly known: { readonly format: string };
+  readonly known: { readonly format: string; readonly loader: string };
   readonly mediaType: string;
   readonly settings: ImageSettings;
   readonly open: (options?: SharpOptions) => Sharp;
   readonly announce: Announce;
 }
 
+interface Header {
+  /** Frames or pages that there are. */
+  readonly pages: number;
+  /** As it lies in the file. */
+  readonly size: Size;
+  /** As it is shown; absent where that is not known. */
+  readonly shown?: Size | undefined;
+  /** Milliseconds that each frame is shown. */
+  readonly delay?: readonly number[] | undefined;
+}
+
+function jpegHeader(bytes: Uint8Array): Header | undefined {
+  const size = jpegSize(bytes);
+  return size === undefined ? undefined : { pages: 1, size };
+}
+
+/** @throws Failure `DAMAGED_FILE`, `UNDECODED` where samples are of a kind that has no one way to become 8 bits */
+async function headerOf(page: number, { open, mediaType, known }: From): Promise<Header> {
+  const metadata = await open(page === 0 ? HEADER : { page, ...HEADER })
+    .metadata()
+    .catch((error: Error) => {
+      // most files of this kind are HEVC, which prebuilt libraries leave out
+      if (mediaType === 'image/heic' || mediaType === 'image/heif') throw undecoded(mediaType, error);
+      throw damaged(error);
+    });
+  const { format, compression, depth, space, pages = 1, width, height, autoOrient, delay } = metadata;
+  if (format !== known.loader) {
+    throw new Failure('DAMAGED_FILE', `the file begins like ${known.format} and is ${format}`);
+  }
+  if (format === 'heif' && compression !== 'av1') throw undecoded(mediaType);
+  const wide = depth === 'ushort' && (space === 'rgb16' || space === 'grey16');
+  if (depth !== 'uchar' && !wide) {
+    throw new Failure('UNDECODED', `samples of kind ${depth} in colour space ${space} are not decoded`);
+  }
+  return { pages, size: { width, height }, shown: autoOrient, delay };
+}
+
 /** Frames of an animation, which have no orientation. */
-async function framesOf(first: Metadata, taken: number, from: From): Promise<Frame[]> {
+async function framesOf({ size, delay }: Header, taken: number, from: From): Promise<Frame[]> {
   const { settings, open, announce } = from;
-  const { width, height, delay } = first;
-  const sizes = Array.from({ length: taken }, () => ({ width, height }));
+  const { width, height } = size;
+  const sizes = Array.from({ length: taken }, () => size);
   requireSizes(sizes, settings);
   announce(sizes);
-  const rgb = await pixelsOf(open({ pages: taken }), from, { width, height: height * taken });
+  const { rgb } = await pixelsOf(open({ pages: taken }), { width, height: height * taken }, from);
   const bytes = width * height * 3;
-  return sizes.map((size, index) => ({
+  return sizes.map((_, index) => ({
     ...size,
     rgb: rgb.subarray(index * bytes, (index + 1) * bytes),
     delay: delay?.[index],
   }));
 }
 
-async function pagesOf(first: Metadata, taken: number, from: From): Promise<Frame[]> {
-  const { settings, open, announce, mediaType } = from;
-  const sizes: Size[] = [first.autoOrient];
-  for (let page = 1; page < taken; page++) {
-    sizes.push((await metadataOf(open({ page, ...HEADER }), mediaType)).autoOrient);
-  }
+async function pagesOf(first: Header, taken: number, from: From): Promise<Frame[]> {
+  const { settings, open, announce } = from;
+  const headers = [first];
+  for (let page = 1; page < taken; page++) headers.push(await headerOf(page, from));
+  // turned or not, a picture has as many pixels and patches
+  const sizes = headers.map(({ size, shown = size }) => shown);
   requireSizes(sizes, settings);
   announce(sizes);
   const frames: Frame[] = [];
-  for (const [page, { width, height }] of sizes.entries()) {
+  for (const [page, { size, shown }] of headers.entries()) {
     const one = taken === 1 ? open() : open({ page });
-    const rgb = await pixelsOf(one.autoOrient(), from, { width, height });
-    frames.push({ width, height, rgb });
+    const frame = await pixelsOf(one.autoOrient(), shown, from);
+    if (shown === undefined) requireSame(sides(frame), sides(size));
+    frames.push(frame);
   }
   return frames;
-}
-
-/** @throws Failure `DAMAGED_FILE`, `UNDECODED` where samples are of a kind that has no one way to become 8 bits */
-async function metadataOf(image: Sharp, mediaType: string): Promise<Metadata> {
-  const metadata = await image.metadata().catch((error: Error) => {
-    // most files of this kind are HEVC, which prebuilt libraries leave out
-    if (mediaType === 'image/heic' || mediaType === 'image/heif') throw undecoded(mediaType, error);
-    throw damaged(error);
-  });
-  const { format, compression, depth, space } = metadata;
-  if (format === 'heif' && compression !== 'av1') throw undecoded(mediaType);
-  const wide = depth === 'ushort' && (space === 'rgb16' || space === 'grey16');
-  if (depth !== 'uchar' && !wide) {
-    throw new Failure('UNDECODED', `samples of kind ${depth} in colour space ${space} are not decoded`);
-  }
-  return metadata;
 }
 
 const undecoded = (mediaType: string, cause?: Error): Failure =>
@@ -155,8 +175,11 @@ function damaged(error: Error): Failure {
   return new Failure('DAMAGED_FILE', `the picture cannot be decoded: ${message}`, undefined, error);
 }
 
-/** @throws Failure `DAMAGED_FILE`, `UNDECODED` */
-async function pixelsOf(image: Sharp, { settings, known }: From, expected: Size): Promise<Uint8Array> {
+/**
+ * @param expected what the header says of it, where it says that
+ * @throws Failure `DAMAGED_FILE`, `UNDECODED`
+ */
+async function pixelsOf(image: Sharp, expected: Size | undefined, { settings, known }: From): Promise<Frame> {
   const { alpha, background } = settings;
   const [r, g, b] = background;
   const opaque = alpha === 'flatten' ? image.flatten({ background: { r, g, b } }) : image.removeAlpha();
@@ -167,14 +190,19 @@ async function pixelsOf(image: Sharp, { settings, known }: From, expected: Size)
     .catch((error: Error) => {
       throw damaged(error);
     });
-  if (info.channels !== 3) {
-    throw new Failure('UNDECODED', `${known.format} of this kind becomes ${info.channels} channels, not three`);
+  const { width, height, channels } = info;
+  if (channels !== 3) {
+    throw new Failure('UNDECODED', `${known.format} of this kind becomes ${channels} channels, not three`);
   }
-  if (info.width !== expected.width || info.height !== expected.height) {
-    throw new Failure(
-      'DAMAGED_FILE',
-      `the header says ${expected.width} x ${expected.height} pixels, and there are ${info.width} x ${info.height}`,
-    );
-  }
-  return data;
+  if (expected !== undefined) requireSame([width, height], [expected.width, expected.height]);
+  return { width, height, rgb: data };
+}
+
+/** The sides of a picture that may have been turned, the longer one first. */
+const sides = ({ width, height }: Size): readonly number[] => [Math.max(width, height), Math.min(width, height)];
+
+function requireSame(own: readonly number[], said: readonly number[]): void {
+  if (own.every((side, n) => side === said[n])) return;
+  const message = `the header says ${said.join(' x ')} pixels, and there are ${own.join(' x ')}`;
+  throw new Failure('DAMAGED_FILE', message);
 }

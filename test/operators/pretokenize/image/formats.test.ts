@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { jpegSize } from '../../../../src/operators/pretokenize/image/jpegSize.ts';
 import { cut, expected, factOf, fixture, mediaTypeOf, pixels, refusal } from './support.ts';
 
 const manifest = readFileSync(new URL('../../../../node_modules/sharp/package.json', import.meta.url), 'utf8');
@@ -203,5 +204,32 @@ describe('SVG', () => {
     expect(
       await drawn(`<${root} width="19" height="11"><image width="19" height="11" xlink:href="${inside}"/></svg>`),
     ).toEqual(expected('rgb8.png'));
+  });
+});
+
+describe('the header of a JPEG', () => {
+  it('tells its size behind whatever comes before', async () => {
+    for (const name of ['baseline.jpg', 'progressive.jpg', 'grey.jpg', 'cmyk.jpg', 'orientation-6.jpg']) {
+      expect(jpegSize(fixture(name))).toEqual({ width: 19, height: 11 });
+    }
+    const bytes = fixture('baseline.jpg');
+    const comment = Buffer.concat([Buffer.from([0xff, 0xfe, 0x40, 0x02]), Buffer.alloc(0x4000, 0xff)]);
+    const longer = Buffer.concat([bytes.subarray(0, 2), comment, bytes.subarray(2)]);
+    expect(jpegSize(longer)).toEqual({ width: 19, height: 11 });
+    expect(await pixels(longer, 'image/jpeg')).toEqual(expected('baseline.jpg'));
+  });
+
+  it('is left to the decoder where bytes fill the space between its segments', async () => {
+    const bytes = fixture('baseline.jpg');
+    const filled = Buffer.concat([bytes.subarray(0, 2), Buffer.from([0xff, 0xff]), bytes.subarray(2)]);
+    expect(jpegSize(filled)).toBeUndefined();
+    expect(await pixels(filled, 'image/jpeg')).toEqual(expected('baseline.jpg'));
+  });
+
+  it('is none in other bytes', () => {
+    for (const bytes of [[], [0xff, 0xd8], [0xff, 0xd8, 0xff], [0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 0, 0, 0, 3]]) {
+      expect(jpegSize(Uint8Array.from(bytes))).toBeUndefined();
+    }
+    expect(jpegSize(fixture('rgb8.png'))).toBeUndefined();
   });
 });
