@@ -1,8 +1,21 @@
 import { OggVorbisDecoder } from '@wasm-audio-decoders/ogg-vorbis';
 import { viewOf } from './bytes.ts';
 import { packageVersion } from './decoderVersion.ts';
-import { inWavOrder, type OggStream, trimmed } from './ogg.ts';
+import { inWavOrder, type OggPage, type OggStream, trimmed } from './ogg.ts';
 import { damaged, type Planes, requireShape, type Sound } from './sound.ts';
+
+/** Pages with sound that the decoder is given at first: it must find some in them. */
+const AT_FIRST = 4;
+
+/**
+ * Pages that are decoded together: those of the headers with some behind them, since the decoder, given headers alone, takes
+ * whatever lies in its memory for the number of channels; then one by one.
+ */
+function portions(pages: readonly OggPage[]): readonly (readonly OggPage[])[] {
+  let sounding = 0;
+  const enough = pages.findIndex(({ granule }) => granule > 0 && ++sounding === AT_FIRST);
+  return enough === -1 ? [pages] : [pages.slice(0, enough + 1), ...pages.slice(enough + 1).map((page) => [page])];
+}
 
 /**
  * Vorbis in Ogg (Vorbis I, appendix A): as many samples as its last page tells.
@@ -29,12 +42,15 @@ export function vorbisSound(file: Uint8Array, { pages, truncated }: OggStream): 
       await decoder.ready;
       const trim = trimmed(0, samples);
       const checked = (channelData: Planes): Planes => trim(inWavOrder(channelData));
+      const [first = [], ...others] = portions(pages);
+      const bytesOf = (some: readonly OggPage[]) =>
+        Buffer.concat(some.map(({ start, end }) => file.subarray(start, end)));
       try {
-        for (const { start, end } of pages) {
-          const { channelData, errors } = await decoder.decode(file.subarray(start, end));
-          if (errors[0] !== undefined) throw damaged(`the Vorbis file cannot be decoded: ${errors[0].message}`);
-          yield checked(channelData);
+        if (others.length === 0) {
+          yield checked((await decoder.decodeFile(bytesOf(first))).channelData);
+          return;
         }
+        for (const some of [first, ...others]) yield checked((await decoder.decode(bytesOf(some))).channelData);
         yield checked((await decoder.flush()).channelData);
       } finally {
         decoder.free();
