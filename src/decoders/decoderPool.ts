@@ -68,7 +68,7 @@ export class DecoderPool {
     signal?.addEventListener('abort', stop, { once: true });
     try {
       signal?.throwIfAborted();
-      return await take(await process.decode(task.module, task.bytes, task.facts));
+      return await unlessAborted(take(await process.decode(task.module, task.bytes, task.facts)), signal);
     } catch (error) {
       signal?.throwIfAborted();
       // earlier records may have left it short of memory, or damaged: a new process decides
@@ -115,4 +115,15 @@ export class DecoderPool {
     this.#timer = setTimeout(() => void this.close(), IDLE);
     this.#timer.unref();
   }
+}
+
+/** Whoever takes a result may wait for others, which an aborted flow never ends: nobody waits for it then. */
+function unlessAborted<R>(taken: Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+  if (signal === undefined) return taken;
+  return new Promise<R>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    taken.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -129,6 +129,18 @@ describe('work that is aborted', () => {
     expect(await pidOf(into)).toBeGreaterThan(0);
   });
 
+  it('while its result waits to be taken leaves its place to others', async () => {
+    const into = pool();
+    const abort = new AbortController();
+    const task = { module: RESULTS, bytes: new Uint8Array(0), facts: 'views' };
+    const acting = into.run(task, () => new Promise<never>(() => {}), abort.signal);
+    const next = pidOf(into);
+    await wait(600);
+    abort.abort(new Error('enough'));
+    await expect(acting).rejects.toThrow('enough');
+    expect(await next).toBeGreaterThan(0);
+  });
+
   it('while its process starts leaves a pool that works', async () => {
     const into = pool();
     const abort = new AbortController();

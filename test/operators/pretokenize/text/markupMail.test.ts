@@ -68,7 +68,6 @@ describe('a mail as text', () => {
     });
     expect(segment?.meta).toEqual({
       charset: 'utf-8',
-      confidence: 0.95,
       subject: 'Grüße',
       from: 'Jörg <joerg@example.org>',
       to: ['a@example.org', 'B, C <b@example.org>'],
