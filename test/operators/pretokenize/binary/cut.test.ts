@@ -1,7 +1,10 @@
 import fc from 'fast-check';
+import { from } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { iterate } from '../../../../src/flow/index.ts';
 import { settledBinary } from '../../../../src/operators/pretokenize/binary/options.ts';
-import type { Segment } from '../../../../src/records.ts';
+import { pretokenize } from '../../../../src/operators/pretokenize.ts';
+import type { Document, Segment } from '../../../../src/records.ts';
 import { cut, fixture } from './cutting.ts';
 
 type Sections = Readonly<Record<string, readonly (readonly [name: string, offset: number, size: number])[]>>;
@@ -295,6 +298,33 @@ describe('sections that overlap, or do not come in order', () => {
         }
       }),
     );
+  });
+});
+
+describe('through pretokenize', () => {
+  it('programs are told by their bytes, whatever their name, and cut', async () => {
+    const segments: Segment[] = [];
+    const documents: Document[] = [fixture('elf64-program'), Buffer.from([0, 1, 2, 3])].map((bytes, ordinal) => ({
+      id: `${ordinal}`,
+      source: { split: '00000', uri: `${ordinal}.txt`, position: { ordinal } },
+      bytes,
+      meta: {},
+    }));
+    for await (const segment of iterate(from(documents).pipe(pretokenize({ binary: { symbols: 'cut' } })))) {
+      segments.push(segment);
+    }
+    const [elf, unknown] = ['0', '1'].map((id) => segments.filter(({ document }) => document.id === id));
+    expect(elf?.map(({ label, meta }) => [label, meta.symbol])).toEqual(
+      expect.arrayContaining([
+        ['elf_header', undefined],
+        ['elf_section_.text', 'apply'],
+      ]),
+    );
+    expect(elf?.[0]).toMatchObject({ modality: 'binary', mediaType: 'application/x-elf' });
+    expect(Buffer.concat((elf ?? []).map(({ bytes }) => bytes))).toEqual(fixture('elf64-program'));
+    expect(unknown?.map(({ label, mediaType }) => [label, mediaType])).toEqual([
+      ['unknown_binary', 'application/octet-stream'],
+    ]);
   });
 });
 
