@@ -56,7 +56,7 @@ export function zipOf(entries: readonly Entry[]): Buffer {
   for (const { name, content = '', stored = false, flags = 0, sameAs, mode = 0o100644, ...said } of entries) {
     const rawName = Buffer.from(name);
     const plain = Buffer.from(content);
-    const data = stored ? plain : deflateRawSync(plain);
+    const data = stored || sameAs !== undefined ? plain : deflateRawSync(plain);
     const { size = plain.length, crc = crc32(plain) } = said;
     const fixed = Buffer.alloc(26);
     fixed.writeUInt16LE(20, 0);
