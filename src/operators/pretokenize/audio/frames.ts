@@ -1,3 +1,4 @@
+import type { CutContext } from '../modality.ts';
 import type { SegmentTable } from '../view.ts';
 import type { AudioSettings } from './options.ts';
 import type { Rendered } from './render.ts';
@@ -5,18 +6,22 @@ import type { Sound } from './sound.ts';
 
 type Cutting = Pick<AudioSettings, 'frameSamples' | 'unit' | 'segmentSeconds'>;
 
-/** Cuts samples into frames, or stretches of whole frames; the last one is what is left. */
+/** Bytes that a segment takes in the columns of the table. */
+const ROW_BYTES = 64;
+
+/** Cuts samples into frames, or stretches of whole frames; the last one is what is left. @throws Failure `DECODED_TOO_LARGE` */
 export function framesTable(
   { bytes, sampleRate, channels, samples, clipped }: Rendered,
   sound: Sound,
   { frameSamples, unit, segmentSeconds }: Cutting,
-  maxSegmentBytes: number,
+  { maxSegmentBytes, budget }: Pick<CutContext, 'maxSegmentBytes' | 'budget'>,
 ): SegmentTable {
   const sampleBytes = 2 * channels;
   const frameBytes = frameSamples * sampleBytes;
   const fitting = Math.min((segmentSeconds * sampleRate) / frameSamples, maxSegmentBytes / frameBytes);
   const frames = unit === 'frame' ? 1 : Math.max(1, Math.floor(fitting));
   const count = Math.ceil(bytes.length / (frames * frameBytes));
+  budget.take(count * ROW_BYTES, `a table of ${count} frames`);
   const column = () => new Float64Array(count);
   const ends = column();
   const columns = {
