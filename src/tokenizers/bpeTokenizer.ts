@@ -132,9 +132,13 @@ export class BpeTokenizer {
   /** Where the bytes of each token end, f64[tokens]: tokens lie one behind the other without gap. @throws as {@link decode} */
   ends(ids: ArrayLike<number>): Float64Array {
     const ends = new Float64Array(ids.length);
+    const lengths = this.#lengths;
     let end = 0;
     for (let at = 0; at < ids.length; at++) {
-      end += this.#lengths[this.#known(ids[at])] ?? 0;
+      // no token is empty
+      const length = lengths[ids[at] ?? -1];
+      if (!length) throw new ModelError(`${ids[at]} is the id of no token`, { code: 'TOKEN_RANGE' });
+      end += length;
       ends[at] = end;
     }
     return ends;
@@ -151,10 +155,5 @@ export class BpeTokenizer {
       at = ends[index] ?? at;
     }
     return bytes;
-  }
-
-  #known(id: number | undefined): number {
-    if (id !== undefined && this.parts.tokens[id] !== undefined) return id;
-    throw new ModelError(`${id} is the id of no token`, { code: 'TOKEN_RANGE' });
   }
 }

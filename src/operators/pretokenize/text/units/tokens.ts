@@ -40,7 +40,7 @@ async function load({ file, sha256 }: TokenizerSettings, maxSegmentBytes: number
     }
     const parsed = parseTokenizerJson(json);
     const own = ownTokenizer(parsed);
-    if (own !== undefined) return byOwn(own);
+    if (own !== undefined) return byteLevelUnits(own);
     return (await import('./libraryTokens.ts')).divideByLibrary(parsed, maxSegmentBytes);
   } catch (error) {
     throw asFailure(error);
@@ -64,10 +64,10 @@ function asFailure(error: unknown): unknown {
 }
 
 /** Bytes of a token among units: its end, and which facts it has. */
-export const UNIT_BYTES = 12;
+const UNIT_BYTES = 12;
 
 /** Facts of tokens, each once. */
-export class TokenFacts {
+class TokenFacts {
   readonly metas: Meta[] = [];
   readonly #places = new Map<number, number>();
 
@@ -83,22 +83,38 @@ export class TokenFacts {
   }
 }
 
-const byOwn = (tokenizer: BpeTokenizer): Divide => {
-  const added = new Map(tokenizer.parts.added.map((token) => [token.id, token]));
+/** Tokens of byte-level BPE are bytes one behind the other, whatever the text. */
+export const byteLevelUnits = (tokenizer: BpeTokenizer): Divide => {
+  const { tokens, added } = tokenizer.parts;
+  const marks = new Map(added.map((token) => [token.id, token]));
+  // the text in which a token was last met, and where its facts stand among those of that text
+  const lastText = new Int32Array(tokenizer.size);
+  const places = new Uint32Array(tokenizer.size);
+  let text = 0;
+  const facts: (Meta | undefined)[] = new Array(tokenizer.size).fill(undefined);
+  const factsOf = (id: number): Meta => {
+    const mark = marks.get(id);
+    const token = mark?.content ?? spelled(tokens[id] ?? new Uint8Array(0));
+    return { token, id, ...(mark?.special ? { special: true } : {}) };
+  };
   return (bytes, budget) => {
     // as many ids as bytes at worst
     budget.take(4 * bytes.length, 'its tokens');
     const ids = encoded(tokenizer, bytes);
     budget.take((4 + UNIT_BYTES) * ids.length - 4 * bytes.length, 'its tokens');
-    const facts = new TokenFacts();
+    text++;
+    const metas: (Meta | undefined)[] = [];
     const metaOf = new Uint32Array(ids.length);
-    for (const [at, id] of ids.entries()) {
-      metaOf[at] = facts.placeOf(id, () => ({
-        token: added.get(id)?.content ?? spelled(tokenizer.parts.tokens[id] ?? new Uint8Array(0)),
-        special: added.get(id)?.special === true,
-      }));
+    for (let at = 0; at < ids.length; at++) {
+      const id = ids[at] ?? 0;
+      if (lastText[id] !== text) {
+        lastText[id] = text;
+        facts[id] ??= factsOf(id);
+        places[id] = metas.push(facts[id]) - 1;
+      }
+      metaOf[at] = places[id] ?? 0;
     }
-    return { ends: tokenizer.ends(ids), labels: ['text_token'], metas: facts.metas, metaOf };
+    return { ends: tokenizer.ends(ids), labels: ['text_token'], metas, metaOf };
   };
 };
 
