@@ -58,7 +58,8 @@ export function patchTable(
   const patchBytes = patchSize * patchSize * CHANNELS;
   const grids = frames.map((frame) => gridOf(frame, settings));
   const patches = grids.reduce((sum, { columns, rows }) => sum + columns * rows, 0);
-  const bytes = new Uint8Array(patches * patchBytes);
+  // every byte is written: it need not be zero before
+  const bytes = Buffer.allocUnsafeSlow(patches * patchBytes);
   const { size, facts } = factsOf(frames);
   const segments = new SegmentColumns(patches, settings, maxSegmentBytes, facts);
   // frames of one size have one order

@@ -84,7 +84,7 @@ export async function decodeWithSharp(
   const animated = total > 1 && known.loader !== 'tiff' && known.loader !== 'heif';
   const frames = animated ? await framesOf(first, taken, from) : await pagesOf(first, taken, from);
   const { sharp: wrapper, vips } = sharp.versions;
-  return { frames, total, format: known.format, decoder: `libvips ${vips}, sharp ${wrapper}` };
+  return { frames, total, format: known.format, decoder: `sharp ${wrapper}, libvips ${vips}` };
 }
 
 interface From {

@@ -47,7 +47,7 @@ describe('a picture', () => {
       modality: 'image',
       mediaType: 'image/png',
       document: { id: 'rgb8.png', byteLength: fixture('rgb8.png').length },
-      origin: { start: 0, end: fixture('rgb8.png').length, derived: expect.stringMatching(/^png -> rgb8 \(libvips /) },
+      origin: { start: 0, end: fixture('rgb8.png').length, derived: expect.stringMatching(/^png -> rgb8 \(sharp /) },
       meta: { patch_size: 16, stride: 16, order: 'raster', channels: 3, frames: 1, image_width: 19, image_height: 11 },
     });
     expect(first?.meta['local_entropy']).toBeGreaterThan(second?.meta['local_entropy'] as number);
