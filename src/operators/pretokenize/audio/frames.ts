@@ -1,4 +1,3 @@
-import type { CutContext } from '../modality.ts';
 import type { SegmentTable } from '../view.ts';
 import type { AudioSettings } from './options.ts';
 import type { Rendered } from './render.ts';
@@ -6,22 +5,18 @@ import type { Sound } from './sound.ts';
 
 type Cutting = Pick<AudioSettings, 'frameSamples' | 'unit' | 'segmentSeconds'>;
 
-/** Bytes that a segment takes in the columns of the table. */
-const ROW_BYTES = 64;
-
-/** Cuts samples into frames, or stretches of whole frames; the last one is what is left. @throws Failure `DECODED_TOO_LARGE` */
+/** Cuts samples into frames, or stretches of whole frames; the last one is what is left. */
 export function framesTable(
   { bytes, sampleRate, channels, samples, clipped }: Rendered,
   sound: Sound,
   { frameSamples, unit, segmentSeconds }: Cutting,
-  { maxSegmentBytes, budget }: Pick<CutContext, 'maxSegmentBytes' | 'budget'>,
+  maxSegmentBytes: number,
 ): SegmentTable {
   const sampleBytes = 2 * channels;
   const frameBytes = frameSamples * sampleBytes;
   const fitting = Math.min((segmentSeconds * sampleRate) / frameSamples, maxSegmentBytes / frameBytes);
   const frames = unit === 'frame' ? 1 : Math.max(1, Math.floor(fitting));
   const count = Math.ceil(bytes.length / (frames * frameBytes));
-  budget.take(count * ROW_BYTES, `a table of ${count} frames`);
   const column = () => new Float64Array(count);
   const ends = column();
   const columns = {

@@ -15,7 +15,10 @@ export interface Rendered {
   readonly clipped: number;
 }
 
-type Wanted = Pick<AudioSettings, 'sampleRate' | 'channels' | 'frameSamples' | 'pad' | 'maxSeconds'>;
+/** Bytes that a segment takes in the columns of a table. */
+const ROW_BYTES = 64;
+
+type Wanted = Omit<AudioSettings, 'truncated'>;
 
 /**
  * Decodes, mixes, resamples and rounds. Its memory is taken once, before anything is decoded.
@@ -30,6 +33,9 @@ export async function render(sound: Sound, wanted: Wanted, { budget }: Pick<CutC
   const { frameSamples, pad } = wanted;
   const room = channels * (pad ? Math.ceil(samples / frameSamples) * frameSamples : samples);
   budget.take(2 * room, `the sound, ${Math.ceil(sound.samples / sound.sampleRate)} seconds,`);
+  const stretch = wanted.unit === 'frame' ? 0 : wanted.segmentSeconds * sampleRate;
+  const segments = Math.ceil(samples / Math.max(frameSamples, stretch));
+  budget.take(ROW_BYTES * segments, `a table of ${segments} segments`);
   const output = new Int16Array(room);
   const resampler = new Resampler({ from: sound.sampleRate, to: sampleRate, channels });
   const scale = 32768 / sound.peak;
