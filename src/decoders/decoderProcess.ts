@@ -207,7 +207,11 @@ export class DecoderProcess {
 
   /** Ends the process, whatever it is doing, with the programs that it has started. */
   async end(): Promise<void> {
-    if (!this.#over && this.#child.pid !== undefined) endFamily(this.#child.pid);
+    if (!this.#over) {
+      // whoever waits for the end is kept alive until then
+      this.#child.ref();
+      if (this.#child.pid !== undefined) endFamily(this.#child.pid);
+    }
     await this.#ended;
     const { tasks, results } = this.#files;
     this.#closed ??= Promise.allSettled([tasks.close(), results.close()]);

@@ -1,4 +1,4 @@
-import { isUnseen, mainContent } from './htmlMain.ts';
+import { mainContent } from './htmlMain.ts';
 import { contentText } from './htmlText.ts';
 import { attribute, childOf, parseHtml } from './htmlTree.ts';
 import { asHtml } from './xhtml.ts';
@@ -28,7 +28,7 @@ export function readHtml(html: string, { html: mode = 'main' }: HtmlTextOptions 
   const root = childOf(page, 'html');
   const title = childOf(childOf(root, 'head'), 'title')?.childNodes.find((node) => 'value' in node)?.value;
   const lang = root === undefined ? undefined : attribute(root, 'lang');
-  const text = contentText(mode === 'main' ? mainContent(page) : { roots: [page], isLeftOut: isUnseen });
+  const text = contentText(mode === 'main' ? mainContent(page) : { roots: [page], isLeftOut: ({ unseen }) => unseen });
   return {
     text: text.trimEnd(),
     ...(title === undefined || collapsed(title) === '' ? {} : { title: collapsed(title) }),

@@ -1,11 +1,4 @@
-import { attribute, type Element, type Parent, visit } from './htmlTree.ts';
-
-/** Elements that have no text for a reader. */
-const UNSEEN: ReadonlySet<string> = new Set(
-  'applet area audio base button canvas datalist embed frame frameset head iframe input link meta noembed noframes noscript object option optgroup param script select source style svg template textarea title track video'.split(
-    ' ',
-  ),
-);
+import { attribute, type Element, type Page, visit } from './htmlTree.ts';
 
 /** What surrounds the content of a page, by its element, its role (WAI-ARIA 1.2), or the words of its class and id. */
 const AROUND: ReadonlySet<string> = new Set(['nav', 'aside', 'footer', 'menu', 'dialog']);
@@ -22,96 +15,77 @@ const LEAST_SHARE = 0.25;
 const DENSE = 0.6;
 const DENSE_LINKS = 3;
 
-interface Extent {
-  /** Characters, those of links, and links. */
-  text: number;
-  linked: number;
-  links: number;
-}
-
-/** Whether an element is seen by nobody: scripts, controls, what is hidden. */
-export const isUnseen = (element: Element): boolean =>
-  UNSEEN.has(element.tagName) ||
-  attribute(element, 'hidden') !== undefined ||
-  attribute(element, 'aria-hidden') === 'true';
-
-const isContent = (element: Element): boolean =>
-  element.tagName === 'main' || element.tagName === 'article' || attribute(element, 'role') === 'main';
-
 /** What is taken of a page. */
 export interface Content {
-  readonly roots: readonly Parent[];
+  readonly roots: readonly (Page | Element)[];
   isLeftOut(element: Element): boolean;
 }
 
+interface Measured {
+  /** Characters of the page. */
+  readonly text: number;
+  /** Outermost elements that say they are the content. */
+  readonly mains: readonly Element[];
+  readonly articles: readonly Element[];
+}
+
 /** Measures every element that is seen. */
-function extents(root: Parent): ReadonlyMap<Parent, Extent> {
-  const all = new Map<Parent, Extent>();
-  const open: Extent[] = [{ text: 0, linked: 0, links: 0 }];
-  all.set(root, open[0] as Extent);
-  let within = 0;
-  visit(root, {
+function measure(page: Page): Measured {
+  const open: Element[] = [];
+  const mains: Element[] = [];
+  const articles: Element[] = [];
+  let links = 0;
+  let contents = 0;
+  let total = 0;
+  visit(page, {
     enter(element) {
-      if (isUnseen(element)) return false;
-      const extent = { text: 0, linked: 0, links: 0 };
-      if (element.tagName === 'a') {
-        within++;
-        extent.links = 1;
-      }
-      open.push(extent);
-      all.set(element, extent);
+      if (element.unseen) return false;
+      if (element.tagName === 'a') links++;
+      if (isContent(element) && contents++ === 0) (element.tagName === 'article' ? articles : mains).push(element);
+      open.push(element);
       return true;
     },
     leave(element) {
-      if (element.tagName === 'a') within--;
-      const extent = open.pop();
+      open.pop();
+      if (element.tagName === 'a') links--;
+      if (isContent(element)) contents--;
       const parent = open.at(-1);
-      if (extent === undefined || parent === undefined) return;
-      parent.text += extent.text;
-      parent.linked += extent.linked;
-      parent.links += extent.links;
+      if (parent === undefined) {
+        total += element.text;
+        return;
+      }
+      parent.text += element.text;
+      parent.linked += element.linked;
+      parent.links += element.links;
     },
     text(value) {
-      const extent = open.at(-1);
-      const length = value.trim().length;
-      if (extent === undefined) return;
-      extent.text += length;
-      if (within > 0) extent.linked += length;
+      const element = open.at(-1);
+      if (element === undefined) return;
+      const { length } = value.trim();
+      element.text += length;
+      if (links > 0) element.linked += length;
     },
   });
-  return all;
+  return { text: total, mains, articles };
 }
 
-/** Outermost elements that say they are the content: `main` where there is one with text in it, else all `article`. */
-function marked(root: Parent, measured: ReadonlyMap<Parent, Extent>): readonly Element[] {
-  const mains: Element[] = [];
-  const articles: Element[] = [];
-  visit(root, {
-    enter(element) {
-      if (!measured.has(element)) return false;
-      if (element.tagName === 'article') articles.push(element);
-      else if (isContent(element)) mains.push(element);
-      return !isContent(element);
-    },
-    leave() {},
-    text() {},
-  });
-  const total = measured.get(root)?.text ?? 0;
-  for (const elements of [mains, articles]) {
-    const text = elements.reduce((sum, element) => sum + (measured.get(element)?.text ?? 0), 0);
-    if (text > 0 && text >= LEAST_SHARE * total) return elements;
-  }
-  return [];
-}
+const isContent = (element: Element): boolean =>
+  element.tagName === 'main' ||
+  element.tagName === 'article' ||
+  (element.attrs.length > 0 && attribute(element, 'role') === 'main');
+
+const textOf = (elements: readonly Element[]): number => elements.reduce((sum, { text }) => sum + text, 0);
 
 /** Whether an element surrounds the content, as far as the element itself tells. */
 function isAround(element: Element, inContent: boolean): boolean {
-  const { tagName } = element;
-  if (AROUND.has(tagName) || AROUND_ROLES.has(attribute(element, 'role') ?? '')) return true;
-  if (tagName === 'header') return !inContent;
-  return (
-    BLOCKS.has(tagName) &&
-    (AROUND_WORDS.test(attribute(element, 'class') ?? '') || AROUND_WORDS.test(attribute(element, 'id') ?? ''))
+  const { tagName, attrs } = element;
+  if (AROUND.has(tagName) || (tagName === 'header' && !inContent)) return true;
+  const block = BLOCKS.has(tagName);
+  if (attrs.length === 0) return false;
+  return attrs.some(
+    ({ name, value }) =>
+      (name === 'role' && AROUND_ROLES.has(value)) ||
+      (block && (name === 'class' || name === 'id') && AROUND_WORDS.test(value)),
   );
 }
 
@@ -120,11 +94,11 @@ function isAround(element: Element, inContent: boolean): boolean {
  * page; without navigation, headers, footers, asides and dialogs, by element, role or class; and without blocks that are
  * mostly links. A rule that would leave out more than half of what is there is not applied.
  */
-export function mainContent(page: Parent): Content {
-  const measured = extents(page);
-  const elements = marked(page, measured);
-  const roots = elements.length === 0 ? [page] : elements;
-  const total = roots.reduce((sum, root) => sum + (measured.get(root)?.text ?? 0), 0);
+export function mainContent(page: Page): Content {
+  const { text, mains, articles } = measure(page);
+  const marked = [mains, articles].find((elements) => textOf(elements) > 0 && textOf(elements) >= LEAST_SHARE * text);
+  const roots = marked ?? [page];
+  const total = marked === undefined ? text : textOf(marked);
   const around = new Set<Element>();
   const dense = new Set<Element>();
   let left = total;
@@ -132,17 +106,18 @@ export function mainContent(page: Parent): Content {
   for (const root of roots) {
     visit(root, {
       enter(element) {
-        const extent = measured.get(element);
-        if (extent === undefined) return false;
-        if (extent.text * 2 < total && isAround(element, elements.length > 0)) {
+        if (element.unseen) return false;
+        if (element.text * 2 < total && isAround(element, marked !== undefined)) {
           around.add(element);
-          left -= extent.text;
-          sparse -= extent.text;
+          left -= element.text;
+          sparse -= element.text;
           return false;
         }
-        if (BLOCKS.has(element.tagName) && extent.links >= DENSE_LINKS && extent.linked > DENSE * extent.text) {
+        // nothing within can be dense
+        if (element.links < DENSE_LINKS) return element.text > 0;
+        if (element.linked > DENSE * element.text && BLOCKS.has(element.tagName)) {
           dense.add(element);
-          sparse -= extent.text;
+          sparse -= element.text;
           return false;
         }
         return true;
@@ -155,7 +130,6 @@ export function mainContent(page: Parent): Content {
   const dropDense = sparse * 2 >= left;
   return {
     roots,
-    isLeftOut: (element) =>
-      isUnseen(element) || (dropAround && around.has(element)) || (dropDense && dense.has(element)),
+    isLeftOut: (element) => element.unseen || (dropAround && around.has(element)) || (dropDense && dense.has(element)),
   };
 }

@@ -2,17 +2,34 @@ import type { Content } from './htmlMain.ts';
 import { attribute, type Element, visit } from './htmlTree.ts';
 import { TextWriter } from './textWriter.ts';
 
-/** Elements that stand apart from what is before and behind them: by an empty line, or by a line end. */
-const PARAGRAPHS: ReadonlySet<string> = new Set(
-  'article aside blockquote dl figure footer form h1 h2 h3 h4 h5 h6 header hr main nav p pre section table'.split(' '),
-);
-const LINES: ReadonlySet<string> = new Set(
-  'address body caption center dd details dialog dir div dt fieldset figcaption hgroup html legend li listing menu ol search summary tbody tfoot thead tr ul xmp'.split(
-    ' ',
-  ),
-);
-const PREFORMATTED: ReadonlySet<string> = new Set(['pre', 'listing', 'xmp', 'plaintext']);
-const LISTS: ReadonlySet<string> = new Set(['ul', 'ol', 'menu', 'dir']);
+/** What an element does to the text around it and in it. */
+const PARAGRAPH = 1;
+const LINE = 2;
+const PREFORMATTED = 4;
+const LIST = 8;
+const OTHER = 16;
+
+const EFFECTS: ReadonlyMap<string, number> = effects([
+  [
+    PARAGRAPH,
+    'article aside blockquote dl figure footer form h1 h2 h3 h4 h5 h6 header hr main nav p pre section table',
+  ],
+  [
+    LINE,
+    'address body caption center dd details dialog dir div dt fieldset figcaption hgroup html legend li listing menu ol search summary tbody tfoot thead tr ul xmp',
+  ],
+  [PREFORMATTED, 'pre listing xmp plaintext'],
+  [LIST, 'ul ol menu dir'],
+  [OTHER, 'annotation annotation-xml br img li math q table td th tr'],
+]);
+
+function effects(named: readonly (readonly [effect: number, names: string])[]): ReadonlyMap<string, number> {
+  const all = new Map<string, number>();
+  for (const [effect, names] of named) {
+    for (const name of names.split(' ')) all.set(name, (all.get(name) ?? 0) | effect);
+  }
+  return all;
+}
 
 /** Numbers of items of the lists that are open; 0 in those without numbers. */
 type Numbers = { next: number; readonly ordered: boolean }[];
@@ -30,50 +47,73 @@ function markOf(item: Element, numbers: Numbers): string {
   return `${list.next++}.`;
 }
 
+/** Writes what single elements stand for. Returns whether what is in them is text too. */
+function enterOther(element: Element, writer: TextWriter, numbers: Numbers): boolean {
+  switch (element.tagName) {
+    case 'br':
+      writer.line();
+      return true;
+    case 'img':
+      writer.text(attribute(element, 'alt') ?? '');
+      return true;
+    case 'li':
+      writer.item(markOf(element, numbers));
+      return true;
+    case 'tr':
+      writer.row();
+      return true;
+    case 'td':
+    case 'th':
+      writer.cell();
+      return true;
+    case 'q':
+      writer.text('“');
+      return true;
+    case 'math': {
+      const alternative = attribute(element, 'alttext');
+      if (alternative !== undefined) writer.text(alternative);
+      return alternative === undefined;
+    }
+    default:
+      return element.tagName === 'table';
+  }
+}
+
 /** The text of a page as a reader sees it. */
 export function contentText({ roots, isLeftOut }: Content): string {
   const writer = new TextWriter();
   const numbers: Numbers = [];
   let preformatted = 0;
-  const apart = ({ tagName }: Element, list: boolean): void => {
-    if (PARAGRAPHS.has(tagName) || (list && numbers.length === 0)) writer.break(2);
-    else if (LINES.has(tagName)) writer.break(1);
+  const apart = (effect: number): void => {
+    if ((effect & PARAGRAPH) !== 0 || ((effect & LIST) !== 0 && numbers.length === 0)) writer.break(2);
+    else if ((effect & LINE) !== 0) writer.break(1);
   };
   for (const root of roots) {
     writer.break(2);
     visit(root, {
       enter(element) {
-        const { tagName } = element;
         if (isLeftOut(element)) return false;
-        const list = LISTS.has(tagName);
-        apart(element, list);
-        if (list) {
-          numbers.push({ next: startOf(element), ordered: tagName === 'ol' });
+        const effect = EFFECTS.get(element.tagName);
+        if (effect === undefined) return true;
+        apart(effect);
+        if ((effect & LIST) !== 0) {
+          numbers.push({ next: startOf(element), ordered: element.tagName === 'ol' });
           writer.openList();
-        } else if (PREFORMATTED.has(tagName)) preformatted++;
-        else if (tagName === 'br') writer.line();
-        else if (tagName === 'img') writer.text(attribute(element, 'alt') ?? '');
-        else if (tagName === 'li') writer.item(markOf(element, numbers));
-        else if (tagName === 'tr') writer.row();
-        else if (tagName === 'td' || tagName === 'th') writer.cell();
-        else if (tagName === 'q') writer.text('“');
-        else if (tagName === 'math') {
-          const alternative = attribute(element, 'alttext');
-          if (alternative !== undefined) writer.text(alternative);
-          return alternative === undefined;
-        } else return tagName !== 'annotation' && tagName !== 'annotation-xml';
-        return true;
+        }
+        if ((effect & PREFORMATTED) !== 0) preformatted++;
+        return (effect & OTHER) === 0 || enterOther(element, writer, numbers);
       },
       leave(element) {
-        const { tagName } = element;
-        const list = LISTS.has(tagName);
-        if (list) {
+        const effect = EFFECTS.get(element.tagName);
+        if (effect === undefined) return;
+        if ((effect & LIST) !== 0) {
           numbers.pop();
           writer.closeList();
-        } else if (PREFORMATTED.has(tagName)) preformatted--;
-        else if (tagName === 'table') writer.closeTable();
-        else if (tagName === 'q') writer.text('”');
-        apart(element, list);
+        }
+        if ((effect & PREFORMATTED) !== 0) preformatted--;
+        if (element.tagName === 'q') writer.text('”');
+        if (element.tagName === 'table') writer.closeTable();
+        apart(effect);
       },
       text(value) {
         if (preformatted > 0) writer.verbatim(value);

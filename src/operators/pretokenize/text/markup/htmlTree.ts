@@ -1,12 +1,59 @@
 import { type DefaultTreeAdapterTypes, defaultTreeAdapter, parse } from 'parse5';
 import { Failure } from '../../../../sources/failure.ts';
 
-export type Element = DefaultTreeAdapterTypes.Element;
 type Node = DefaultTreeAdapterTypes.ChildNode;
-export type Parent = DefaultTreeAdapterTypes.Document | Element;
+export type Page = DefaultTreeAdapterTypes.Document;
+
+/** An element of a page, and what is measured of it. */
+export interface Element extends DefaultTreeAdapterTypes.Element {
+  /** It is shown to nobody. */
+  readonly unseen: boolean;
+  /** Characters of text in it, and how many of them are text of links. */
+  text: number;
+  linked: number;
+  /** Links in it, and whether it is one. */
+  links: number;
+}
 
 /** Elements that a page may have besides one for every two characters, which is more than tags can spell. */
 const SPARE = 1000;
+
+/** Elements that have no text for a reader. */
+const UNSEEN: ReadonlySet<string> = new Set(
+  'applet area audio base button canvas datalist embed frame frameset head iframe input link meta noembed noframes noscript object option optgroup param script select source style svg template textarea title track video'.split(
+    ' ',
+  ),
+);
+
+/** Elements of the page that is being parsed, and how many it may have. */
+let elements = 0;
+let most = 0;
+
+/** One for all pages: the parser is twice as slow with one that is made anew. */
+const treeAdapter: typeof defaultTreeAdapter = {
+  ...defaultTreeAdapter,
+  createElement(tagName, namespaceURI, attrs): Element {
+    if (++elements > most) {
+      throw new Failure(
+        'DECODED_TOO_LARGE',
+        `the HTML becomes more than ${most} elements`,
+        'The page is made to fill memory, or its tags are never closed; keep its bytes with { markup: { html: "keep" } }.',
+      );
+    }
+    return {
+      nodeName: tagName,
+      tagName,
+      attrs,
+      namespaceURI,
+      childNodes: [],
+      parentNode: null,
+      unseen: UNSEEN.has(tagName) || (attrs.length > 0 && attrs.some(isHiding)),
+      text: 0,
+      linked: 0,
+      links: tagName === 'a' ? 1 : 0,
+    };
+  },
+};
 
 /**
  * Parses HTML as browsers do (the WHATWG standard): anything is HTML.
@@ -14,22 +61,17 @@ const SPARE = 1000;
  * @throws Failure `DECODED_TOO_LARGE` where elements multiply: formatting that is never closed is opened anew in every
  *   paragraph, so that a page of n tags may become n^2 elements
  */
-export function parseHtml(html: string): DefaultTreeAdapterTypes.Document {
-  const most = SPARE + Math.floor(html.length / 2);
-  let elements = 0;
-  const createElement: typeof defaultTreeAdapter.createElement = (name, namespace, attributes) => {
-    elements++;
-    if (elements > most) {
-      throw new Failure(
-        'DECODED_TOO_LARGE',
-        `${html.length} characters of HTML become more than ${most} elements`,
-        'The page is made to fill memory, or its tags are never closed; keep its bytes with { markup: { html: "keep" } }.',
-      );
-    }
-    return defaultTreeAdapter.createElement(name, namespace, attributes);
-  };
-  return parse(html, { treeAdapter: { ...defaultTreeAdapter, createElement } });
+export function parseHtml(html: string): Page {
+  elements = 0;
+  most = SPARE + Math.floor(html.length / 2);
+  return parse(html, { treeAdapter });
 }
+
+const isHiding = ({ name, value }: { readonly name: string; readonly value: string }): boolean =>
+  name === 'hidden' || (name === 'aria-hidden' && value === 'true');
+
+/** Whether a node is an element; all of a page are made above. */
+const isElement = (node: Node): node is Element => 'tagName' in node;
 
 export function attribute({ attrs }: Element, name: string): string | undefined {
   for (const attr of attrs) if (attr.name === name) return attr.value;
@@ -45,24 +87,31 @@ export interface Visitor {
 }
 
 /** Visits what is below an element, however deep. */
-export function visit(root: Parent, visitor: Visitor): void {
-  const open: { readonly element: Element | undefined; readonly nodes: readonly Node[]; at: number }[] = [
-    { element: undefined, nodes: root.childNodes, at: 0 },
-  ];
-  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
-    const node = top.nodes[top.at++];
+export function visit(root: Page | Element, visitor: Visitor): void {
+  const open: Element[] = [];
+  const places: number[] = [];
+  let nodes: readonly Node[] = root.childNodes;
+  let at = 0;
+  for (;;) {
+    const node = nodes[at++];
     if (node === undefined) {
-      open.pop();
-      if (top.element !== undefined) visitor.leave(top.element);
-    } else if ('value' in node) {
-      visitor.text(node.value);
-    } else if ('tagName' in node && visitor.enter(node)) {
-      open.push({ element: node, nodes: node.childNodes, at: 0 });
+      const element = open.pop();
+      if (element === undefined) return;
+      visitor.leave(element);
+      at = places.pop() ?? 0;
+      nodes = (open.at(-1) ?? root).childNodes;
+    } else if (node.nodeName === '#text') {
+      visitor.text('value' in node ? node.value : '');
+    } else if (isElement(node) && visitor.enter(node)) {
+      open.push(node);
+      places.push(at);
+      nodes = node.childNodes;
+      at = 0;
     }
   }
 }
 
 /** The first child of a name. */
-export function childOf(parent: Parent | undefined, name: string): Element | undefined {
-  return parent?.childNodes.find((node): node is Element => 'tagName' in node && node.tagName === name);
+export function childOf(parent: Page | Element | undefined, name: string): Element | undefined {
+  return parent?.childNodes.filter(isElement).find(({ tagName }) => tagName === name);
 }

@@ -23,7 +23,7 @@ export class TextWriter {
 
   /** Text in which white space only separates words. */
   text(text: string): void {
-    const collapsed = text.replace(/[\t\n\f\r ]+/g, ' ');
+    const collapsed = /[\t\n\f\r]| {2}/.test(text) ? text.replace(/[\t\n\f\r ]+/g, ' ') : text;
     const begin = collapsed.startsWith(' ') ? 1 : 0;
     const end = collapsed.endsWith(' ') ? collapsed.length - 1 : collapsed.length;
     if (begin === 1 && this.#gap === '') this.#gap = ' ';
