@@ -4,7 +4,7 @@ import { decodeBmp, isBmpType } from './bmp.ts';
 import type { ImageSettings } from './options.ts';
 import { chargePatches, patchTable } from './patchTable.ts';
 import type { Announce, Picture } from './picture.ts';
-import { decodeWithSharp, isSharpType } from './sharpDecoder.ts';
+import { decodeWithSharp, sharpFormat } from './sharpDecoder.ts';
 
 /**
  * Cuts a picture into patches of RGB, row by row, 8 bits a sample. Patches are derived, and stand for the whole file.
@@ -25,7 +25,8 @@ function decoded(
   announce: Announce,
 ): Picture | Promise<Picture> {
   if (isBmpType(mediaType)) return decodeBmp(bytes, settings, announce);
-  if (isSharpType(mediaType)) return decodeWithSharp(bytes, mediaType, settings, announce);
+  const format = sharpFormat(mediaType);
+  if (format !== undefined) return decodeWithSharp(bytes, format, settings, announce);
   throw new Failure(
     'UNDECODED',
     `nothing here decodes ${mediaType}`,

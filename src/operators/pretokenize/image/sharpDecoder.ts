@@ -6,8 +6,14 @@ import type { ImageSettings } from './options.ts';
 import { type Announce, type Frame, type Picture, requireSizes, type Size } from './picture.ts';
 import { plainSvg } from './svg.ts';
 
-/** What sharp calls the formats that its prebuilt libvips decodes. */
-const FORMATS: Readonly<Record<string, { readonly format: string; readonly loader: string }>> = {
+/** A format that sharp's prebuilt libvips decodes. */
+interface SharpFormat {
+  readonly format: string;
+  /** What sharp calls it. */
+  readonly loader: string;
+}
+
+const FORMATS: Readonly<Record<string, SharpFormat>> = {
   'image/jpeg': { format: 'jpeg', loader: 'jpeg' },
   'image/png': { format: 'png', loader: 'png' },
   'image/apng': { format: 'png', loader: 'png' },
@@ -15,12 +21,13 @@ const FORMATS: Readonly<Record<string, { readonly format: string; readonly loade
   'image/webp': { format: 'webp', loader: 'webp' },
   'image/tiff': { format: 'tiff', loader: 'tiff' },
   'image/avif': { format: 'avif', loader: 'heif' },
-  'image/heif': { format: 'avif', loader: 'heif' },
-  'image/heic': { format: 'avif', loader: 'heif' },
+  'image/heif': { format: 'heif', loader: 'heif' },
+  'image/heic': { format: 'heif', loader: 'heif' },
   'image/svg+xml': { format: 'svg', loader: 'svg' },
 };
 
-export const isSharpType = (mediaType: string): boolean => Object.hasOwn(FORMATS, mediaType);
+export const sharpFormat = (mediaType: string): SharpFormat | undefined =>
+  Object.hasOwn(FORMATS, mediaType) ? FORMATS[mediaType] : undefined;
 
 /** The header is read whatever size it tells; that is judged before anything else is read. */
 const HEADER: SharpOptions = { limitInputPixels: false };
@@ -50,12 +57,10 @@ async function load(): Promise<Library> {
  */
 export async function decodeWithSharp(
   record: Uint8Array,
-  mediaType: string,
+  known: SharpFormat,
   settings: ImageSettings,
   announce: Announce,
 ): Promise<Picture> {
-  const known = FORMATS[mediaType];
-  if (known === undefined) throw new Failure('UNDECODED', `nothing here decodes ${mediaType}`);
   loaded ??= load();
   const sharp = await loaded;
   const bytes = known.loader === 'svg' ? plainSvg(record) : record;
@@ -67,7 +72,7 @@ export async function decodeWithSharp(
       ...(known.loader === 'svg' ? { density: settings.svgDensity } : {}),
       ...options,
     });
-  const from: From = { known, mediaType, settings, open, announce };
+  const from: From = { known, settings, open, announce };
   const first = (known.loader === 'jpeg' ? jpegHeader(bytes) : undefined) ?? (await headerOf(0, from));
   requireWhole(bytes, known.loader);
   const { pages } = first;
@@ -88,8 +93,7 @@ export async function decodeWithSharp(
 }
 
 interface From {
-  readonly known: { readonly format: string; readonly loader: string };
-  readonly mediaType: string;
+  readonly known: SharpFormat;
   readonly settings: ImageSettings;
   readonly open: (options?: SharpOptions) => Sharp;
   readonly announce: Announce;
@@ -112,19 +116,16 @@ function jpegHeader(bytes: Uint8Array): Header | undefined {
 }
 
 /** @throws Failure `DAMAGED_FILE`, `UNDECODED` where samples are of a kind that has no one way to become 8 bits */
-async function headerOf(page: number, { open, mediaType, known }: From): Promise<Header> {
+async function headerOf(page: number, { open, known }: From): Promise<Header> {
   const metadata = await open(page === 0 ? HEADER : { page, ...HEADER })
     .metadata()
     .catch((error: Error) => {
-      // most files of this kind are HEVC, which prebuilt libraries leave out
-      if (mediaType === 'image/heic' || mediaType === 'image/heif') throw undecoded(mediaType, error);
-      throw damaged(error);
+      throw damaged(error, known.format);
     });
-  const { format, compression, depth, space, pages = 1, width, height, autoOrient, delay } = metadata;
+  const { format, depth, space, pages = 1, width, height, autoOrient, delay } = metadata;
   if (format !== known.loader) {
     throw new Failure('DAMAGED_FILE', `the file begins like ${known.format} and is ${format}`);
   }
-  if (format === 'heif' && compression !== 'av1') throw undecoded(mediaType);
   const wide = depth === 'ushort' && (space === 'rgb16' || space === 'grey16');
   if (depth !== 'uchar' && !wide) {
     throw new Failure('UNDECODED', `samples of kind ${depth} in colour space ${space} are not decoded`);
@@ -166,10 +167,11 @@ async function pagesOf(first: Header, taken: number, from: From): Promise<Frame[
   return frames;
 }
 
-const undecoded = (mediaType: string, cause?: Error): Failure =>
-  new Failure('UNDECODED', `nothing here decodes ${mediaType}`, 'Convert such pictures to PNG or JPEG.', cause);
-
-function damaged(error: Error): Failure {
+function damaged(error: Error, format: string): Failure {
+  // HEIF may hold AV1, or, as most do, HEVC, which prebuilt libraries leave out; from outside they look alike
+  if (format === 'heif') {
+    return new Failure('UNDECODED', 'nothing here decodes this HEIF', 'Convert such pictures to PNG or JPEG.', error);
+  }
   // libvips tells all that went wrong, a line each
   const [message = 'no reason is given'] = error.message.split('\n');
   return new Failure('DAMAGED_FILE', `the picture cannot be decoded: ${message}`, undefined, error);
@@ -188,7 +190,7 @@ async function pixelsOf(image: Sharp, expected: Size | undefined, { settings, kn
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((error: Error) => {
-      throw damaged(error);
+      throw damaged(error, known.format);
     });
   const { width, height, channels } = info;
   if (channels !== 3) {

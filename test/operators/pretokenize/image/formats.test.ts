@@ -125,6 +125,15 @@ describe('a decoder', () => {
     expect((await cut(fixture('lossy.avif'), 'image/avif')).derived).toMatch(/^avif -> /);
   });
 
+  it('takes HEIF for what it holds, whatever its brand', async () => {
+    const bytes = fixture('lossless.avif');
+    bytes.write('mif1', 8, 'latin1');
+    const type = await mediaTypeOf(bytes, 'picture.heif');
+    expect(type).toBe('image/heif');
+    expect(await pixels(bytes, type)).toEqual(expected('lossless.avif'));
+    expect((await cut(bytes, type)).derived).toMatch(/^heif -> rgb8/);
+  });
+
   it('is there for no other format', async () => {
     for (const name of ['not-decoded.heic', 'not-decoded.ico', 'not-decoded.jp2', 'not-decoded.psd']) {
       const bytes = fixture(name);
