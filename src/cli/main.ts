@@ -34,6 +34,10 @@ const commands: Record<string, { readonly summary: string; readonly load: () => 
     summary: "find a model's thresholds for your data, one for each modality",
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
+  tokenizer: {
+    summary: 'train byte-level BPE tokenizers, and encode with them',
+    load: async () => (await import('./commands/tokenizer.ts')).tokenizerCommand(),
+  },
   export: {
     summary: 'write patches in another layout: webdataset, npz, JAX shards and others',
     load: async () => (await import('./commands/export.ts')).exportCommand(),
