@@ -12,6 +12,9 @@ import type { VideoSettings } from './options.ts';
 /** Bytes of an AU header (Sun): magic, where samples begin, bytes or -1, encoding, rate, channels; big-endian. */
 const AU_HEADER = 24;
 
+/** Part of the memory of a decoder process that decoded samples may take; they stand in it twice for a moment. */
+const SHARE = 4;
+
 /**
  * The first audio track, decoded to 16 bits by ffmpeg, then mixed, resampled and cut as sound is.
  * @throws Failure as ffmpeg and sound do
@@ -23,15 +26,14 @@ export async function audioTrack(
   { maxSeconds, tooLong, damaged: whenDamaged }: VideoSettings,
   context: CutContext,
 ): Promise<Pick<View, 'modality' | 'derived' | 'bytes' | 'segments'>> {
-  const { ffmpeg, limits, budget, maxSegmentBytes } = context;
+  const { ffmpeg, limits, budget } = context;
+  // a second more than sound may last tells that it is too long
+  const seconds = Math.min(tooLong === 'cut' ? maxSeconds : Number.POSITIVE_INFINITY, audio.maxSeconds + 1);
   const result = await runFfmpeg(ffmpeg, {
     input,
     demuxers: DEMUXERS,
-    args: [
-      ...['-map', '0:a:0', '-vn', '-sn', '-dn', ...(tooLong === 'cut' ? ['-t', String(maxSeconds)] : [])],
-      ...['-c:a', 'pcm_s16be', '-f', 'au'],
-    ],
-    maxOutputBytes: budget.left,
+    args: [...['-map', '0:a:0', '-vn', '-sn', '-dn', '-t', String(seconds)], ...['-c:a', 'pcm_s16be', '-f', 'au']],
+    maxOutputBytes: Math.floor(limits.memoryBytes / SHARE),
     limits,
   });
   const { output, decoder } = result;
@@ -52,6 +54,6 @@ export async function audioTrack(
     modality: 'audio',
     derived: `${codec} -> pcm16le ${rendered.sampleRate} Hz ${said} (${decoder})`,
     bytes: rendered.bytes,
-    segments: framesTable(rendered, sound, audio, maxSegmentBytes),
+    segments: framesTable(rendered, sound, audio, context),
   };
 }

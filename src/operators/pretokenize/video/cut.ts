@@ -112,29 +112,29 @@ function framesView(
     const pictures = frames.map((_, n) => ({ width, height, rgb: rgb.subarray(n * size, (n + 1) * size) }));
     chargePatches(pictures, settings.patches, context.budget);
     const { bytes, segments } = patchTable(pictures, settings.patches, context.maxSegmentBytes, meta);
-    return { ...view, bytes, segments: timed(segments, decoded) };
+    return { ...view, bytes, segments: timed(segments, factsOf(decoded)) };
   }
   context.budget.take(rgb.length, `the video, ${frames.length} frames of ${width} x ${height},`);
   const ends = Float64Array.from(frames, (_, n) => (n + 1) * width * height * CHANNELS);
-  return { ...view, bytes: rgb, segments: timed({ ends, labels: ['video_frame'], meta }, decoded) };
+  return { ...view, bytes: rgb, segments: { ends, labels: ['video_frame'], meta, metas: factsOf(decoded) } };
 }
 
-/** A table with what is known of the frame that each segment is of. */
-function timed(table: SegmentTable, { frames, timeBase }: Decoded): SegmentTable {
-  const { frame, delay_ms: _, ...columns } = table.columns ?? {};
-  const one = table.columns !== undefined && frame === undefined;
-  const index = frame ?? Float64Array.from(table.ends, (_, n) => (one ? 0 : n));
-  const unit = (1000 * timeBase.numerator) / timeBase.denominator;
-  const pts = (n: number): number => frames[n]?.pts ?? Number.NaN;
-  return {
-    ...table,
-    labels: table.labels.map((label) => label.replace(/^image/, 'video')),
-    columns: {
-      ...columns,
-      frame_index: index,
-      pts: index.map(pts),
-      timestamp_ms: index.map((n) => pts(n) * unit),
-      key_frame: index.map((n) => (frames[n]?.keyFrame ? 1 : 0)),
-    },
-  };
+/** What is known of each frame. */
+function factsOf({ frames, timeBase: { numerator, denominator } }: Decoded): Meta[] {
+  return frames.map(({ pts, keyFrame }, index) => ({
+    frame_index: index,
+    ...(pts === undefined ? {} : { pts, timestamp_ms: (1000 * pts * numerator) / denominator }),
+    key_frame: keyFrame,
+  }));
+}
+
+/** Patches of frames with what is known of these, where those of pictures tell a number alone. */
+function timed(table: SegmentTable, facts: readonly Meta[]): SegmentTable {
+  const labels = table.labels.map((label) => label.replace(/^image/, 'video'));
+  if (facts.length === 1) return { ...table, labels, meta: { ...table.meta, ...facts[0] } };
+  const metas = table.metas?.map((meta = {}) => {
+    const { frame, ...own } = meta;
+    return { ...own, ...facts[Number(frame)] };
+  });
+  return { ...table, labels, metas };
 }

@@ -104,10 +104,11 @@ export async function decodeFrames(
   const result = await runFfmpeg(program.path, {
     input,
     demuxers: DEMUXERS,
-    inputArgs: ['-flags', '+bitexact', ...(frames.keyFrames ? ['-skip_frame', 'nokey'] : [])],
+    inputArgs: ['-t', String(maxSeconds), '-flags', '+bitexact', ...(frames.keyFrames ? ['-skip_frame', 'nokey'] : [])],
     args: [
-      ...['-map', '0:V:0', '-an', '-sn', '-dn', '-t', String(maxSeconds), ...asTheyAre(program)],
-      ...['-vf', `${selection(frames)},showinfo,${scaling(frames.size)},format=rgb24`],
+      ...['-map', '0:V:0', '-an', '-sn', '-dn', ...asTheyAre(program), '-enc_time_base', '1:1000'],
+      // what leaves is counted in place of being timed: no frame can come too early
+      ...['-vf', `${selection(frames)},showinfo,settb=1/1000,setpts=N,${scaling(frames.size)},format=rgb24`],
       // one more than is taken tells that there are more
       ...['-frames:v', String(maxFrames + 1), '-c:v', 'rawvideo', '-f', 'rawvideo'],
     ],
