@@ -23,7 +23,7 @@ export const cutAudio: Cutter<AudioSettings> = async (input, settings, context) 
       mediaType: input.mediaType,
       derived: `${sound.format} -> pcm16le ${sampleRate} Hz ${layout} (${sound.decoder})`,
       bytes,
-      segments: framesTable(rendered, sound, settings, context.maxSegmentBytes),
+      segments: framesTable(rendered, sound, settings, context),
     },
   ];
 };

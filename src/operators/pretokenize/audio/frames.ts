@@ -1,3 +1,4 @@
+import type { CutContext } from '../modality.ts';
 import type { SegmentTable } from '../view.ts';
 import type { AudioSettings } from './options.ts';
 import type { Rendered } from './render.ts';
@@ -10,7 +11,7 @@ export function framesTable(
   { bytes, sampleRate, channels, samples, clipped }: Rendered,
   sound: Sound,
   { frameSamples, unit, segmentSeconds }: Cutting,
-  maxSegmentBytes: number,
+  { maxSegmentBytes }: Pick<CutContext, 'maxSegmentBytes'>,
 ): SegmentTable {
   const sampleBytes = 2 * channels;
   const frameBytes = frameSamples * sampleBytes;
