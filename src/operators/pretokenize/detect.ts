@@ -56,16 +56,15 @@ interface Controls {
   readonly share: number;
 }
 
+/** 1 for control characters that text does not have; escapes and separators of lines are text. */
+const IS_CONTROL = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === 0x7f || (byte < 0x20 && (byte < 0x09 || byte > 0x0d) && byte !== 0x1b) ? 1 : 0,
+);
+
 function controls(head: Uint8Array): Controls {
   let count = 0;
-  let nul = false;
-  for (const byte of head) {
-    if (byte >= 0x20 ? byte === 0x7f : byte < 0x09 || (byte > 0x0d && byte !== 0x1b)) {
-      count++;
-      if (byte === 0) nul = true;
-    }
-  }
-  return { nul, share: count / Math.max(1, head.length) };
+  for (let at = 0; at < head.length; at++) count += IS_CONTROL[head[at] ?? 0] ?? 0;
+  return { nul: count > 0 && head.includes(0), share: count / Math.max(1, head.length) };
 }
 
 /**

@@ -1,9 +1,10 @@
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { EXPANSION_FLOOR, OUTPUT_CHUNK } from '../../../sources/compression.ts';
 import { Failure } from '../../../sources/failure.ts';
 import type { Budget } from '../budget.ts';
 import { DAMAGE } from './members.ts';
 import { UNPACKERS } from './packers.ts';
+import { zstdFrames } from './zstdFrames.ts';
 
 /** What a compressed stream holds, up to where it broke off. */
 export interface Unpacked {
@@ -33,22 +34,36 @@ function expansion(maxExpansion: number): Failure {
 
 /**
  * All at once, for formats that can be bounded so: a stream takes longer to be set up than most files to be unpacked.
- * Undefined where the stream is damaged, and what lies before the damage may be had chunk by chunk.
+ * Undefined for others, and where the stream is damaged: what lies before the damage may be had chunk by chunk.
+ *
+ * @param room bytes that may come of it
  */
-function atOnce(bytes: Uint8Array, mediaType: string, { maxExpansion, budget }: Bounds): Buffer | undefined {
-  const most = Math.max(EXPANSION_FLOOR, Math.floor(bytes.length * maxExpansion));
-  const room = Math.max(1, Math.min(most, budget.left));
+function atOnce(bytes: Uint8Array, mediaType: string, room: number): Buffer | undefined {
   const chunkSize = Math.max(SMALLEST_CHUNK, Math.min(OUTPUT_CHUNK, 4 * bytes.length));
   const options = { maxOutputLength: room, chunkSize };
   try {
-    return mediaType === BROTLI ? brotliDecompressSync(bytes, options) : gunzipSync(bytes, options);
+    if (mediaType === 'application/gzip') return gunzipSync(bytes, options);
+    if (mediaType === BROTLI) return brotliDecompressSync(bytes, options);
+    const frames = mediaType === 'application/zstd' ? zstdFrames(bytes) : undefined;
+    return frames?.length === 1 ? zstdDecompressSync(frames[0] ?? bytes, options) : undefined;
   } catch (error) {
-    if (error instanceof RangeError) {
-      if (room === most) throw expansion(maxExpansion);
-      budget.take(room + 1, CONTENT);
-    }
+    if (error instanceof RangeError) throw error;
     if (mediaType !== BROTLI) return undefined;
     throw new Failure('DAMAGED_FILE', 'the brotli stream is damaged', 'Copy the file again.', error);
+  }
+}
+
+/** Unpacks at once what can be. @throws Failure `EXPANSION_LIMIT`, `DECODED_TOO_LARGE` */
+function boundedAtOnce(bytes: Uint8Array, mediaType: string, { maxExpansion, budget }: Bounds): Buffer | undefined {
+  const most = Math.max(EXPANSION_FLOOR, Math.floor(bytes.length * maxExpansion));
+  const room = Math.max(1, Math.min(most, budget.left));
+  try {
+    return atOnce(bytes, mediaType, room);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    if (room === most) throw expansion(maxExpansion);
+    budget.take(room + 1, CONTENT);
+    throw error;
   }
 }
 
@@ -58,7 +73,7 @@ function atOnce(bytes: Uint8Array, mediaType: string, { maxExpansion, budget }: 
  */
 export async function unpack(bytes: Uint8Array, mediaType: string, bounds: Bounds): Promise<Unpacked> {
   const { maxExpansion, budget } = bounds;
-  const all = /gzip|brotli/.test(mediaType) ? atOnce(bytes, mediaType, bounds) : undefined;
+  const all = boundedAtOnce(bytes, mediaType, bounds);
   if (all !== undefined) {
     budget.take(all.length, CONTENT);
     // zlib's results lie in memory of this process

@@ -12,7 +12,20 @@ export interface XmlReader {
 /** Elements in one another at most. */
 const DEEPEST = 1000;
 
-const localName = (name: string): string => name.slice(name.indexOf(':') + 1);
+/** Names without their prefixes: a document has few, each of them many times; who makes up many gains nothing. */
+class LocalNames {
+  readonly #known = new Map<string, string>();
+
+  of(name: string): string {
+    let local = this.#known.get(name);
+    if (local !== undefined) return local;
+    local = name.slice(name.indexOf(':') + 1);
+    if (this.#known.size < MOST_NAMES) this.#known.set(name, local);
+    return local;
+  }
+}
+
+const MOST_NAMES = 1000;
 
 /** The charset of XML (XML 1.0, appendix F): a mark, the declaration, else UTF-8. */
 function decoded(bytes: Uint8Array): string {
@@ -32,21 +45,25 @@ function decoded(bytes: Uint8Array): string {
  */
 export function readXml(bytes: Uint8Array, part: string, reader: XmlReader): void {
   const parser = new SaxesParser();
+  const names = new LocalNames();
   let depth = 0;
+  let attributes: Readonly<Record<string, string>> = {};
+  const attribute = (wanted: string): string | undefined => {
+    if (wanted in attributes) return attributes[wanted];
+    for (const key in attributes) if (names.of(key) === wanted) return attributes[key];
+    return undefined;
+  };
   parser.on('error', (error) => {
     throw error;
   });
-  parser.on('opentag', ({ name, attributes }) => {
+  parser.on('opentag', (tag) => {
     if (++depth > DEEPEST) throw new Error(`more than ${DEEPEST} elements lie in one another`);
-    reader.open?.(localName(name), (wanted) => {
-      if (wanted in attributes) return attributes[wanted];
-      for (const key in attributes) if (localName(key) === wanted) return attributes[key];
-      return undefined;
-    });
+    attributes = tag.attributes;
+    reader.open?.(names.of(tag.name), attribute);
   });
   parser.on('closetag', ({ name }) => {
     depth--;
-    reader.close?.(localName(name));
+    reader.close?.(names.of(name));
   });
   parser.on('text', (text) => reader.text?.(text));
   parser.on('cdata', (text) => reader.text?.(text));
