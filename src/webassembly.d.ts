@@ -15,6 +15,7 @@ declare namespace WebAssembly {
     );
     readonly buffer: B;
   }
+  class RuntimeError extends Error {}
   class Module {
     constructor(bytes: Uint8Array);
   }

@@ -34,14 +34,14 @@ function wholeView(bytes: Uint8Array, facts: TextFacts, settings: CodeSettings, 
   };
 }
 
-/** The kind that most nodes of a piece have; the first of them where several have as many. */
+/** The kind that takes most of a piece; the first of them where several take as much. */
 function mainKind({ kinds }: Piece): string {
   let main = '';
-  let most = 0;
-  for (const [kind, count] of kinds) {
-    if (count > most) {
+  let most = -1;
+  for (const [kind, length] of kinds) {
+    if (length > most) {
       main = kind;
-      most = count;
+      most = length;
     }
   }
   return main;
@@ -66,7 +66,7 @@ function* rows(pieces: readonly Piece[], source: TextBytes, bytes: Uint8Array, f
       ...(kind === '' ? {} : { node_type: kind }),
       ...(one && inner !== undefined ? { definition_type: inner } : {}),
       ...(one && name !== undefined ? { name } : {}),
-      ...(nodes > 1 ? { nodes } : {}),
+      ...(nodes > 1 && role !== 'gap' ? { nodes } : {}),
       ...(lead > 0 && one ? { lead_bytes: lead } : {}),
       has_error: hasError,
       start_row: begin[0],

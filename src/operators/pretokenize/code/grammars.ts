@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
 import { Language, Parser } from 'web-tree-sitter';
 import { Failure } from '../../../sources/failure.ts';
 import type { GrammarName } from './nodeKinds.ts';
@@ -45,16 +46,17 @@ export function grammarOf(language: string | undefined, name: string, text: stri
 
 /** A grammar that is ready, and what it is: `tree-sitter-rust (@repomix/tree-sitter-wasms 0.1.17), web-tree-sitter 0.27.1`. */
 export interface Loaded {
+  readonly name: GrammarName;
   readonly language: Language;
   readonly parser: Parser;
   readonly origin: string;
 }
 
 /**
- * Most that the parser's memory may grow to, in pages of 64 KiB: 640 MiB, below what a decoder process may take. It never
- * shrinks, so that a process that once needed much is replaced.
+ * Most that the parser's memory may grow to, in pages of 64 KiB: 448 MiB, with which a decoder process stays below its limit.
+ * It never shrinks, so that a process that once needed much is replaced.
  */
-const MOST_PAGES = 10_240;
+const MOST_PAGES = 7168;
 /** What its WebAssembly asks for at first: 32 MiB. */
 const PAGES = 512;
 
@@ -64,7 +66,7 @@ let engine: Promise<Parser> | undefined;
 const loaded = new Map<GrammarName, Promise<Loaded>>();
 
 async function start(): Promise<Parser> {
-  await Parser.init({ wasmMemory: parserMemory });
+  await Parser.init({ wasmMemory: parserMemory, printErr: () => {} });
   return new Parser();
 }
 
@@ -74,15 +76,19 @@ async function versionOf(name: string, module: string, place: string): Promise<s
   return `${name} ${(JSON.parse(manifest) as { version: string }).version}`;
 }
 
+function wasmOf(own: string, name: string): Promise<Uint8Array> {
+  const folder = own === VSCODE ? 'wasm' : 'out';
+  return readFile(new URL(import.meta.resolve(`${own}/${folder}/tree-sitter-${name}.wasm`)));
+}
+
 async function load(name: GrammarName): Promise<Loaded> {
   const own = name === 'bash' || name === 'powershell' ? VSCODE : REPOMIX;
-  const folder = own === VSCODE ? 'wasm' : 'out';
   engine ??= start();
   const parser = await engine;
   let wasm: Uint8Array;
   let origin: string;
   try {
-    wasm = await readFile(new URL(import.meta.resolve(`${own}/${folder}/tree-sitter-${name}.wasm`)));
+    wasm = await wasmOf(own, name);
     origin = await versionOf(own, `${own}/package.json`, '');
   } catch (cause) {
     throw new Failure(
@@ -92,8 +98,36 @@ async function load(name: GrammarName): Promise<Loaded> {
       cause,
     );
   }
+  if (LONG_FUNCTIONS.has(name)) await warmUp(parser, own);
   const runtime = await versionOf('web-tree-sitter', 'web-tree-sitter', './package.json');
-  return { language: await Language.load(wasm), parser, origin: `tree-sitter-${name} (${origin}), ${runtime}` };
+  return { name, language: await Language.load(wasm), parser, origin: `tree-sitter-${name} (${origin}), ${runtime}` };
+}
+
+/** Grammars with a function so long that to optimise it takes V8 up to 3.5 GB and ten seconds. */
+const LONG_FUNCTIONS: ReadonlySet<GrammarName> = new Set(['bash', 'powershell', 'swift']);
+
+const NOT_OPTIMISED = ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering'] as const;
+const OPTIMISED = ['--wasm-tier-up', '--wasm-dynamic-tiering'] as const;
+
+/**
+ * Does what may call functions of a grammar for the first time, at which V8 compiles them: those of some grammars without
+ * a way to optimise them later, which costs more memory than a decoder process has. All else is compiled as ever.
+ */
+export function compiling<T>(name: GrammarName, work: () => T): T {
+  if (!LONG_FUNCTIONS.has(name)) return work();
+  for (const flag of NOT_OPTIMISED) setFlagsFromString(flag);
+  try {
+    return work();
+  } finally {
+    for (const flag of OPTIMISED) setFlagsFromString(flag);
+  }
+}
+
+/** Has the parser's own functions compiled, by parsing a little in a small grammar, before a long one could be the first. */
+async function warmUp(parser: Parser, own: string): Promise<void> {
+  parser.setLanguage(await Language.load(await wasmOf(own, own === VSCODE ? 'ini' : 'vue')));
+  const tree = parser.parse('[a]\nb = 1\n<p>c</p>\n', null, { progressCallback: () => false });
+  tree?.delete();
 }
 
 /** Loads a grammar, once. @throws Failure `UNDECODED` where its package is not installed */

@@ -6,11 +6,11 @@ export interface Item {
   readonly role: Exclude<Role, 'container'> | 'gap';
   readonly start: number;
   /** White space at the end not counted. */
-  readonly end: number;
+  end: number;
   /** Kind of the node; empty for a gap. */
   readonly kind: string;
   /** Whether the parser met something that it could not read. */
-  readonly hasError: boolean;
+  hasError: boolean;
   /** What a definition defines. */
   readonly name?: string | undefined;
   /** Kind of the definition that is wrapped, by decorators or `export`. */
@@ -20,6 +20,8 @@ export interface Item {
 /** Containers in one another that are opened. */
 const DEPTH = 64;
 const LONGEST_NAME = 200;
+/** Kinds of nodes that are names themselves. */
+const NAME = /(?:^|_)(?:name|identifier)$/;
 /** Fields that lead from a definition to what is defined. */
 const STEPS = ['declaration', 'definition', 'declarator'] as const;
 
@@ -60,9 +62,7 @@ class Walk {
   /** Takes what is left before `until`, where no node stands, as a gap. */
   gap(until: number): void {
     const start = this.#skipSpace(this.#at, until);
-    if (start < until) {
-      this.items.push({ role: 'gap', start, end: this.#trim(start, until), kind: '', hasError: false });
-    }
+    if (start < until) this.#pushGap(start, this.#trim(start, until), false);
     this.#at = Math.max(this.#at, until);
   }
 
@@ -90,9 +90,19 @@ class Walk {
     if (role === 'definition') {
       this.items.push({ role, start, end, kind, hasError, ...this.#definition(cursor.currentNode, kind) });
     } else if (role === undefined || role === 'container') {
-      this.items.push({ role: 'gap', start, end, kind: '', hasError });
+      this.#pushGap(start, end, hasError);
     } else {
       this.items.push({ role, start, end, kind, hasError });
+    }
+  }
+
+  /** One gap for all tokens and statements beside each other: broken code may have a million of them. */
+  #pushGap(start: number, end: number, hasError: boolean): void {
+    const last = this.items.at(-1);
+    if (last?.role !== 'gap') this.items.push({ role: 'gap', start, end, kind: '', hasError });
+    else {
+      last.end = end;
+      last.hasError ||= hasError;
     }
   }
 
@@ -105,14 +115,20 @@ class Walk {
       if (name !== null) return { name: this.#named(name), inner };
       let next: Node | null = null;
       for (const field of STEPS) next ??= node.childForFieldName(field);
-      if (next !== null && step === 0 && this.#kinds.get(next.type) === 'definition') inner = next.type;
-      if (next === null) next = node.namedChildren.find((child) => child?.childForFieldName('name')) ?? null;
+      if (next !== null && step === 0 && this.#isDefinition(next)) inner = next.type;
+      const children = next === null ? node.namedChildren : [];
+      next ??= children.find((child) => child.childForFieldName('name') !== null || this.#isDefinition(child)) ?? null;
       if (next === null) {
-        return /identifier$/.test(node.type) ? { name: this.#named(node), inner } : { inner };
+        const named = NAME.test(node.type) ? node : children.find((child) => NAME.test(child.type));
+        return named === undefined ? { inner } : { name: this.#named(named), inner };
       }
       node = next;
     }
     return { inner };
+  }
+
+  #isDefinition(node: Node): boolean {
+    return this.#kinds.get(node.type) === 'definition';
   }
 
   #named({ startIndex, endIndex }: Node): string {

@@ -134,7 +134,7 @@ const NO_CODE: readonly RegExp[] = [
 
 /** Lines as code has them: by what they end or begin with, by calls and assignments. */
 const CODE_LINE =
-  /[{};]\s*(?:\/\/.*)?\r?$|[)\]}][,:]?\s*\r?$|^\s*[)\]}@]|[\w\])"'] ?(?:=|\+=|:=|==|=>|->|<-) ?[\w("'[{$&*-]|\w\([^)]*\)[;:.]|^\s*(?:end|fi|done|esac|else|endif|return|import|from|use|using|package|require|include|#include|#define|#if|#endif|local|my|echo|export)\b.*[^.]$/;
+  /[{};]\s*(?:\/\/.*)?\r?$|[)\]}][,:]?\s*\r?$|^\s*[)\]}@]|[\w\])"'] ?(?:=|\+=|:=|==|=>|->|<-) ?[\w("'[{$&*-]|\w\([^)]*\)[;:.]|^\s*(?:end|fi|done|esac|else|endif)\s*$|^\s*(?:def|class|module) \w+[^.]*$|^\s*(?:return|import|from|use|using|package|require|include|#include|#define|#if|#endif|local|my|echo|export)\b.*[^.]$/;
 const COMMENT_LINE = /^\s*(?:\/\/|\/\*|\*[ /]|#|--|;;|%|""")/;
 
 const LINES = 200;
@@ -163,6 +163,9 @@ function looksLikeCode(text: string): boolean {
   }
   return code >= 2 && code >= CODE_SHARE * (code + other);
 }
+
+/** What stands far behind in a line is not looked at: forms that take a line could take its square in time. */
+const LONG_LINE = /^([^\n]{300})[^\n]+/gm;
 
 /** Points that a language must have, and have more than any other. */
 const LEAST_POINTS = 6;
@@ -215,5 +218,5 @@ export function languageByContent(head: Uint8Array, uri = ''): LanguageGuess | u
   if (named !== undefined) return { language: named, confidence: 0.95 };
   const bare = text.replace(DOCUMENTATION, '');
   if (!looksLikeCode(bare) || NO_CODE.some((pattern) => pattern.test(bare))) return undefined;
-  return byMarks(bare);
+  return byMarks(bare.replace(LONG_LINE, '$1'));
 }

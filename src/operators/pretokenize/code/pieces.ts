@@ -8,7 +8,7 @@ export interface Piece {
   readonly at: number;
   readonly start: number;
   end: number;
-  /** Kinds of the nodes in it, with how many there are of each. */
+  /** Kinds of the nodes in it, with how long all of a kind are. */
   readonly kinds: Map<string, number>;
   readonly name?: string | undefined;
   readonly inner?: string | undefined;
@@ -31,51 +31,61 @@ function cutBefore({ start }: Group, previous: Group, text: string): number {
   return line === -1 ? start : previous.end + line + 1;
 }
 
-/** Groups with the white space between them, in bytes. */
-function tiled(groups: readonly Group[], text: string, bytes: TextBytes, minBytes: number): Piece[] {
-  const pieces: Piece[] = [];
-  let previous: Group | undefined;
-  for (const group of groups) {
-    const at = previous === undefined ? 0 : cutBefore(group, previous, text);
-    const start = bytes.at(at);
-    const before = pieces.at(-1);
-    if (before !== undefined) close(before, start, minBytes);
-    const { role, name, inner, hasError } = group;
-    const kinds = new Map([[group.kind, 1]]);
-    const lead = bytes.at(group.nodeStart) - start;
-    pieces.push({ role, at, start, end: start, kinds, name, inner, hasError, nodes: 1, lead, small: false });
-    previous = group;
-  }
-  const last = pieces.at(-1);
-  if (last !== undefined) close(last, bytes.length, minBytes);
-  return pieces;
-}
-
-function close(piece: Piece, end: number, minBytes: number): void {
-  piece.end = end;
-  piece.small = end - piece.start < minBytes;
-}
-
 /** Whether two pieces of the same role are better one: all but definitions of which one is long, or of another kind. */
 function isRun(a: Piece, b: Piece): boolean {
   if (a.role !== b.role) return false;
   if (a.role !== 'definition') return true;
-  return a.small && b.small && a.kinds.keys().next().value === b.kinds.keys().next().value && a.inner === b.inner;
+  return a.small && b.small && firstKind(a) === firstKind(b) && a.inner === b.inner;
 }
+
+const firstKind = ({ kinds }: Piece): string | undefined => kinds.keys().next().value;
 
 function join(a: Piece, b: Piece): void {
   a.end = b.end;
   a.nodes += b.nodes;
   a.hasError ||= b.hasError;
-  for (const [kind, count] of b.kinds) a.kinds.set(kind, (a.kinds.get(kind) ?? 0) + count);
+  for (const [kind, length] of b.kinds) a.kinds.set(kind, (a.kinds.get(kind) ?? 0) + length);
+}
+
+/** Joins the last piece, which has its end by now, to the one before if both are a run. */
+function settle(pieces: Piece[]): void {
+  const last = pieces.at(-1);
+  const before = pieces.at(-2);
+  if (last === undefined || before === undefined || !isRun(before, last)) return;
+  join(before, last);
+  pieces.pop();
+}
+
+/** Groups with the white space between them, in bytes, runs joined. */
+function tiled(groups: readonly Group[], text: string, bytes: TextBytes, minBytes: number): Piece[] {
+  const pieces: Piece[] = [];
+  const close = (end: number): void => {
+    const last = pieces.at(-1);
+    if (last === undefined) return;
+    last.end = end;
+    last.small = end - last.start < minBytes;
+    settle(pieces);
+  };
+  let previous: Group | undefined;
+  for (const group of groups) {
+    const at = previous === undefined ? 0 : cutBefore(group, previous, text);
+    const start = bytes.at(at);
+    close(start);
+    const { role, name, inner, hasError } = group;
+    const kinds = new Map([[group.kind, group.end - group.nodeStart]]);
+    const lead = group.nodeStart === group.start ? 0 : bytes.at(group.nodeStart) - start;
+    pieces.push({ role, at, start, end: start, kinds, name, inner, hasError, nodes: 1, lead, small: false });
+    previous = group;
+  }
+  close(bytes.length);
+  return pieces;
 }
 
 function runs(pieces: readonly Piece[]): Piece[] {
   const joined: Piece[] = [];
   for (const piece of pieces) {
-    const last = joined.at(-1);
-    if (last !== undefined && isRun(last, piece)) join(last, piece);
-    else joined.push(piece);
+    joined.push(piece);
+    settle(joined);
   }
   return joined;
 }
@@ -110,5 +120,5 @@ function withoutShort(pieces: readonly Piece[], minBytes: number): Piece[] {
 
 /** The pieces that groups become: they tile the text, and what is shorter than `minBytes` is joined where it can be. */
 export function piecesOf(groups: readonly Group[], text: string, bytes: TextBytes, minBytes: number): Piece[] {
-  return runs(withoutShort(runs(tiled(groups, text, bytes, minBytes)), minBytes));
+  return runs(withoutShort(tiled(groups, text, bytes, minBytes), minBytes));
 }
