@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { jpegSize } from '../../../../src/operators/pretokenize/image/jpegSize.ts';
 import { cut, expected, factOf, fixture, mediaTypeOf, pixels, refusal } from './support.ts';
@@ -95,6 +96,12 @@ describe('pixels are those of ImageMagick', () => {
     const mean = own.reduce((sum, value, at) => sum + Math.abs(value - (plain[at] ?? 0)), 0) / own.length;
     expect(own).toHaveLength(plain.length);
     expect(mean).toBeLessThan(60);
+  });
+
+  it('do not change with the profile of sRGB', async () => {
+    const tagged = await sharp(fixture('rgb8.png')).withIccProfile('srgb').png().toBuffer();
+    expect((await sharp(tagged).metadata()).hasProfile).toBe(true);
+    expect(await pixels(tagged, 'image/png')).toEqual(expected('rgb8.png'));
   });
 
   it('change with an embedded colour profile', async () => {

@@ -80,6 +80,15 @@ describe('a picture', () => {
     ]);
   });
 
+  it('is a drawing in SVG, whatever its name', async () => {
+    const { segments, rejects } = await through([['drawing', fixture('shapes.svg')]], {
+      image: { patchSize: 1, unit: 'image' },
+    });
+    expect(rejects).toEqual([]);
+    expect(segments.map(({ bytes }) => Buffer.from(bytes))).toEqual([expected('shapes.svg')]);
+    expect(segments[0]).toMatchObject({ modality: 'image', mediaType: 'image/svg+xml', label: 'image' });
+  });
+
   it('that nothing decodes passes as its own bytes where that is wanted', async () => {
     const { segments, rejects } = await through(['not-decoded.psd'], { undecoded: 'keep' });
     expect(rejects).toEqual([]);
@@ -91,7 +100,6 @@ describe('a picture', () => {
       '<filter id="f"><feGaussianBlur stdDeviation="900"/></filter><rect filter="url(#f)" width="6000" height="6000"/>';
     const slow = Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="6000" height="6000">${blur}</svg>`);
     const { segments, rejects } = await through([['slow.svg', slow], 'rgb8.png'], {
-      modality: 'image',
       limits: { seconds: 1 },
     });
     expect(rejects.map(({ code, path }) => [path, code])).toEqual([['slow.svg', 'DECODE_TIME']]);
