@@ -15,11 +15,12 @@ export const sizeOfImage = ({ width: points, height }: OpenPage, width: number):
 });
 
 /**
- * A page as it is shown, on white. Takes six bytes a pixel for a moment, half of them with PDFium.
+ * Works with a picture of a page as it is shown, on white. Its pixels are gone when `use` returns.
  * @throws Failure `DAMAGED_FILE`
  */
-export function pageImage({ pdfium, page, number }: OpenPage, { width, height }: Size): Frame {
+export function withPageImage<R>({ pdfium, page, number }: OpenPage, size: Size, use: (image: Frame) => R): R {
   const { call } = pdfium;
+  const { width, height } = size;
   const bitmap = call.FPDFBitmap_CreateEx(width, height, BGR, 0, 0);
   if (bitmap === 0) {
     throw new Failure(
@@ -31,10 +32,17 @@ export function pageImage({ pdfium, page, number }: OpenPage, { width, height }:
   call.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, FLAGS);
   const stride = call.FPDFBitmap_GetStride(bitmap);
   const first = call.FPDFBitmap_GetBuffer(bitmap);
-  const rgb = new Uint8Array(CHANNELS * width * height);
-  const memory = pdfium.memory();
-  const row = CHANNELS * width;
-  for (let y = 0; y < height; y++) rgb.set(memory.subarray(first + y * stride, first + y * stride + row), y * row);
+  const pixels = pdfium.memory().subarray(first, first + stride * height);
+  const result = use({ ...size, rgb: withoutPadding(pixels, stride, CHANNELS * width) });
   call.FPDFBitmap_Destroy(bitmap);
-  return { width, height, rgb };
+  return result;
+}
+
+/** Rows one behind the other: PDFium begins each at a multiple of four bytes. */
+function withoutPadding(pixels: Uint8Array, stride: number, row: number): Uint8Array {
+  if (stride === row) return pixels;
+  const height = pixels.length / stride;
+  const rgb = new Uint8Array(row * height);
+  for (let y = 0; y < height; y++) rgb.set(pixels.subarray(y * stride, y * stride + row), y * row);
+  return rgb;
 }

@@ -2,9 +2,9 @@ import type { Meta } from '../../../records.ts';
 import type { Budget } from '../budget.ts';
 import type { ImageSettings } from '../image/options.ts';
 import { chargePatches, type PatchTable, patchTable } from '../image/patchTable.ts';
-import type { Size } from '../image/picture.ts';
+import type { Frame, Size } from '../image/picture.ts';
 import type { PdfSettings } from './options.ts';
-import { pageImage, sizeOfImage } from './pageImage.ts';
+import { sizeOfImage, withPageImage } from './pageImage.ts';
 import { type OpenDocument, pageFacts } from './pdfDocument.ts';
 
 const CHANNELS = 3;
@@ -32,11 +32,11 @@ export function pageImages(document: OpenDocument, how: Rendering): PatchTable {
   for (const page of document.pages()) {
     const size = sizeOfImage(page, settings.width);
     charge(size, settings.patches, budget);
-    const frame = pageImage(page, size);
-    const patches =
+    const patches = withPageImage(page, size, (image) =>
       settings.patches === false
-        ? whole(frame.rgb, size, maxSegmentBytes)
-        : patchTable([frame], settings.patches, maxSegmentBytes, {});
+        ? whole(image, maxSegmentBytes)
+        : patchTable([image], settings.patches, maxSegmentBytes, {}),
+    );
     const facts = { ...pageFacts(page), image_width: size.width, image_height: size.height };
     images.push({ label: `pdf_page_${page.number}_image`, facts, patches });
   }
@@ -49,12 +49,12 @@ function charge(size: Size, patches: ImageSettings | false, budget: Budget): voi
 }
 
 /** A picture in as few pieces of whole rows as segments may be long. */
-function whole(rgb: Uint8Array, { width, height }: Size, maxSegmentBytes: number): PatchTable {
+function whole({ rgb, width, height }: Frame, maxSegmentBytes: number): PatchTable {
   const row = CHANNELS * width;
   const rows = Math.max(1, Math.floor(maxSegmentBytes / row));
   const count = Math.ceil(height / rows);
   const ends = Float64Array.from({ length: count }, (_, index) => Math.min(height, (index + 1) * rows) * row);
-  return { bytes: rgb, segments: { ends, labels: [''], meta: { channels: CHANNELS } } };
+  return { bytes: rgb.slice(), segments: { ends, labels: [''], meta: { channels: CHANNELS } } };
 }
 
 /** What pages have, one behind the other. */
@@ -85,7 +85,7 @@ function joined(images: readonly PageImage[]): PatchTable {
     bytes += patches.bytes.length;
   }
   return {
-    bytes: Buffer.concat(images.map(({ patches }) => patches.bytes)),
+    bytes: concatenated(images.map(({ patches }) => patches.bytes)),
     segments: {
       ends,
       labels: images.map(({ label }) => label),
@@ -95,3 +95,8 @@ function joined(images: readonly PageImage[]): PatchTable {
     },
   };
 }
+
+const concatenated = (parts: readonly Uint8Array[]): Uint8Array => {
+  const [only] = parts;
+  return only !== undefined && parts.length === 1 ? only : Buffer.concat(parts);
+};

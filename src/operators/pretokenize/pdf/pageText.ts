@@ -1,23 +1,15 @@
 import { Failure } from '../../../sources/failure.ts';
 import type { OpenPage } from './pdfDocument.ts';
 import type { Pdfium } from './pdfium.ts';
+import { Piece } from './piece.ts';
 import { type Fragment, inReadingOrder } from './readingOrder.ts';
 
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
-/** What PDFium gives in place of a hyphen that a line breaks at. */
+/** What PDFium gives in place of a hyphen that a line breaks at, and of the break. */
 const BREAKING_HYPHENS: readonly number[] = [0x02, 0xfffe];
-const HYPHEN = 0x2d;
-/** Distance of characters of a line, in heights of a character, above which they are pieces by themselves. */
-const APART = 1;
-/** Distance across the line, in heights of a character, up to which characters touch. */
-const TOUCHING = 0.1;
-/** Extents, in heights of a character, of a piece in which each character stands below the one before, as in Chinese and Japanese. */
-const COLUMN_WIDTH = 1.5;
-const COLUMN_HEIGHT = 2;
-/** Radians from a quarter turn up to which writing counts as along it. */
-const SLANT = 0.1;
+const SURROGATES = /[\ud800-\udfff]/;
 const BOX_BYTES = 16;
 
 /**
@@ -30,129 +22,90 @@ export function pageText({ pdfium, page, number }: OpenPage): string {
   if (text === 0) {
     throw new Failure('DAMAGED_FILE', `the PDF file cannot be read: PDFium gets no text of page ${number}`);
   }
-  const pieces = fragments(pdfium, text);
+  const pieces = fragments(pdfium, text, charactersOf(pdfium, text));
   call.FPDFText_ClosePage(text);
   return inReadingOrder(pieces).join('\n').trim();
 }
 
-/** Pieces of lines as PDFium has them: in the order of the page's content, cut where lines end and at wide gaps. */
-function fragments({ call, memory }: Pdfium, text: number): Fragment[] {
+/** The characters of a page by PDFium's numbers, in the order of its content. */
+interface Characters {
+  readonly count: number;
+  readonly text: string;
+  /** Where each begins in the text, and the end; absent where that is its number. */
+  readonly places?: Uint32Array | undefined;
+}
+
+function charactersOf({ call, memory }: Pdfium, text: number): Characters {
+  const count = call.FPDFText_CountChars(text);
+  if (count <= 0) return { count: 0, text: '' };
+  // all at once, with room for a terminator and for characters of two units
+  const buffer = call.malloc(4 * (count + 1));
+  const units = call.FPDFText_GetText(text, 0, count, buffer) - 1;
+  const all = Buffer.from(memory().buffer, buffer, Math.max(0, 2 * units)).toString('utf16le');
+  call.free(buffer);
+  if (units === count && !SURROGATES.test(all)) return { count, text: all };
+  return oneByOne({ call, memory }, text, count);
+}
+
+/** The same where numbers and places differ: some characters have two units, or are none that Unicode knows. */
+function oneByOne({ call }: Pdfium, text: number, count: number): Characters {
+  const places = new Uint32Array(count + 1);
+  const parts: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const char = call.FPDFText_GetUnicode(text, index);
+    const part = char === 0 || char > 0x10ffff ? '' : String.fromCodePoint(char);
+    parts.push(part);
+    places[index + 1] = (places[index] ?? 0) + part.length;
+  }
+  return { count, text: parts.join(''), places };
+}
+
+/**
+ * Pieces of lines: they end where PDFium breaks lines, and at wide gaps. Places are those of the first and last characters of
+ * words, as PDFium sets a space wherever there is a gap.
+ */
+function fragments({ call, memory }: Pdfium, handle: number, { count, text, places }: Characters): Fragment[] {
   const found: Fragment[] = [];
   const box = call.malloc(BOX_BYTES);
   let edges = new Float32Array(0);
+  const locate = (index: number): Float32Array => {
+    call.FPDFText_GetLooseCharBox(handle, index, box);
+    // growing memory leaves views of it without length
+    if (edges.length === 0) edges = new Float32Array(memory().buffer, box, 4);
+    return edges;
+  };
   let piece: Piece | undefined;
-  const end = (): void => {
+  const finish = (): void => {
     if (piece !== undefined) found.push(piece.fragment());
     piece = undefined;
   };
-  const count = call.FPDFText_CountChars(text);
-  for (let index = 0; index < count; index++) {
-    const char = call.FPDFText_GetUnicode(text, index);
-    if (char === CARRIAGE_RETURN || char === LINE_FEED) end();
-    else if (char === SPACE) piece?.add(SPACE);
-    // codes that no font of the file gives a character
-    else if (char !== 0 && char <= 0x10ffff) {
-      call.FPDFText_GetLooseCharBox(text, index, box);
-      // growing memory leaves views of it without length
-      if (edges.length === 0) edges = new Float32Array(memory().buffer, box, 4);
-      if (piece?.isApart(edges)) end();
-      piece ??= new Piece(call.FPDFText_GetCharAngle(text, index));
-      piece.place(edges);
-      piece.add(BREAKING_HYPHENS.includes(char) ? HYPHEN : char);
+  const codeAt = (index: number): number => text.charCodeAt(places === undefined ? index : (places[index] ?? 0));
+  for (let index = 0; index < count; ) {
+    const code = codeAt(index);
+    if (code === CARRIAGE_RETURN || code === LINE_FEED || code === SPACE) {
+      if (code === SPACE) piece?.add(' ');
+      else finish();
+      index++;
+      continue;
     }
+    const first = index;
+    let hyphen = false;
+    for (; index < count && !hyphen; index++) {
+      const next = codeAt(index);
+      if (next === SPACE || next === CARRIAGE_RETURN || next === LINE_FEED) break;
+      hyphen = BREAKING_HYPHENS.includes(next);
+    }
+    const end = hyphen ? index - 1 : index;
+    const word = places === undefined ? text.slice(first, end) : text.slice(places[first], places[end]);
+    if (word === '' && !hyphen) continue;
+    const at = locate(first);
+    if (piece?.isApart(at)) finish();
+    piece ??= new Piece(call.FPDFText_GetCharAngle(handle, first));
+    piece.place(at);
+    if (index - 1 > first) piece.place(locate(index - 1));
+    piece.add(hyphen ? `${word}-` : word);
   }
-  end();
+  finish();
   call.free(box);
   return found;
-}
-
-/** A piece of a line while its characters come. */
-class Piece {
-  /** Quarter turns, anticlockwise. */
-  readonly #turns: number;
-  readonly #slanted: boolean;
-  #text = '';
-  #start = 0;
-  #end = 0;
-  #top = 0;
-  #bottom = 0;
-  /** Height of the first character. */
-  #height = 0;
-  #firstStart = 0;
-  #lastStart = 0;
-  #lastEnd = 0;
-  #isEmpty = true;
-
-  /** @param angle radians, clockwise */
-  constructor(angle: number) {
-    const turns = angle / (Math.PI / 2);
-    const nearest = Math.round(turns);
-    this.#turns = (4 - (nearest % 4)) % 4;
-    this.#slanted = !(Math.abs(turns - nearest) * (Math.PI / 2) <= SLANT);
-  }
-
-  add(char: number): void {
-    this.#text += String.fromCodePoint(char);
-  }
-
-  /** Whether a character stands too far off to be of the same piece. */
-  isApart(edges: Float32Array): boolean {
-    const [start, end] = this.#along(edges);
-    const [top, bottom] = this.#down(edges);
-    const along = Math.max(start - this.#lastEnd, this.#lastStart - end);
-    const down = Math.max(top - this.#bottom, this.#top - bottom);
-    const far = APART * this.#height;
-    if (along > far || down > far) return true;
-    if (down <= TOUCHING * this.#height) return false;
-    return !(top > this.#bottom && along < 0 && this.#end - this.#start <= COLUMN_WIDTH * this.#height);
-  }
-
-  place(edges: Float32Array): void {
-    const [start, end] = this.#along(edges);
-    const [top, bottom] = this.#down(edges);
-    if (this.#isEmpty) {
-      this.#isEmpty = false;
-      this.#start = start;
-      this.#end = end;
-      this.#top = top;
-      this.#bottom = bottom;
-      this.#height = bottom - top;
-      this.#firstStart = start;
-    } else {
-      this.#start = Math.min(this.#start, start);
-      this.#end = Math.max(this.#end, end);
-      this.#top = Math.min(this.#top, top);
-      this.#bottom = Math.max(this.#bottom, bottom);
-    }
-    this.#lastStart = start;
-    this.#lastEnd = end;
-  }
-
-  fragment(): Fragment {
-    const isColumn =
-      this.#bottom - this.#top > COLUMN_HEIGHT * this.#height && this.#end - this.#start <= COLUMN_WIDTH * this.#height;
-    return {
-      text: this.#text.trim(),
-      turns: this.#slanted || isColumn ? undefined : this.#turns,
-      start: this.#start,
-      end: this.#end,
-      top: this.#top,
-      bottom: this.#bottom,
-      leftwards: this.#lastStart < this.#firstStart,
-    };
-  }
-
-  /** First and last edge in the direction of writing. */
-  #along([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
-    if (this.#turns === 0) return [left, right];
-    if (this.#turns === 1) return [bottom, top];
-    return this.#turns === 2 ? [-right, -left] : [-top, -bottom];
-  }
-
-  /** First and last edge in the direction of lines. */
-  #down([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
-    if (this.#turns === 0) return [-top, -bottom];
-    if (this.#turns === 1) return [left, right];
-    return this.#turns === 2 ? [bottom, top] : [-right, -left];
-  }
 }

@@ -24,6 +24,8 @@ export interface PdfiumExports {
   FPDFText_LoadPage(page: number): number;
   FPDFText_ClosePage(text: number): void;
   FPDFText_CountChars(text: number): number;
+  /** Writes UTF-16LE and a terminator, and returns how many units that were. */
+  FPDFText_GetText(text: number, index: number, count: number, buffer: number): number;
   FPDFText_GetUnicode(text: number, index: number): number;
   /** Writes left, top, right, bottom as f32, in points from the lower left corner. */
   FPDFText_GetLooseCharBox(text: number, index: number, box: number): number;
@@ -95,8 +97,13 @@ async function instance(): Promise<Pdfium> {
   return { call, memory: () => module.HEAPU8 as Uint8Array<ArrayBuffer> };
 }
 
+let name: string | undefined;
+
 /** Name and version of the decoder, for derivations. */
 export function pdfiumName(): string {
-  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
-  return `@hyzyla/pdfium ${version}`;
+  if (name === undefined) {
+    const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
+    name = `@hyzyla/pdfium ${version}`;
+  }
+  return name;
 }

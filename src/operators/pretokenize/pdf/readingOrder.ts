@@ -89,9 +89,10 @@ function lines(fragments: readonly Fragment[], leftwards: boolean, depth: number
     before: NOTHING,
     after: NOTHING,
   };
+  const onlyOne = singleFrom(rows);
   const all: string[] = [];
   for (let at = 0; at < rows.length; ) {
-    const columns = depth === 0 ? undefined : columnsFrom(rows, at, everywhere);
+    const columns = depth === 0 || at >= onlyOne ? undefined : columnsFrom(rows, at, everywhere);
     if (columns === undefined) {
       all.push(rows[at]?.fragments.map(({ text }) => text).join(' ') ?? '');
       at++;
@@ -104,6 +105,25 @@ function lines(fragments: readonly Fragment[], leftwards: boolean, depth: number
     at += columns.rows;
   }
   return all;
+}
+
+/**
+ * The row from which on no strip can have as many rows on each side as columns have: of so many, those that begin last begin
+ * before those end that end first.
+ */
+function singleFrom(rows: readonly Row[]): number {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let at = rows.length;
+  for (; at > 0; at--) {
+    const spans = rows[at - 1]?.spans ?? [];
+    starts.push(-(spans.at(-1)?.start ?? 0));
+    ends.push(spans[0]?.end ?? 0);
+    for (const least of [starts, ends]) least.sort((a, b) => a - b).splice(MIN_ROWS);
+    const [start, end] = [starts[MIN_ROWS - 1], ends[MIN_ROWS - 1]];
+    if (start !== undefined && end !== undefined && -start >= end) break;
+  }
+  return at;
 }
 
 /** Fragments by rows, from top to bottom: those of a row share half of a height with the first of it. */
