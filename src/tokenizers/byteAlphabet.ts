@@ -9,7 +9,15 @@ const CHARS: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : other++));
 })();
 
-const BYTES: ReadonlyMap<string, number> = new Map(CHARS.map((char, byte) => [char, byte]));
+/** Bytes by the code of their character; 0xffff for characters of none. */
+const BYTES = new Uint16Array(0x200).fill(0xffff);
+for (const [byte, char] of CHARS.entries()) BYTES[char.charCodeAt(0)] = byte;
+
+/** The byte that a character stands for; undefined where it stands for none. */
+export function byteOf(code: number): number | undefined {
+  const byte = BYTES[code];
+  return byte === 0xffff ? undefined : byte;
+}
 
 /** All bytes in the order of their characters: the order in which trainers number them. */
 export const BYTES_BY_CHARACTER: readonly number[] = [...CHARS.keys()].sort(
@@ -27,7 +35,7 @@ export function spelled(bytes: Uint8Array): string {
 export function unspelled(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) {
-    const byte = BYTES.get(text[at] ?? '');
+    const byte = byteOf(text.charCodeAt(at));
     if (byte === undefined) return undefined;
     bytes[at] = byte;
   }

@@ -7,7 +7,17 @@ import { library } from '../../src/operators/pretokenize/text/units/library.ts';
 /** Tokenizers and what Python's `tokenizers` 0.23.2 makes with them: tools/fixtures/tokenizerCases.py. */
 export const fixtureFile = (name: string): string => path.join(import.meta.dirname, '../fixtures/tokenizers', name);
 
-export const KINDS = ['gpt2', 'cl100k', 'whole', 'nfc', 'prefixed', 'wordpiece', 'unigram', 'fallback'] as const;
+export const KINDS = [
+  'gpt2',
+  'cl100k',
+  'whole',
+  'nfc',
+  'qwen2',
+  'prefixed',
+  'wordpiece',
+  'unigram',
+  'fallback',
+] as const;
 
 export const tokenizerJson = (kind: string): Buffer => gunzipSync(readFileSync(fixtureFile(`${kind}.json.gz`)));
 

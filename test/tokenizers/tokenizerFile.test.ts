@@ -87,7 +87,7 @@ describe('files that are refused', () => {
     expect(() => loadTokenizer(json)).toThrow(expect.objectContaining({ code: 'BAD_TOKENIZER' }));
   });
 
-  it.each(['nfc', 'prefixed', 'wordpiece', 'unigram', 'fallback'])(
+  it.each(['nfc', 'qwen2', 'prefixed', 'wordpiece', 'unigram', 'fallback'])(
     'another kind (%s): UNSUPPORTED_TOKENIZER',
     (kind) => {
       expect(() => loadTokenizer(tokenizerJson(kind))).toThrow(

@@ -8,7 +8,7 @@ import type { Divide } from './divide.ts';
 import { type LibraryTokenizer, library } from './library.ts';
 import { type Piece, piecesOf } from './modelPieces.ts';
 import { type Mapped, NormalizerMap, sourceEnd, sourceStart } from './normalizerMap.ts';
-import { placeWord, type Spelling, spellingOf } from './placeWords.ts';
+import { spellingOf, WordPlaces } from './placeWords.ts';
 import { TokenUnits } from './tokens.ts';
 
 /**
@@ -26,13 +26,20 @@ export function divideByLibrary(parsed: TokenizerJson, maxSegmentBytes: number):
     const units = new TokenUnits(bytes, budget, maxSegmentBytes);
     for (const { from, to } of validRuns(bytes)) {
       units.gap(from);
-      aligner.add(bytes.subarray(from, to), from, units);
+      try {
+        aligner.add(bytes.subarray(from, to), from, units);
+      } catch (error) {
+        if (error instanceof Failure) throw error;
+        throw new Failure('TOKENIZER_FAILED', `the tokenizer does not cope with the text: ${error}`, WHEN_TOO_LONG);
+      }
     }
     units.gap(bytes.length);
     budget.take(-passing, 'the text for its tokenizer');
     return units.units();
   };
 }
+
+const WHEN_TOO_LONG = 'Some cannot take long texts: divide them beforehand.';
 
 /** Runs of UTF-8 without faults. */
 function* validRuns(bytes: Uint8Array): Generator<{ readonly from: number; readonly to: number }> {
@@ -54,7 +61,7 @@ function* validRuns(bytes: Uint8Array): Generator<{ readonly from: number; reado
 class Aligner {
   readonly #library: LibraryTokenizer;
   readonly #normalizers: NormalizerMap;
-  readonly #spelling: Spelling;
+  readonly #places: WordPlaces;
   readonly #pieces: (word: string) => readonly Piece[];
   readonly #tokens: ReadonlyMap<number, FileToken>;
   /** Added tokens that are looked for before text is normalized, and behind. */
@@ -80,14 +87,15 @@ class Aligner {
       throw new ModelError('tokenizers of this kind are not run here', { code: 'UNSUPPORTED_TOKENIZER' });
     }
     this.#pieces = piecesOf(parsed.type, this.#library.model);
-    this.#spelling = spellingOf(preTokenizers);
+    const spelling = spellingOf(preTokenizers);
+    this.#places = new WordPlaces(spelling);
     this.#tokens = new Map(added.map((token) => [token.id, token]));
     const late = (token: FileToken): boolean => token.normalized && this.#normalizers.any;
     this.#before = new AddedTokenFinder(added.filter((token) => !late(token)));
     this.#behind = new AddedTokenFinder(
       added.filter(late).map((token) => ({ ...token, content: this.#normalizers.apply(token.content).text })),
     );
-    this.#parts = partsOf(parsed, this.#spelling.blank ?? '▁');
+    this.#parts = partsOf(parsed, spelling.blank === -1 ? '▁' : String.fromCodePoint(spelling.blank));
   }
 
   /** Adds the tokens of a run of UTF-8 that begins at `base`. */
@@ -135,7 +143,7 @@ class Aligner {
   }
 
   #addWord(word: string, mapped: Mapped, from: number, base: number, units: TokenUnits): number {
-    const places = placeWord(word, mapped.bytes, from, this.#spelling);
+    const places = this.#places.find(word, mapped.bytes, from);
     if (places === undefined) throw unaligned(`'${word.slice(0, 40)}' is not found in it again`);
     let unit = 0;
     for (const part of this.#parts === undefined ? [word] : word.split(this.#parts)) {
@@ -162,8 +170,9 @@ const isBlank = (byte: number | undefined): boolean => byte === 0x20 || (byte !=
  */
 function partsOf({ type, vocab }: TokenizerJson, blank: string): RegExp | undefined {
   if (type === 'WordPiece') return undefined;
-  const inner = new RegExp(`[^${blank}]${blank}`, 'u');
-  return vocab.some(([token]) => inner.test(token)) ? undefined : new RegExp(`(?<=[^${blank}])(?=${blank})`, 'u');
+  const char = `\\u{${(blank.codePointAt(0) ?? 0).toString(16)}}`;
+  const inner = new RegExp(`[^${char}]${char}`, 'u');
+  return vocab.some(([token]) => inner.test(token)) ? undefined : new RegExp(`(?<=[^${char}])(?=${char})`, 'u');
 }
 
 function unaligned(what: string): Failure {

@@ -23,6 +23,8 @@ export const sourceEnd = ({ map }: Mapped, end: number): number =>
 interface Part {
   readonly from: string;
   readonly to: string;
+  /** Each byte becomes the one at its place. */
+  readonly bytewise?: boolean;
 }
 
 /** What may join with the character before it in a normal form: marks, vowels and finals of Hangul, halfwidth voice marks. */
@@ -72,7 +74,7 @@ export class NormalizerMap {
   *#parts(index: number, step: Step, from: string): Generator<Part> {
     if (step.type === 'Prepend') {
       yield { from: '', to: String(step['prepend'] ?? '') };
-      yield* same(from);
+      yield same(from);
     } else if (step.type === 'Strip') yield* stripped(step, from);
     else if (step.type === 'Replace') yield* replaced(step, from);
     else yield* this.#clusters(index, from);
@@ -85,7 +87,7 @@ export class NormalizerMap {
     for (const [word] of from.matchAll(/\s+|\S+/gu)) {
       const whole = ASCII_ONLY.test(word) ? run(word) : undefined;
       if (whole?.length === word.length) {
-        for (let at = 0; at < word.length; at++) yield { from: word[at] ?? '', to: whole[at] ?? '' };
+        yield { from: word, to: whole, bytewise: true };
         continue;
       }
       for (const [cluster] of word.matchAll(CLUSTER)) {
@@ -100,9 +102,7 @@ export class NormalizerMap {
   }
 }
 
-function* same(text: string): Generator<Part> {
-  for (const char of text) yield { from: char, to: char };
-}
+const same = (text: string): Part => ({ from: text, to: text, bytewise: true });
 
 function* replaced(step: Step, from: string): Generator<Part> {
   const { pattern } = new library.ReplaceNormalizer(step);
@@ -110,11 +110,11 @@ function* replaced(step: Step, from: string): Generator<Part> {
   const to = String(step['content'] ?? '');
   let at = 0;
   for (const match of from.matchAll(pattern)) {
-    yield* same(from.slice(at, match.index));
+    yield same(from.slice(at, match.index));
     yield { from: match[0], to };
     at = match.index + match[0].length;
   }
-  yield* same(from.slice(at));
+  yield same(from.slice(at));
 }
 
 function* stripped(step: Step, from: string): Generator<Part> {
@@ -122,7 +122,7 @@ function* stripped(step: Step, from: string): Generator<Part> {
   const kept = step['strip_right'] ? from.trimEnd().length : from.length;
   const end = Math.max(left, kept);
   yield { from: from.slice(0, left), to: '' };
-  yield* same(from.slice(left, end));
+  yield same(from.slice(left, end));
   yield { from: from.slice(end), to: '' };
 }
 
@@ -137,12 +137,12 @@ function through(before: Mapped, text: string, parts: Iterable<Part>): Mapped | 
   let old = 0;
   let now = 0;
   let unit = 0;
-  for (const { from, to } of parts) {
+  for (const { from, to, bytewise = from === to } of parts) {
     if (!text.startsWith(to, unit) && folded(to) !== folded(text.slice(unit, unit + to.length))) return undefined;
     unit += to.length;
     const next = old + Buffer.byteLength(from);
     const end = now + Buffer.byteLength(to);
-    if (from === to) {
+    if (bytewise) {
       // tokens may be single bytes of characters that stay what they are
       for (let byte = 0; byte < next - old; byte++) {
         starts[now + byte] = sourceStart(before, old + byte);

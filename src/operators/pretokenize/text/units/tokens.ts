@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { SluiceError } from '../../../../errors.ts';
@@ -39,12 +40,43 @@ async function load({ file, sha256 }: TokenizerSettings, maxSegmentBytes: number
       );
     }
     const parsed = parseTokenizerJson(json);
-    const own = ownTokenizer(parsed);
-    if (own !== undefined) return byteLevelUnits(own);
-    return (await import('./libraryTokens.ts')).divideByLibrary(parsed, maxSegmentBytes);
+    const form = formOf(parsed);
+    const own = ownTokenizer(form === undefined ? parsed : { ...parsed, normalizers: [] });
+    if (own !== undefined && form === undefined) return byteLevelUnits(own);
+    const { divideByLibrary } = await import('./libraryTokens.ts');
+    return own === undefined || form === undefined
+      ? divideByLibrary(parsed, maxSegmentBytes)
+      : whereNormal(form, byteLevelUnits(own), () => divideByLibrary(parsed, maxSegmentBytes));
   } catch (error) {
     throw asFailure(error);
   }
+}
+
+const FORMS: ReadonlySet<string> = new Set(['NFC', 'NFD', 'NFKC', 'NFKD']);
+
+/** The Unicode normalisation form that is all a tokenizer brings text into, added tokens being in it already. */
+function formOf({ normalizers, added }: TokenizerJson): string | undefined {
+  const [only, ...more] = normalizers;
+  if (only === undefined || more.length > 0 || !FORMS.has(only.type)) return undefined;
+  return added.every(({ content }) => content.normalize(only.type) === content) ? only.type : undefined;
+}
+
+/** Text that is in a form already, as most is, is divided by the one; other text by the other, which is made when it is needed. */
+function whereNormal(form: string, normal: Divide, other: () => Divide): Divide {
+  let made: Divide | undefined;
+  return (bytes, budget) => {
+    budget.take(2 * bytes.length, 'the text for its tokenizer');
+    const text = isUtf8(bytes) ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) : undefined;
+    const isNormal = text !== undefined && text.normalize(form) === text;
+    budget.take(-2 * bytes.length, 'the text for its tokenizer');
+    if (isNormal) return normal(bytes, budget);
+    try {
+      made ??= other();
+    } catch (error) {
+      throw asFailure(error);
+    }
+    return made(bytes, budget);
+  };
 }
 
 function ownTokenizer(parsed: TokenizerJson): BpeTokenizer | undefined {
