@@ -1,5 +1,6 @@
 import { Failure } from '../../../sources/failure.ts';
 import { magicType } from '../detection/magic.ts';
+import { zipType } from '../detection/zipType.ts';
 import type { CutContext, CutInput, Cutter } from '../modality.ts';
 import type { Cut } from '../view.ts';
 import { arMembers } from './ar.ts';
@@ -10,8 +11,6 @@ import type { ArchiveSettings } from './options.ts';
 import { tarMembers } from './tar.ts';
 import { zipMembers } from './zip.ts';
 
-const ZIPS =
-  /^application\/(zip|java-archive|vnd\.android\.package-archive|x-xpinstall)$|^model\/3mf$|^application\/vnd\.apple\./;
 const AR = /^application\/(x-unix-archive|x-deb)$/;
 
 /**
@@ -62,7 +61,9 @@ async function addMembers(
   const told = (broken: Failure | undefined): void => {
     if (broken !== undefined) throw broken;
   };
-  if (ZIPS.test(mediaType) || documentKind(mediaType) !== undefined) return zipMembers(bytes, maxExpansion, members);
+  const isZip =
+    mediaType === 'application/zip' || documentKind(mediaType) !== undefined || zipType(bytes) !== undefined;
+  if (isZip) return zipMembers(bytes, maxExpansion, members);
   if (mediaType === 'application/x-tar') return told(await tarMembers(bytes, members, false));
   if (AR.test(mediaType)) return told(await arMembers(bytes, members));
   if (!isCompressed(mediaType)) {

@@ -104,6 +104,17 @@ describe('archives', () => {
     ]);
   });
 
+  it('of whatever kind are opened where they are ZIP archives, and damaged where they are only said to be', async () => {
+    const xlsb = zipOf(['[Content_Types].xml', 'xl/workbook.bin'].map((name) => ({ name, content: name })));
+    expect(Object.keys(contents(await cut(xlsb)))).toEqual(['[Content_Types].xml', 'xl/workbook.bin']);
+    const options = { types: { x: 'application/zip', y: 'application/x-tar', z: 'application/x-xz' } };
+    for (const uri of ['a.x', 'a.y', 'a.z']) {
+      await expect(cut(Buffer.from('neither of them'), { uri, ...options })).rejects.toMatchObject({
+        code: 'DAMAGED_FILE',
+      });
+    }
+  });
+
   it('without a file in them are refused', async () => {
     for (const empty of [
       zipOf([]),

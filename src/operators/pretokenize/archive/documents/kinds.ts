@@ -3,7 +3,10 @@ export type DocumentKind = 'docx' | 'xlsx' | 'pptx' | 'odt' | 'ods' | 'odp' | 'e
 
 const KINDS: readonly (readonly [RegExp, DocumentKind])[] = [
   [/^application\/vnd\.(openxmlformats-officedocument\.wordprocessingml\.|ms-word\..*macroenabled)/, 'docx'],
-  [/^application\/vnd\.(openxmlformats-officedocument\.spreadsheetml\.|ms-excel\..*macroenabled)/, 'xlsx'],
+  [
+    /^application\/vnd\.(openxmlformats-officedocument\.spreadsheetml\.|ms-excel\.(?!sheet\.binary).*macroenabled)/,
+    'xlsx',
+  ],
   [/^application\/vnd\.(openxmlformats-officedocument\.presentationml\.|ms-powerpoint\..*macroenabled)/, 'pptx'],
   [/^application\/vnd\.oasis\.opendocument\.text/, 'odt'],
   [/^application\/vnd\.oasis\.opendocument\.spreadsheet/, 'ods'],
