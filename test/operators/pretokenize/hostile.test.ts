@@ -81,7 +81,7 @@ const mutations: readonly ((bytes: Buffer, roll: Roll) => Buffer)[] = [
   (bytes, roll) => bytes.subarray(0, 1 + roll(bytes.length)),
   (bytes, roll) => {
     const at = roll(bytes.length);
-    return bytes.fill([0, 0xff, 0x7f, 0x80][roll(4)] ?? 0, at, at + 1 + roll(64));
+    return bytes.fill([0, 0xff, 0x7f, 0x80][roll(4)] ?? 0, at, Math.min(bytes.length, at + 1 + roll(64)));
   },
   (bytes, roll) => {
     const [from, to] = [roll(bytes.length), roll(bytes.length)];
