@@ -51,21 +51,18 @@ export async function render(sound: Sound, wanted: Wanted, { budget }: Pick<CutC
     given += block.samples;
   };
   let decoded = 0;
-  try {
-    for await (const planes of sound.blocks()) {
-      const count = planes[0]?.length ?? 0;
-      decoded += count;
-      if (decoded > sound.samples)
-        throw damaged(`the ${sound.format} file has more samples than the ${sound.samples} it says`);
-      for (let at = 0; at < count; at += BLOCK) {
-        const some = Math.min(BLOCK, count - at);
-        if (channels === 1) mix(planes, at, some, resampler.room(0));
-        else for (const [n, plane] of planes.entries()) resampler.room(n).set(plane.subarray(at, at + some));
-        resampler.push(some, take);
-      }
+  for await (const planes of blocksOf(sound)) {
+    const count = planes[0]?.length ?? 0;
+    decoded += count;
+    if (decoded > sound.samples) {
+      throw damaged(`the ${sound.format} file has more samples than the ${sound.samples} it says`);
     }
-  } catch (error) {
-    throw asDamage(error, sound.format);
+    for (let at = 0; at < count; at += BLOCK) {
+      const some = Math.min(BLOCK, count - at);
+      if (channels === 1) mix(planes, at, some, resampler.room(0));
+      else for (const [n, plane] of planes.entries()) resampler.room(n).set(plane.subarray(at, at + some));
+      resampler.push(some, take);
+    }
   }
   if (decoded === 0 || (decoded < sound.samples && sound.mayBeFewer !== true)) {
     throw damaged(`of the ${sound.samples} samples of the ${sound.format} file ${decoded} can be decoded`);
@@ -73,6 +70,15 @@ export async function render(sound: Sound, wanted: Wanted, { budget }: Pick<CutC
   resampler.finish(take);
   const whole = pad ? Math.ceil(given / frameSamples) * frameSamples : given;
   return { bytes: littleEndian(output.subarray(0, whole * channels)), sampleRate, channels, samples: given, clipped };
+}
+
+/** What a decoder gives; what it throws is the file's fault. */
+async function* blocksOf(sound: Sound): AsyncGenerator<Planes> {
+  try {
+    yield* sound.blocks();
+  } catch (error) {
+    throw asDamage(error, sound.format);
+  }
 }
 
 function requireLength({ samples, sampleRate, format }: Sound, maxSeconds: number): void {
