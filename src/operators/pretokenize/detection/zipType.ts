@@ -1,4 +1,5 @@
 import { ascii, viewOf } from './magic.ts';
+import { modalityOf } from './mediaTypes.ts';
 
 const LOCAL = 0x04034b50;
 const ENTRY = 0x02014b50;
@@ -28,7 +29,10 @@ function* names(bytes: Uint8Array): Generator<string> {
   }
 }
 
-/** What an archive says of itself: the first member, stored as it is, is called `mimetype` (EPUB OCF 3, ODF 1.3). */
+/**
+ * What an archive says of itself: the first member, stored as it is, is called `mimetype` (EPUB OCF 3, ODF 1.3). Undefined
+ * where that is no kind of archive: pictures and the like are members of one, whatever it says.
+ */
 function statedType(bytes: Uint8Array): string | undefined {
   const view = viewOf(bytes);
   const name = view.getUint16(26, true);
@@ -36,7 +40,7 @@ function statedType(bytes: Uint8Array): string | undefined {
   if (view.getUint16(8, true) !== 0 || size > 100 || ascii(bytes, 30, 30 + name) !== 'mimetype') return undefined;
   const start = 30 + name + view.getUint16(28, true);
   const stated = ascii(bytes, start, start + size).trim();
-  return /^[a-z]+\/[a-z0-9][a-z0-9.+-]+$/.test(stated) ? stated : undefined;
+  return modalityOf(stated) === 'archive' ? stated : undefined;
 }
 
 /** Media type of a ZIP archive by what lies in it: an office document, an EPUB, a Java archive; undefined for no ZIP. */

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type DetectionSettings, detect, detectText } from '../../../../src/operators/pretokenize/detect.ts';
 import { settled } from '../../../../src/operators/pretokenize/settings.ts';
+import { zipOf } from '../archive/archives.ts';
 
 const NOTHING_SAID: DetectionSettings = { modality: undefined, fallbackCharset: undefined };
 const fixture = (name: string): Buffer => readFileSync(new URL(`../../../fixtures/media/${name}`, import.meta.url));
@@ -195,6 +196,21 @@ describe('ZIP archives are told by what is in them', () => {
     ['sheets.ods', 'application/vnd.oasis.opendocument.spreadsheet'],
   ])('%s is %s', async (name, mediaType) => {
     expect(await found(fixture(`archive/${name}`))).toMatchObject({ modality: 'archive', mediaType, confidence: 1 });
+  });
+});
+
+describe('what a ZIP archive says that it is', () => {
+  it.each([
+    ['application/epub+zip', 'application/epub+zip'],
+    ['image/openraster', 'application/zip'],
+    ['application/pdf', 'application/zip'],
+    ['nonsense', 'application/zip'],
+  ])('(%s) is believed where it is an archive', async (stated, mediaType) => {
+    const bytes = zipOf([
+      { name: 'mimetype', content: stated, stored: true },
+      { name: 'a', content: 'a' },
+    ]);
+    expect(await found(bytes)).toMatchObject({ modality: 'archive', mediaType });
   });
 });
 

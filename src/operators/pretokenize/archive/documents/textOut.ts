@@ -31,11 +31,14 @@ export class TextOut {
 
   /** As UTF-8, without empty lines around it; charged by its bytes from now on. */
   bytes(): Uint8Array {
-    const text = this.#pieces.join('').trimEnd().replace(/^\n+/, '');
-    const length = Buffer.byteLength(text);
+    const text = this.#pieces.join('').trimEnd();
+    let start = 0;
+    while (text[start] === '\n') start++;
+    const bytes = Buffer.from(start === 0 ? text : text.slice(start));
+    const { length } = bytes;
     this.#budget.take(length - this.#charged, 'the text of the document');
     this.#charged = length;
     this.#pending = 0;
-    return Buffer.from(text);
+    return bytes;
   }
 }
