@@ -39,7 +39,7 @@ describe('flows that share decoder processes', () => {
   });
 
   it('that are given up, each in the middle, leave the processes to others', async () => {
-    for (let n = 0; n < 8; n++) {
+    for (let n = 0; n < 4; n++) {
       const flow = cut('a', 30);
       await flow.next();
       await flow.return(undefined);
