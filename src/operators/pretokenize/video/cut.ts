@@ -4,8 +4,9 @@ import { chargePatches, patchTable } from '../image/patchTable.ts';
 import type { CutContext, Cutter } from '../modality.ts';
 import type { Cut, SegmentTable, View } from '../view.ts';
 import { audioTrack } from './audioTrack.ts';
+import { missingEnd } from './completeness.ts';
 import { requireFfmpeg, runFfmpeg } from './ffmpeg.ts';
-import { DEMUXERS, type Decoded, decodeFrames, tooLong } from './frames.ts';
+import { DEMUXERS, type Decoded, damagedFile, decodeFrames, tooLong } from './frames.ts';
 import { type Header, readHeader } from './header.ts';
 import type { FrameSettings, VideoSettings } from './options.ts';
 import { isText, subtitleTrack } from './subtitles.ts';
@@ -21,10 +22,11 @@ const CHANNELS = 3;
  */
 export const cutVideo: Cutter<VideoSettings> = async ({ bytes, mediaType }, settings, context) => {
   await requireFfmpeg(context.ffmpeg);
+  const missing = missingEnd(bytes);
+  if (settings.damaged === 'reject' && missing !== undefined) throw damagedFile(missing);
   const decoded = settings.frames === false ? undefined : await decodeFrames(bytes, settings.frames, settings, context);
   const header = decoded?.header ?? (await headerOf(bytes, context));
-  if (header.streams.length === 0)
-    throw new Failure('DAMAGED_FILE', 'ffmpeg finds no video, sound or text in the file');
+  if (header.streams.length === 0) throw damagedFile('ffmpeg finds no video, sound or text in the file');
   const { durationMs } = header;
   if (settings.tooLong === 'reject' && durationMs !== undefined && durationMs > 1000 * settings.maxSeconds) {
     throw tooLong(`lasts ${durationMs / 1000} seconds, and ${settings.maxSeconds} are allowed`);
@@ -33,7 +35,9 @@ export const cutVideo: Cutter<VideoSettings> = async ({ bytes, mediaType }, sett
   const cuts: Cut[] = [];
   if (video !== undefined && decoded !== undefined && settings.frames !== false) {
     if (decoded.frames.length === 0) throw new Failure('EMPTY_DOCUMENT', 'the video has no frame');
-    cuts.push(framesView(decoded, video.codec, settings.frames, mediaType, context));
+    cuts.push(
+      framesView({ ...decoded, damage: decoded.damage ?? missing }, video.codec, settings.frames, mediaType, context),
+    );
   }
   const audio = header.streams.find(({ kind }) => kind === 'Audio');
   if (audio !== undefined && settings.audio !== false) {

@@ -39,6 +39,13 @@ export function tooLong(what: string): Failure {
   );
 }
 
+export const damagedFile = (message: string): Failure =>
+  new Failure(
+    'DAMAGED_FILE',
+    message,
+    "Repair the file; pretokenize({ video: { damaged: 'keep' } }) takes what can be decoded.",
+  );
+
 /** What ffmpeg says is wrong. @throws Failure `UNDECODED`, `DAMAGED_FILE` unless damage is kept and there is something to keep */
 export function damageIn({ errors, succeeded }: FfmpegResult, some: boolean, keep: boolean): string | undefined {
   const missing = errors.find((line) => /no decoder|decoder .*not found|unknown decoder|unsupported codec/i.test(line));
@@ -48,11 +55,7 @@ export function damageIn({ errors, succeeded }: FfmpegResult, some: boolean, kee
   if (errors.length === 0 && succeeded) return undefined;
   const first = errors[0] ?? 'it fails without a word';
   if (keep && some) return first;
-  throw new Failure(
-    'DAMAGED_FILE',
-    `ffmpeg cannot decode the file: ${first}`,
-    "Repair the file; pretokenize({ video: { damaged: 'keep' } }) takes what can be decoded.",
-  );
+  throw damagedFile(`ffmpeg cannot decode the file: ${first}`);
 }
 
 function selection({ fps, every, keyFrames }: FrameSettings): string {
@@ -134,7 +137,7 @@ export async function decodeFrames(
   const count = Math.min(shown.frames.length, Math.floor(output.length / frameBytes));
   const damage = damageIn(result, count > 0, settings.damaged === 'keep');
   if (damage === undefined && (output.length !== count * frameBytes || shown.frames.length < count)) {
-    throw new Failure('DAMAGED_FILE', `ffmpeg wrote ${output.length} bytes for ${shown.frames.length} frames`);
+    throw damagedFile(`ffmpeg wrote ${output.length} bytes for ${shown.frames.length} frames`);
   }
   if (count > maxFrames && refuse) throw tooLong(`has more than the ${maxFrames} frames that are allowed`);
   const taken = Math.min(count, maxFrames);

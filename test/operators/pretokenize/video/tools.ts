@@ -1,5 +1,4 @@
 import { chmodSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { type DecoderLimits, settledLimits } from '../../../../src/decoders/limits.ts';
 import { Budget } from '../../../../src/operators/pretokenize/budget.ts';
@@ -10,9 +9,9 @@ import { type Cut, isRefused, type View } from '../../../../src/operators/pretok
 import type { MetaValue } from '../../../../src/records.ts';
 
 /** Path of an ffmpeg of 2018, from a package that carries it; undefined where there is none for the platform. */
-function packaged(): string | undefined {
+async function packaged(): Promise<string | undefined> {
   try {
-    const { path } = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string };
+    const { path } = (await import('@ffmpeg-installer/ffmpeg')).default;
     chmodSync(path, 0o755);
     return path;
   } catch {
@@ -22,7 +21,7 @@ function packaged(): string | undefined {
 
 /** Every ffmpeg that there is: that of the package, and the system's. */
 export const programs: readonly string[] = (
-  await Promise.all([packaged(), 'ffmpeg'].map(async (path) => path && (await programAt(path))?.path))
+  await Promise.all([await packaged(), 'ffmpeg'].map(async (path) => path && (await programAt(path))?.path))
 ).filter((path) => path !== undefined && path !== '');
 
 /** The one that tests take which need but one. */
