@@ -201,6 +201,12 @@ describe('the file of a tokenizer', () => {
     });
   });
 
+  it('that means more than is run here is refused, and no tokens are made up', async () => {
+    const file = JSON.parse(tokenizerJson('unigram').toString());
+    await writeFile(fileOf('bytes'), JSON.stringify({ ...file, model: { ...file.model, byte_fallback: true } }));
+    await expect(segmentsIn('text', using('bytes'))).rejects.toMatchObject({ code: 'UNSUPPORTED_TOKENIZER' });
+  });
+
   it('whose expressions are none is refused as a whole', async () => {
     const file = JSON.parse(tokenizerJson('nfc').toString());
     file.pre_tokenizer.pretokenizers[0].pattern.Regex = '(((';

@@ -83,9 +83,7 @@ class Aligner {
         cause: error,
       });
     }
-    if (preTokenizers.some(({ type }) => type === 'Replace')) {
-      throw new ModelError('tokenizers of this kind are not run here', { code: 'UNSUPPORTED_TOKENIZER' });
-    }
+    requireFaithful(parsed);
     this.#pieces = piecesOf(parsed.type, this.#library.model);
     const spelling = spellingOf(preTokenizers);
     this.#places = new WordPlaces(spelling);
@@ -164,12 +162,28 @@ class Aligner {
 
 const isBlank = (byte: number | undefined): boolean => byte === 0x20 || (byte !== undefined && byte >= 9 && byte <= 13);
 
+/** Refuses what the library reads as if it were not there. */
+function requireFaithful({ type, model, preTokenizers }: TokenizerJson): void {
+  const ignored =
+    type === 'BPE' && model['continuing_subword_prefix']
+      ? 'a prefix of parts of words'
+      : type === 'BPE' && typeof model['dropout'] === 'number' && model['dropout'] > 0
+        ? 'dropout'
+        : type === 'Unigram' && model['byte_fallback'] === true
+          ? 'bytes for unknown characters in Unigram'
+          : preTokenizers.some(({ type }) => type === 'Replace')
+            ? 'replacements between words'
+            : undefined;
+  if (ignored === undefined) return;
+  throw new ModelError(`the tokenizer has ${ignored}, which is not run here`, { code: 'UNSUPPORTED_TOKENIZER' });
+}
+
 /**
  * Where words can be divided without any token knowing: before what stands for a blank, if no token of the vocabulary has it
  * behind another character. Models that see a whole text as one word need time and memory that grow faster than it.
  */
-function partsOf({ type, vocab }: TokenizerJson, blank: string): RegExp | undefined {
-  if (type === 'WordPiece') return undefined;
+function partsOf({ type, model, vocab }: TokenizerJson, blank: string): RegExp | undefined {
+  if (type === 'WordPiece' || model['end_of_word_suffix']) return undefined;
   const char = `\\u{${(blank.codePointAt(0) ?? 0).toString(16)}}`;
   const inner = new RegExp(`[^${char}]${char}`, 'u');
   return vocab.some(([token]) => inner.test(token)) ? undefined : new RegExp(`(?<=[^${char}])(?=${char})`, 'u');
