@@ -26,6 +26,11 @@ export class Piece {
   #lastStart = 0;
   #lastEnd = 0;
   #isEmpty = true;
+  /** Edges of the character that is looked at. */
+  #newStart = 0;
+  #newEnd = 0;
+  #newTop = 0;
+  #newBottom = 0;
 
   /** @param angle radians, clockwise */
   constructor(angle: number) {
@@ -41,35 +46,34 @@ export class Piece {
 
   /** Whether a character stands too far off to be of the same piece. */
   isApart(edges: Float32Array): boolean {
-    const [start, end] = this.#along(edges);
-    const [top, bottom] = this.#down(edges);
-    const along = Math.max(start - this.#lastEnd, this.#lastStart - end);
-    const down = Math.max(top - this.#bottom, this.#top - bottom);
+    this.#turn(edges);
+    const along = Math.max(this.#newStart - this.#lastEnd, this.#lastStart - this.#newEnd);
+    const down = Math.max(this.#newTop - this.#bottom, this.#top - this.#newBottom);
     const far = APART * this.#height;
     if (along > far || down > far) return true;
     if (down <= TOUCHING * this.#height) return false;
-    return !(top > this.#bottom && along < 0 && this.#end - this.#start <= COLUMN_WIDTH * this.#height);
+    const isColumn = this.#end - this.#start <= COLUMN_WIDTH * this.#height;
+    return !(isColumn && this.#newTop > this.#bottom && along < 0);
   }
 
   place(edges: Float32Array): void {
-    const [start, end] = this.#along(edges);
-    const [top, bottom] = this.#down(edges);
+    this.#turn(edges);
     if (this.#isEmpty) {
       this.#isEmpty = false;
-      this.#start = start;
-      this.#end = end;
-      this.#top = top;
-      this.#bottom = bottom;
-      this.#height = bottom - top;
-      this.#firstStart = start;
+      this.#start = this.#newStart;
+      this.#end = this.#newEnd;
+      this.#top = this.#newTop;
+      this.#bottom = this.#newBottom;
+      this.#height = this.#bottom - this.#top;
+      this.#firstStart = this.#start;
     } else {
-      this.#start = Math.min(this.#start, start);
-      this.#end = Math.max(this.#end, end);
-      this.#top = Math.min(this.#top, top);
-      this.#bottom = Math.max(this.#bottom, bottom);
+      this.#start = Math.min(this.#start, this.#newStart);
+      this.#end = Math.max(this.#end, this.#newEnd);
+      this.#top = Math.min(this.#top, this.#newTop);
+      this.#bottom = Math.max(this.#bottom, this.#newBottom);
     }
-    this.#lastStart = start;
-    this.#lastEnd = end;
+    this.#lastStart = this.#newStart;
+    this.#lastEnd = this.#newEnd;
   }
 
   fragment(): Fragment {
@@ -86,17 +90,16 @@ export class Piece {
     };
   }
 
-  /** First and last edge in the direction of writing. */
-  #along([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
-    if (this.#turns === 0) return [left, right];
-    if (this.#turns === 1) return [bottom, top];
-    return this.#turns === 2 ? [-right, -left] : [-top, -bottom];
-  }
-
-  /** First and last edge in the direction of lines. */
-  #down([left = 0, top = 0, right = 0, bottom = 0]: Float32Array): readonly [number, number] {
-    if (this.#turns === 0) return [-top, -bottom];
-    if (this.#turns === 1) return [left, right];
-    return this.#turns === 2 ? [bottom, top] : [-right, -left];
+  /** Takes edges as they are along the direction of writing, and down the lines. */
+  #turn(edges: Float32Array): void {
+    const left = edges[0] ?? 0;
+    const top = edges[1] ?? 0;
+    const right = edges[2] ?? 0;
+    const bottom = edges[3] ?? 0;
+    const turns = this.#turns;
+    this.#newStart = turns === 0 ? left : turns === 1 ? bottom : turns === 2 ? -right : -top;
+    this.#newEnd = turns === 0 ? right : turns === 1 ? top : turns === 2 ? -left : -bottom;
+    this.#newTop = turns === 0 ? -top : turns === 1 ? left : turns === 2 ? bottom : -right;
+    this.#newBottom = turns === 0 ? -bottom : turns === 1 ? right : turns === 2 ? top : -left;
   }
 }
