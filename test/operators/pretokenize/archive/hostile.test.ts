@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../../../src/sources/failure.ts';
 import { contents, cut, fixture, refused, tarOf, views, zipOf } from './archives.ts';
+import { gzipQuine } from './quine.ts';
 
 const MIB = 1 << 20;
 const zeros = gzipSync(Buffer.alloc(16 * MIB));
@@ -119,6 +120,26 @@ describe('nesting', () => {
     ).toEqual({
       [['a', ...Array.from({ length: 7 }, () => 'content')].join('!/')]: 'the innermost',
     });
+  });
+
+  it('of a file in itself ends there: one that holds itself is one reject', async () => {
+    const quine = gzipQuine();
+    expect(gunzipSync(quine)).toEqual(quine);
+    expect(await cut(quine)).toMatchObject([
+      {
+        suffix: '!/self'.repeat(9),
+        member: Array.from({ length: 9 }, () => 'self').join('!/'),
+        code: 'NESTED_TOO_DEEP',
+      },
+    ]);
+    const beside = await cut(
+      zipOf([
+        { name: 'self.gz', content: quine },
+        { name: 'a', content: 'a' },
+      ]),
+    );
+    expect(contents(beside)).toEqual({ a: 'a' });
+    expect(refused(beside)).toMatchObject([{ code: 'NESTED_TOO_DEEP' }]);
   });
 
   it('may be forbidden', async () => {
