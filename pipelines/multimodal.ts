@@ -1,11 +1,12 @@
 import { definePipeline, PipelineError } from 'sluice';
 import { attach, embed, patch, pretokenize } from 'sluice/operators';
 import { hypergraph, safetensors } from 'sluice/sinks';
-import { type Columns, hf } from 'sluice/sources';
+import { type Columns, files, hf } from 'sluice/sources';
 import { z } from 'zod';
 
 const parameters = z.object({
-  dataset: z.string().describe('dataset on the Hub: owner/name'),
+  input: z.string().optional().describe('file, folder or pattern: files of any kind'),
+  dataset: z.string().optional().describe('or a dataset on the Hub: owner/name'),
   config: z.string().optional().describe('part of it, where it has several'),
   split: z.string().default('train').describe('split of that part'),
   revision: z.string().default('main').describe('branch, tag or commit; a run is pinned to the commit it finds'),
@@ -42,6 +43,16 @@ const parameters = z.object({
     .positive()
     .default(32 << 20)
     .describe('bytes of a file at most'),
+  patchSize: z.int().positive().default(16).describe('side of the squares that pictures are cut into'),
+  maxPixels: z.int().positive().optional().describe('pixels of a picture, all its frames together, at most'),
+  sampleRate: z.int().positive().default(16_000).describe('samples a second that sound is brought to'),
+  fps: z.number().positive().default(1).describe('frames of a video to take for each second'),
+  pdfMode: z
+    .enum(['raw', 'text', 'image', 'multiview'])
+    .default('text')
+    .describe(
+      'what PDF files become: their bytes, the text of their pages, pictures of them, or linked views of all three',
+    ),
   model: z.string().optional().describe('model folder or .gguf file; the embedded model otherwise'),
   cache: z.boolean().default(false).describe('keep whole tables in the Hub cache instead of streaming their columns'),
 });
@@ -63,18 +74,40 @@ function columnsOf({ textColumn, idColumn, columns, files }: Parameters): Column
   ]) as Columns;
 }
 
+/** Every kind of content in one pretokenize: the options that people change, as parameters. */
+function everything({ patchSize, maxPixels, sampleRate, fps, pdfMode }: Parameters) {
+  return pretokenize({
+    image: { patchSize, ...(maxPixels === undefined ? {} : { maxPixels }) },
+    audio: { sampleRate },
+    video: { frames: { fps }, audio: { sampleRate } },
+    pdf: { mode: pdfMode },
+  });
+}
+
 /**
- * A dataset of texts and images (or other files) from the Hub: the files that its rows hold or point to become views of
- * their records, beside the text.
+ * Files of any kind; or a dataset of texts and images (or other files) from the Hub: the files that its rows hold or point
+ * to become views of their records, beside the text.
  *
+ *     sluice run multimodal --input ~/my-data
  *     sluice run multimodal --dataset owner/name --files image --prefix images/ --archives 'images_{1..11}.tar.gz'
  */
 export default definePipeline('multimodal', parameters, (p) => {
+  if ((p.input === undefined) === (p.dataset === undefined)) {
+    throw new PipelineError('it reads either an input or a dataset', {
+      code: 'BAD_OPTION',
+      hint: 'give --input FOLDER, or --dataset owner/name',
+    });
+  }
   if (p.prefix !== '' && p.archives.length === 0) {
     throw new PipelineError('a prefix belongs to archives, and none are given', {
       code: 'BAD_OPTION',
       hint: 'give --archives as well, or leave out --prefix',
     });
+  }
+  if (p.dataset === undefined) {
+    return definePipeline('multimodal', files(p.input ?? '', { text: p.textColumn, id: p.idColumn }))
+      .pipe(everything(p), embed({ model: p.model }), patch({ threshold: 'auto' }))
+      .to(safetensors('shards'), hypergraph('shards'));
   }
   const { dataset, config, split, revision, textColumn: text, idColumn: id, cache } = p;
   const source = hf(dataset, { config, split, revision, text, id, columns: columnsOf(p), remote: { cache } });
@@ -88,7 +121,7 @@ export default definePipeline('multimodal', parameters, (p) => {
         onMissing: p.onMissing,
         maxReferenceBytes: p.maxFileBytes,
       }),
-      pretokenize(),
+      everything(p),
       embed({ model: p.model }),
       patch({ threshold: 'auto' }),
     )

@@ -299,9 +299,9 @@ describe('what is not text', () => {
       'application/octet-stream',
       Buffer.from(Array.from({ length: 4000 }, (_, n) => Math.imul(n + 1, 2654435761) >>> 24 || 1)),
     ],
-  ])('passes as it is: %s, %s', async (modality, mediaType, bytes) => {
-    const segment = await one(bytes);
-    expect(segment).toMatchObject({ modality, mediaType, label: modality, meta: {} });
+  ])('passes as it is where nobody wants it taken apart: %s, %s', async (modality, mediaType, bytes) => {
+    const segment = await one(bytes, 'file', { [modality]: false });
+    expect(segment).toMatchObject({ modality, mediaType, label: modality });
     expect(Buffer.from(segment.bytes)).toEqual(bytes);
   });
 
@@ -318,7 +318,9 @@ describe('what is not text', () => {
 
   it('has the modality that the source or the caller says', async () => {
     const said: Document = { ...document('text'), modality: 'audio' };
-    expect((await cut([said])).segments[0]?.modality).toBe('audio');
+    expect((await cut([said], { audio: false })).segments[0]?.modality).toBe('audio');
+    const noPdf: Document = { ...document('text'), modality: 'pdf' };
+    expect((await cut([noPdf])).rejects[0]?.error.code).toBe('DAMAGED_FILE');
     expect((await one('text', 'x.py', { modality: 'text' })).modality).toBe('text');
     expect((await one(png, 'x', { modality: 'binary' })).modality).toBe('binary');
     expect((await one('nul \0 and é', 'x', { modality: 'text' })).meta).toEqual({ charset: 'utf-8' });
