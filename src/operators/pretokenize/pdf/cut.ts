@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { Failure } from '../../../sources/failure.ts';
-import type { Budget } from '../budget.ts';
 import type { CutContext, CutInput, Cutter } from '../modality.ts';
 import { plainTable, SegmentTableBuilder } from '../segmentTable.ts';
 import type { View } from '../view.ts';
@@ -30,12 +29,12 @@ export const cutPdf: Cutter<PdfSettings> = async (input, settings, context) => {
   });
   return withDocument(input.bytes, maxPages, (document) => {
     if (mode === 'text') {
-      const view = textView(input, document, context.budget, facts('', document));
+      const view = textView(input, document, context, facts('', document));
       if (view === undefined) throw noText(document);
       return [view];
     }
     if (mode === 'image') return [imageView(input, document, how, facts('', document))];
-    const text = textView(input, document, context.budget, facts('#text', document));
+    const text = textView(input, document, context, facts('#text', document));
     return [
       rawView(input, context, facts('', document)),
       ...(text === undefined ? [] : [text]),
@@ -57,14 +56,21 @@ function rawView({ bytes, mediaType }: CutInput, { maxSegmentBytes }: CutContext
 }
 
 /** A segment for each page that has text; undefined where none has. */
-function textView(input: CutInput, document: OpenDocument, budget: Budget, facts: FileFacts): View | undefined {
+function textView(
+  input: CutInput,
+  document: OpenDocument,
+  { budget, maxSegmentBytes }: Pick<CutContext, 'budget' | 'maxSegmentBytes'>,
+  facts: FileFacts,
+): View | undefined {
   const builder = new SegmentTableBuilder();
   const parts: Buffer[] = [];
   for (const page of document.pages()) {
     const bytes = Buffer.from(pageText(page));
     budget.take(bytes.length, `the text of page ${page.number}`);
     parts.push(bytes);
-    builder.add({ length: bytes.length, label: `pdf_page_${page.number}_text`, meta: pageFacts(page) });
+    for (const length of lengths(bytes, maxSegmentBytes)) {
+      builder.add({ length, label: `pdf_page_${page.number}_text`, meta: pageFacts(page) });
+    }
   }
   if (builder.count === 0) return undefined;
   return {
@@ -75,6 +81,24 @@ function textView(input: CutInput, document: OpenDocument, budget: Budget, facts
     bytes: Buffer.concat(parts),
     segments: builder.table({ view: 'text', source_type: 'extracted_text', charset: 'utf-8' }),
   };
+}
+
+const LINE_FEED = 0x0a;
+
+/** Lengths of the segments that text is cut into: one, or as few as can be, behind a line end or else a character. */
+function* lengths(text: Uint8Array, most: number): Generator<number> {
+  let start = 0;
+  while (text.length - start > most) {
+    let end = text.lastIndexOf(LINE_FEED, start + most - 1) + 1;
+    if (end <= start) {
+      end = start + most;
+      // bytes that begin with the bits 10 go on with a character
+      while (((text[end] ?? 0) & 0xc0) === 0x80) end--;
+    }
+    yield end - start;
+    start = end;
+  }
+  yield text.length - start;
 }
 
 function imageView(input: CutInput, document: OpenDocument, how: Rendering, facts: FileFacts): View {

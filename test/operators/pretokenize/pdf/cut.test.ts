@@ -105,6 +105,21 @@ describe('the text of pages', () => {
     });
   });
 
+  it('is cut behind lines, or else characters, where segments are not to be that large', async () => {
+    const [whole] = await cut(fixture('two-columns.pdf'));
+    const [view] = await cut(fixture('two-columns.pdf'), {}, undefined, 64);
+    expect(view?.bytes).toEqual(whole?.bytes);
+    const texts = pieces(view!).map((piece) => Buffer.from(piece).toString());
+    expect(texts[0]).toBe('On the Reading of Columns, a Title Across Both\n');
+    expect(texts.every((text) => text.length <= 64)).toBe(true);
+    expect(view?.segments.labels).toEqual(['pdf_page_1_text']);
+    for (const most of [5, 6, 7, 8]) {
+      const [greek] = await cut(fixture('unicode.pdf'), {}, undefined, most);
+      const parts = pieces(greek!).map((piece) => new TextDecoder('utf-8', { fatal: true }).decode(piece));
+      expect(parts.every((part) => part !== '' && Buffer.byteLength(part) <= most)).toBe(true);
+    }
+  });
+
   it('has every character of any lines of Latin letters', async () => {
     const words = fc.string({ unit: fc.constantFrom(...'abcdefgXYZ0123456789(\\)'), minLength: 1, maxLength: 12 });
     const line = fc.array(words, { minLength: 1, maxLength: 8 }).map((all) => all.join(' '));

@@ -10,13 +10,18 @@ const fixtures = new URL('../../../fixtures/media/pdf/', import.meta.url);
 export const fixture = (name: string): Buffer => readFileSync(new URL(name, fixtures));
 
 /** The views of a file, cut in this process. */
-export async function cut(bytes: Uint8Array, options: PdfOptions = {}, decodedBytes?: number): Promise<View[]> {
+export async function cut(
+  bytes: Uint8Array,
+  options: PdfOptions = {},
+  decodedBytes?: number,
+  maxSegmentBytes = 1 << 20,
+): Promise<View[]> {
   const limits = settledLimits({ decodedBytes });
   const context = {
     limits,
     budget: new Budget(limits),
     ffmpeg: undefined,
-    maxSegmentBytes: 1 << 20,
+    maxSegmentBytes,
     member: async () => [],
   };
   const input = { bytes, name: 'a.pdf', modality: 'pdf', mediaType: 'application/pdf', confidence: 1 } as const;
