@@ -16,11 +16,14 @@ export class AddedTokenFinder {
     this.#any = tokens.length > 0;
     for (const { content, id } of tokens) {
       const bytes = new TextEncoder().encode(content);
-      const first = bytes[0] ?? 0;
-      this.#byFirst[first] = [...(this.#byFirst[first] ?? []), { bytes, id }].sort(
-        (a, b) => b.bytes.length - a.bytes.length,
-      );
+      const [first] = bytes;
+      // what a normalizer leaves nothing of is never found
+      if (first === undefined) continue;
+      const alike = this.#byFirst[first] ?? [];
+      alike.push({ bytes, id });
+      this.#byFirst[first] = alike;
     }
+    for (const alike of this.#byFirst) alike?.sort((a, b) => b.bytes.length - a.bytes.length);
   }
 
   /** The first added token from `from` on: where it begins and ends. Undefined where there is none. */

@@ -207,6 +207,14 @@ describe('the file of a tokenizer', () => {
     await expect(segmentsIn('text', using('bytes'))).rejects.toMatchObject({ code: 'UNSUPPORTED_TOKENIZER' });
   });
 
+  it('may have added tokens of which a normalizer leaves nothing', async () => {
+    const file = JSON.parse(tokenizerJson('wordpiece').toString());
+    const token = { id: 600, content: '\0', special: false, normalized: true, lstrip: false, rstrip: false };
+    await writeFile(fileOf('nothing'), JSON.stringify({ ...file, added_tokens: [...file.added_tokens, token] }));
+    const segments = await segmentsIn('the\0 end', using('nothing'));
+    expect(tiles(segments, Buffer.from('the\0 end'))).toBe(true);
+  });
+
   it('whose expressions are none is refused as a whole', async () => {
     const file = JSON.parse(tokenizerJson('nfc').toString());
     file.pre_tokenizer.pretokenizers[0].pattern.Regex = '(((';

@@ -1,3 +1,4 @@
+import type { Budget } from '../../budget.ts';
 import { widthAt } from './characters.ts';
 import type { Divide, Units } from './divide.ts';
 
@@ -70,25 +71,32 @@ function* found(bytes: Uint8Array, granularity: 'grapheme' | 'word'): Generator<
   }
 }
 
-/** Room for units as they are found. */
+/** Room for units as they are found; charged before there is more of it. */
 class Growing {
-  ends = new Float64Array(1024);
-  words = new Uint16Array(1024);
+  ends = new Float64Array(0);
+  gaps = new Uint16Array(0);
   count = 0;
+  readonly #budget: Budget;
 
-  add(end: number, word: boolean): boolean {
-    const full = this.count === this.ends.length;
-    if (full) {
-      const ends = new Float64Array(2 * this.count);
-      ends.set(this.ends);
-      this.ends = ends;
-      const words = new Uint16Array(2 * this.count);
-      words.set(this.words);
-      this.words = words;
-    }
+  constructor(budget: Budget) {
+    this.#budget = budget;
+  }
+
+  add(end: number, word: boolean): void {
+    if (this.count === this.ends.length) this.#grow();
     this.ends[this.count] = end;
-    this.words[this.count++] = word ? 0 : 1;
-    return full;
+    this.gaps[this.count++] = word ? 0 : 1;
+  }
+
+  #grow(): void {
+    const more = Math.max(1024, this.count);
+    this.#budget.take(10 * more, 'the list of its units');
+    const ends = new Float64Array(this.count + more);
+    ends.set(this.ends);
+    this.ends = ends;
+    const gaps = new Uint16Array(this.count + more);
+    gaps.set(this.gaps);
+    this.gaps = gaps;
   }
 }
 
@@ -99,11 +107,9 @@ class Growing {
 export const divideBySegmenter =
   (kind: 'graphemes' | 'words', most: number): Divide =>
   (bytes, budget): Units => {
-    const units = new Growing();
-    budget.take(10 * units.ends.length, `the list of its ${kind}`);
+    const units = new Growing(budget);
     let at = 0;
     const add = (end: number, word: boolean): void => {
-      if (units.count === units.ends.length) budget.take(10 * units.count, `the list of its ${kind}`);
       units.add(end, word);
       at = end;
     };
@@ -119,5 +125,5 @@ export const divideBySegmenter =
     const ends = units.ends.slice(0, units.count);
     return kind === 'graphemes'
       ? { ends, labels: ['grapheme'] }
-      : { ends, labels: ['word', 'text_gap'], labelOf: units.words.slice(0, units.count) };
+      : { ends, labels: ['word', 'text_gap'], labelOf: units.gaps.slice(0, units.count) };
   };

@@ -176,11 +176,6 @@ export class TokenUnits {
     this.#most = most;
   }
 
-  /** Bytes that are units by now. */
-  get end(): number {
-    return this.#end;
-  }
-
   /** What no token stands for, up to `end`. */
   gap(end: number): void {
     if (end <= this.#end) return;
