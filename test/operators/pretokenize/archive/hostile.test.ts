@@ -1,4 +1,4 @@
-import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { crc32, gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../../../src/sources/failure.ts';
@@ -30,10 +30,12 @@ describe('bombs', () => {
 
   it('of members that share their bytes are told', async () => {
     const kernel = Buffer.alloc(MIB);
+    const crc = crc32(kernel);
     const bytes = zipOf(
       Array.from({ length: 1000 }, (_, n) => ({
         name: `${n}`.padStart(4, '0'),
         content: kernel,
+        crc,
         sameAs: n === 0 ? undefined : 0,
       })),
     );
@@ -150,16 +152,17 @@ describe('nesting', () => {
 
 describe('many members', () => {
   it('end the archive at the limit: 100,001 of them are one too many', async () => {
-    const bytes = zipOf(
-      Array.from({ length: 20 }, (_, n) => ({
-        name: `${n}`,
-        content: zipOf(Array.from({ length: 5000 }, (_, m) => ({ name: `${m}`, content: 'x', stored: true }))),
-      })),
+    // Most are encrypted, which makes them cheap and lets them count: what is refused is a member, too.
+    const members = (flags: number) =>
+      zipOf(Array.from({ length: 5000 }, (_, n) => ({ name: `${n}`, content: 'x', stored: true, flags })));
+    const [locked, open] = [members(1), members(0)];
+    const cuts = await cut(
+      zipOf(Array.from({ length: 20 }, (_, n) => ({ name: `${n}`, content: n < 19 ? locked : open }))),
     );
-    const cuts = await cut(bytes);
     // the twenty archives are members, too
-    expect(views(cuts)).toHaveLength(100_000 - 20);
-    expect(refused(cuts)).toMatchObject([{ suffix: '!/19', code: 'TOO_MANY_MEMBERS' }]);
+    expect(cuts).toHaveLength(100_000 - 20 + 1);
+    expect(views(cuts)).toHaveLength(5000 - 20);
+    expect(cuts.at(-1)).toMatchObject({ suffix: '!/19', code: 'TOO_MANY_MEMBERS' });
   });
 });
 
