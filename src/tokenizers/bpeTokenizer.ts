@@ -1,4 +1,5 @@
-import { ModelError } from '../errors.ts';
+import { ModelError, PipelineError } from '../errors.ts';
+import { requireOptions } from '../knownOptions.ts';
 import { type AddedToken, AddedTokenFinder } from './addedTokens.ts';
 import { ByteTable } from './byteTable.ts';
 import { type Merge, MergeTable } from './mergeTable.ts';
@@ -53,7 +54,15 @@ export class BpeTokenizer {
   readonly #whole: { readonly table: ByteTable; readonly ids: readonly number[] } | undefined;
   readonly #symbols = new Int32Array(4096);
 
-  constructor(parts: BpeParts, { cacheBytes = 8 << 20 }: BpeOptions = {}) {
+  /** @throws PipelineError `UNKNOWN_OPTION`, `BAD_OPTION` */
+  constructor(parts: BpeParts, options: BpeOptions = {}) {
+    requireOptions('BpeTokenizer', options, { cacheBytes: true });
+    const { cacheBytes = 8 << 20 } = options;
+    if (!(cacheBytes >= 0 && cacheBytes <= 1 << 30)) {
+      throw new PipelineError(`cacheBytes is ${cacheBytes}; it must be a number of 0 to ${1 << 30}`, {
+        code: 'BAD_OPTION',
+      });
+    }
     this.parts = parts;
     this.size = parts.tokens.length;
     this.#table = new MergeTable(parts.merges);
@@ -74,9 +83,15 @@ export class BpeTokenizer {
   /**
    * Token ids of bytes, u32[tokens]; {@link ends} tells which bytes each of them is.
    *
-   * @throws ModelError `WORD_TOO_LONG` where the pattern finds a word of more than 16 MiB
+   * @throws ModelError `WORD_TOO_LONG` where the pattern finds a word of more than 16 MiB; PipelineError `UNKNOWN_OPTION`,
+   *   `BAD_OPTION`
    */
-  encode(bytes: Uint8Array, { added = 'find' }: EncodeOptions = {}): Uint32Array {
+  encode(bytes: Uint8Array, options: EncodeOptions = {}): Uint32Array {
+    requireOptions('encode', options, { added: true });
+    const { added = 'find' } = options;
+    if (added !== 'find' && added !== 'ignore') {
+      throw new PipelineError(`added is '${added}', and there are find, ignore`, { code: 'BAD_OPTION' });
+    }
     let out = new Uint32Array(Math.max(64, bytes.length >> 1));
     let count = 0;
     const room = (more: number): void => {

@@ -115,3 +115,15 @@ it('refuses ids of no token', () => {
     expect(() => tokenizer.decode([id])).toThrow(expect.objectContaining({ code: 'TOKEN_RANGE' }));
   }
 });
+
+it('refuses options that it does not have', () => {
+  const json = tokenizerJson('gpt2');
+  const tokenizer = loadTokenizer(json);
+  const cases: [() => unknown, string][] = [
+    [() => loadTokenizer(json, { cachebytes: 5 } as object), 'UNKNOWN_OPTION'],
+    [() => loadTokenizer(json, { cacheBytes: -1 }), 'BAD_OPTION'],
+    [() => tokenizer.encode(new Uint8Array(1), { add: 'ignore' } as object), 'UNKNOWN_OPTION'],
+    [() => tokenizer.encode(new Uint8Array(1), { added: 'ignored' as 'ignore' }), 'BAD_OPTION'],
+  ];
+  for (const [call, code] of cases) expect(call).toThrow(expect.objectContaining({ code }));
+});
