@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -159,5 +159,39 @@ describe('the pipeline of a multimodal dataset', () => {
     const other = await run();
     expect(other.code).toBe(1);
     expect(other.stderr).toContain('OTHER_PLAN');
+  });
+});
+
+describe('the pipeline of a mixed folder', () => {
+  it('takes files of every kind apart, members of archives too, and what comes out verifies', async () => {
+    const folder = temporaryFolder();
+    const input = join(folder, 'in');
+    for (const name of ['code', 'images', 'pages', 'sounds']) cpSync(join('samples', name), input, { recursive: true });
+    writeFileSync(join(input, 'note.txt.gz'), gzipSync('A note, compressed.'));
+    writeFileSync(join(input, 'cut.png'), readFileSync('samples/images/gradient.png').subarray(0, 2000));
+    const output = join(folder, 'out');
+    const ended = await sluice(['run', 'multimodal', '--input', input, '--output', output, '--patch-size', '8']);
+    expect(ended.code, ended.stderr).toBe(3);
+    const verified = await sluice(['verify', output]);
+    expect(verified.code, verified.stderr).toBe(0);
+    const { totals } = JSON.parse(readFileSync(join(output, 'manifest.json'), 'utf8'));
+    expect(totals).toMatchObject({
+      documents: 5,
+      rejects: 1,
+      image_segments: 24,
+      image_bytes: 48 * 32 * 3,
+      audio_bytes: 2 * 16_000 * 1.6,
+    });
+    expect(totals.code_bytes).toBe(readFileSync('samples/code/fibonacci.py').length);
+    expect(totals.documents_read + (totals.views ?? 0)).toBe(totals.documents + totals.rejects);
+    const reject = JSON.parse(readFileSync(join(output, 'rejects/00000.jsonl'), 'utf8'));
+    expect(reject).toMatchObject({ stage: 'pretokenize', code: 'DAMAGED_FILE', uri: 'cut.png' });
+  });
+
+  it('is either a folder or a dataset', async () => {
+    for (const flags of [[], ['--input', 'samples', '--dataset', 'owner/name']]) {
+      const ended = await sluice(['run', 'multimodal', '--output', join(temporaryFolder(), 'out'), ...flags]);
+      expect(ended.stderr).toContain('either an input or a dataset');
+    }
   });
 });
