@@ -24,6 +24,8 @@ const LONGEST_NAME = 200;
 const NAME = /(?:^|_)(?:name|identifier)$/;
 /** Fields that lead from a definition to what is defined. */
 const STEPS = ['declaration', 'definition', 'declarator'] as const;
+/** What an `impl` of Rust is for; a trait may stand before it. */
+const IMPL = 'impl_item';
 
 /** The items of a tree, in order, with all that is not white space in one of them. */
 export function itemsOf(tree: Tree, text: string, kinds: NodeKinds): Item[] {
@@ -113,7 +115,7 @@ class Walk {
     for (let step = 0; step < 8; step++) {
       const name = node.childForFieldName('name');
       if (name !== null) return { name: this.#named(name), inner };
-      let next: Node | null = null;
+      let next: Node | null = node.type === IMPL ? node.childForFieldName('type') : null;
       for (const field of STEPS) next ??= node.childForFieldName(field);
       if (next !== null && step === 0 && this.#isDefinition(next)) inner = next.type;
       const children = next === null ? node.namedChildren : [];
