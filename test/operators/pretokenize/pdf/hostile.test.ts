@@ -134,8 +134,9 @@ describe('files that take for ever, or all memory', () => {
       'recursive-form': recursiveForm(),
       'flate-bomb': flateBomb(192 << 20),
     };
+    // one behind a good one, which is tried again in a process of its own
     const [first, ...others] = Object.entries(bad).map(([name, bytes]) => document(name, bytes));
-    const documents = [first!, good(0), ...others, good(1)];
+    const documents = [good(0), first!, ...others, good(1)];
     const { segments, rejects } = await pretokenized(documents, {
       limits: { memoryBytes: 224 << 20, seconds: 30, processes: 1 },
     });
