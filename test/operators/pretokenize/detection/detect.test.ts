@@ -161,7 +161,7 @@ describe('containers of sound and pictures are told by their tracks', () => {
     ['audio.ogg', 'audio', 'audio/ogg'],
     ['vorbis.ogg', 'audio', 'audio/ogg'],
     ['audio.asf', 'audio', 'audio/x-ms-wma'],
-    ['audio.ts', 'audio', 'audio/mp2t'],
+    ['audio.mpegts', 'audio', 'audio/mp2t'],
     ['audio.avi', 'audio', 'audio/vnd.avi'],
     ['both.mp4', 'video', 'video/mp4'],
     ['video.mov', 'video', 'video/quicktime'],
@@ -169,7 +169,7 @@ describe('containers of sound and pictures are told by their tracks', () => {
     ['video.mkv', 'video', 'video/matroska'],
     ['both.ogv', 'video', 'video/ogg'],
     ['both.asf', 'video', 'video/x-ms-asf'],
-    ['both.ts', 'video', 'video/mp2t'],
+    ['both.mpegts', 'video', 'video/mp2t'],
     ['video.avi', 'video', 'video/vnd.avi'],
     ['video.mpg', 'video', 'video/mpeg'],
     ['video.flv', 'video', 'video/x-flv'],
@@ -368,7 +368,7 @@ describe('names of formats without any magic', () => {
 
 describe('hostile bytes', () => {
   const magics = HEADS.map(([, , bytes]) => bytes.subarray(0, 24));
-  const files = ['both.mp4', 'both.webm', 'both.ogv', 'both.ts', 'both.asf', 'video.avi'].map((name) =>
+  const files = ['both.mp4', 'both.webm', 'both.ogv', 'both.mpegts', 'both.asf', 'video.avi'].map((name) =>
     fixture(`detection/${name}`),
   );
 
