@@ -42,7 +42,7 @@ export interface Entry {
   readonly crc?: number;
   readonly flags?: number;
   /** Number of the entry whose content this one shares. */
-  readonly sameAs?: number;
+  readonly sameAs?: number | undefined;
   /** Unix mode. */
   readonly mode?: number;
 }

@@ -79,7 +79,7 @@ describe('bombs', () => {
 
 describe('nesting', () => {
   const nested = (levels: number, pack: (name: string, content: Buffer) => Buffer): Buffer => {
-    let bytes = Buffer.from('the innermost');
+    let bytes: Buffer = Buffer.from('the innermost');
     for (let level = levels; level > 0; level--) bytes = pack(`${level}`, bytes);
     return bytes;
   };
