@@ -136,6 +136,8 @@ export const cutCode: Cutter<CodeSettings> = async (input, settings, { maxSegmen
   const source = textBytes(bytes, facts.charset, input.damage === undefined);
   if (source === undefined) return whole('charset');
   const { text } = source;
+  // no code has them, and there are scanners that take the square of their number in time
+  if (text.includes('\0')) return whole('nul');
   const name = grammarOf(facts.language, input.name, text);
   if (name === undefined) return whole('grammar');
   const grammar = await loadGrammar(name);

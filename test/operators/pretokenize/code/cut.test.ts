@@ -140,7 +140,7 @@ describe('broken code still tiles', () => {
         const kind = next(3);
         if (kind === 0) changed[at] = next(256);
         else if (kind === 1) changed.copyWithin(at, next(changed.length), next(changed.length));
-        else changed.fill('{("\'`;}) \n'[next(10)]!, at, at + 1 + next(8));
+        else changed.fill('{("\'`;}) \n'[next(10)]!, at, Math.min(changed.length, at + 1 + next(8)));
       }
       await cut(changed, language, {
         ...given,
