@@ -107,7 +107,13 @@ export async function decodeFrames(
   const result = await runFfmpeg(program.path, {
     input,
     demuxers: DEMUXERS,
-    inputArgs: ['-t', String(maxSeconds), '-flags', '+bitexact', ...(frames.keyFrames ? ['-skip_frame', 'nokey'] : [])],
+    inputArgs: [
+      '-t',
+      String(refuse ? maxSeconds + 1 : maxSeconds),
+      '-flags',
+      '+bitexact',
+      ...(frames.keyFrames ? ['-skip_frame', 'nokey'] : []),
+    ],
     args: [
       ...['-map', '0:V:0', '-an', '-sn', '-dn', ...asTheyAre(program), '-enc_time_base', '1:1000'],
       // what leaves is counted in place of being timed: no frame can come too early
@@ -140,6 +146,10 @@ export async function decodeFrames(
     throw damagedFile(`ffmpeg wrote ${output.length} bytes for ${shown.frames.length} frames`);
   }
   if (count > maxFrames && refuse) throw tooLong(`has more than the ${maxFrames} frames that are allowed`);
+  const { numerator, denominator } = shown.timeBase;
+  const last = ((shown.frames[count - 1]?.pts ?? 0) * numerator) / denominator;
+  // a second more than allowed is read: some files do not say how long they are
+  if (refuse && last > maxSeconds) throw tooLong(`lasts more than the ${maxSeconds} seconds that are allowed`);
   const taken = Math.min(count, maxFrames);
   const late = durationMs !== undefined && durationMs > 1000 * maxSeconds;
   return {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { VideoOptions } from '../../../../src/operators/pretokenize/video/options.ts';
 import { isRefused } from '../../../../src/operators/pretokenize/view.ts';
 import { HEIGHT, sourceFrame, WIDTH } from '../../../fixtures/media/video/source.ts';
-import { cut, factsOf, fixture, framesOf, only, programs, psnr } from './tools.ts';
+import { cut, factsOf, fixture, framesOf, type How, only, programs, psnr } from './tools.ts';
 
 const pictures = { audio: false, subtitles: false } as const;
 const kept = (frames: VideoOptions['frames'] = {}): VideoOptions => ({
@@ -105,7 +105,7 @@ describe.each(programs)('by %s', (program) => {
 });
 
 describe('which frames, and how large', () => {
-  const timesOf = async (frames: VideoOptions['frames']): Promise<number[]> =>
+  const timesOf = async (frames: VideoOptions['frames']): Promise<unknown[]> =>
     factsOf(await only(fixture('lossless.mkv'), kept(frames)), 'timestamp_ms');
 
   it('every n-th', async () => expect(await timesOf({ every: 7 })).toEqual([0, 700, 1400, 2100]));
@@ -154,16 +154,22 @@ describe('which frames, and how large', () => {
 });
 
 describe('what is refused', () => {
-  it.each([
+  it.each<[string, How, string, string?]>([
     ['more frames than allowed', { ...kept({ every: 1 }), maxFrames: 24 }, 'VIDEO_TOO_LONG'],
     ['longer than allowed', { ...kept(), maxSeconds: 2 }, 'VIDEO_TOO_LONG'],
     ['longer than allowed, as sound', { frames: false, maxSeconds: 2 }, 'VIDEO_TOO_LONG'],
+    [
+      'longer than allowed, which only its frames tell',
+      { ...kept({ every: 1 }), maxSeconds: 0.1 },
+      'VIDEO_TOO_LONG',
+      'three.y4m',
+    ],
     ['too many bytes', { ...kept({ every: 1 }), limits: { decodedBytes: 50_000 } }, 'DECODED_TOO_LARGE'],
     ['without ffmpeg', { program: 'none' }, 'UNDECODED'],
     ['with something else', { program: process.execPath }, 'UNDECODED'],
     ['with nothing', { program: '/nowhere/ffmpeg' }, 'UNDECODED'],
-  ])('%s', async (_what, options, code) => {
-    await expect(cut(fixture('lossless.mkv'), options)).rejects.toMatchObject({ name: 'Failure', code });
+  ])('%s', async (_what, options, code, name = 'lossless.mkv') => {
+    await expect(cut(fixture(name), options)).rejects.toMatchObject({ name: 'Failure', code });
   });
 
   it('or cut off, by choice', async () => {

@@ -21,8 +21,8 @@ async function packaged(): Promise<string | undefined> {
 
 /** Every ffmpeg that there is: that of the package, and the system's. */
 export const programs: readonly string[] = (
-  await Promise.all([await packaged(), 'ffmpeg'].map(async (path) => path && (await programAt(path))?.path))
-).filter((path) => path !== undefined && path !== '');
+  await Promise.all([await packaged(), 'ffmpeg'].map((path) => (path === undefined ? undefined : programAt(path))))
+).flatMap((program) => program?.path ?? []);
 
 /** The one that tests take which need but one. */
 export const ffmpeg: string = programs[0] ?? '';
@@ -30,7 +30,7 @@ export const ffmpeg: string = programs[0] ?? '';
 export const fixture = (name: string): Buffer =>
   readFileSync(fileURLToPath(new URL(`../../../fixtures/media/video/${name}`, import.meta.url)));
 
-interface How extends VideoOptions {
+export interface How extends VideoOptions {
   readonly program?: string | undefined;
   readonly limits?: DecoderLimits | undefined;
 }
