@@ -16,11 +16,13 @@ declare namespace WebAssembly {
     readonly buffer: B;
   }
   class RuntimeError extends Error {}
+  type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  function compile(bytes: Uint8Array): Promise<Module>;
   class Module {
     constructor(bytes: Uint8Array);
   }
   class Instance {
-    constructor(module: Module, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
+    constructor(module: Module, imports: Imports);
     readonly exports: Readonly<Record<string, unknown>>;
   }
 }

@@ -89,7 +89,9 @@ function within(cut: Cut, name: string, bytes: Uint8Array): Cut {
   return {
     ...placed,
     ...(placed.record === undefined ? {} : { record: `!/${name}${placed.record}` }),
-    content: placed.content ?? bytes,
+    contentBytes: placed.contentBytes ?? bytes.length,
+    // pixels and samples need no bytes of the file that they were made from
+    ...(placed.derived === undefined ? { content: placed.content ?? bytes } : {}),
   };
 }
 

@@ -35,15 +35,16 @@ function metaOf(table: SegmentTable, index: number): Meta {
 export function* segmentsOf<M extends Meta>(document: Document<M>, view: View): Generator<Segment<M>> {
   const { modality, mediaType, derived, segments: table } = view;
   const content = view.content ?? document.bytes;
+  const byteLength = view.contentBytes ?? content.length;
   const bytes = derived === undefined ? content : (view.bytes ?? new Uint8Array(0));
-  const head = headOf(document, view, content.length);
+  const head = headOf(document, view, byteLength);
   const { ends, origins, labels, labelOf } = table;
   const count = ends.length;
   let start = 0;
   for (let index = 0; index < count; index++) {
     const end = ends[index] ?? start;
     const from = origins?.[2 * index] ?? 0;
-    const to = origins?.[2 * index + 1] ?? content.length;
+    const to = origins?.[2 * index + 1] ?? byteLength;
     yield {
       document: head,
       index,

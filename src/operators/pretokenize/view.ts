@@ -42,6 +42,8 @@ export interface View {
   readonly mediaType: string;
   /** The bytes that ranges count in, where they are not those of the document itself: those of a member. */
   readonly content?: Uint8Array | undefined;
+  /** How many bytes a member has, of which `content` is absent where segments were derived. */
+  readonly contentBytes?: number | undefined;
   /** How segments were derived, with the decoder and its version: `jpeg -> rgb8 (libvips 8.18.2)`. Absent where they are the bytes themselves. */
   readonly derived?: string | undefined;
   /** The bytes of all segments, where they were derived. */
