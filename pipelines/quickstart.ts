@@ -8,7 +8,7 @@ const samples = fileURLToPath(new URL('../samples', import.meta.url));
 
 export default definePipeline('quickstart', files(samples))
   .pipe(
-    pretokenize(), // what is it? text, code, binary; bytes stay as they are
+    pretokenize(), // what is it? text, code, pixels, samples, pages: segments of bytes, and where they come from
     dedup({ threshold: 0.8 }), // drops what is like a document before it in the split; each is verified and listed
     similarityBatch({ maxBytes: 64 << 10 }), // alike documents, and those of like length, follow each other
     embed(), // the byte-level language model: entropy and state of every byte
