@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { PipelineError } from '../errors.ts';
 import { workerModule } from '../run/pool.ts';
 import { Failure } from '../sources/failure.ts';
+import { decoderEnvironment } from './environment.ts';
 import { type ExchangeFiles, giveBack, openExchange, readAt, writeAt } from './exchangeFiles.ts';
 import { endFamily, IN_GROUPS } from './family.ts';
 import type { Limits } from './limits.ts';
@@ -227,6 +228,7 @@ async function forked({ tasks, results }: ExchangeFiles, limits: Limits): Promis
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', tasks.fd, results.fd],
       serialization: 'json',
       detached: IN_GROUPS,
+      env: decoderEnvironment(),
       execArgv: [`--max-old-space-size=${Math.max(64, Math.floor(memoryBytes / 2 ** 20))}`, '--no-warnings'],
     });
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { decoderEnvironment } from '../../../decoders/environment.ts';
 
 /** The ffmpeg program as it is found. */
 export interface Program {
@@ -54,11 +55,10 @@ export function start(
   descriptor?: number,
 ): ChildProcess {
   const [command = program.path, ...before] = wrapped(program.path, program, limits);
-  // FFREPORT would have it write a file; colours would stand in its messages
-  const { FFREPORT: _, AV_LOG_FORCE_COLOR: __, AV_LOG_FORCE_256COLOR: ___, ...inherited } = process.env;
   return spawn(command, [...before, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
-    env: { ...inherited, AV_LOG_FORCE_NOCOLOR: '1' },
+    // without FFREPORT, which would have it write a file; colours would stand in its messages
+    env: { ...decoderEnvironment(), AV_LOG_FORCE_NOCOLOR: '1' },
     windowsHide: true,
   });
 }
