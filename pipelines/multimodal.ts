@@ -44,6 +44,11 @@ const parameters = z.object({
     .default(32 << 20)
     .describe('bytes of a file at most'),
   patchSize: z.int().positive().default(16).describe('side of the squares that pictures are cut into'),
+  fit: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('pixels to which the longest side of larger pictures is scaled; 0: as they are'),
   maxPixels: z.int().positive().optional().describe('pixels of a picture, all its frames together, at most'),
   sampleRate: z.int().positive().default(16_000).describe('samples a second that sound is brought to'),
   fps: z.number().positive().default(1).describe('frames of a video to take for each second'),
@@ -75,9 +80,9 @@ function columnsOf({ textColumn, idColumn, columns, files }: Parameters): Column
 }
 
 /** Every kind of content in one pretokenize: the options that people change, as parameters. */
-function everything({ patchSize, maxPixels, sampleRate, fps, pdfMode }: Parameters) {
+function everything({ patchSize, fit, maxPixels, sampleRate, fps, pdfMode }: Parameters) {
   return pretokenize({
-    image: { patchSize, ...(maxPixels === undefined ? {} : { maxPixels }) },
+    image: { patchSize, fit, ...(maxPixels === undefined ? {} : { maxPixels }) },
     audio: { sampleRate },
     video: { frames: { fps }, audio: { sampleRate } },
     pdf: { mode: pdfMode },

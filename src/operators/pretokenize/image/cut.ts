@@ -1,6 +1,7 @@
 import { Failure } from '../../../sources/failure.ts';
 import type { Cutter } from '../modality.ts';
 import { decodeBmp, isBmpType } from './bmp.ts';
+import { fitted, scaledDown } from './fit.ts';
 import type { ImageSettings } from './options.ts';
 import { chargePatches, patchTable } from './patchTable.ts';
 import type { Announce, Picture } from './picture.ts';
@@ -12,10 +13,18 @@ import { decodeWithSharp, sharpFormat } from './sharpDecoder.ts';
  * @throws Failure `UNDECODED`, `DAMAGED_FILE`, `IMAGE_TOO_LARGE`, `IMAGE_TOO_SMALL`, `DECODED_TOO_LARGE`
  */
 export const cutImage: Cutter<ImageSettings> = async ({ bytes, mediaType }, settings, { budget, maxSegmentBytes }) => {
-  const announce: Announce = (frames) => chargePatches(frames, settings, budget);
-  const { frames, total, format, decoder } = await decoded(bytes, mediaType, settings, announce);
+  const { fit } = settings;
+  const announce: Announce = (frames) =>
+    chargePatches(
+      frames.map((frame) => fitted(frame, fit)),
+      settings,
+      budget,
+    );
+  const picture = await decoded(bytes, mediaType, settings, announce);
+  const { frames, total, format, decoder } = await scaledDown(picture, fit);
   const patches = patchTable(frames, settings, maxSegmentBytes, { frames: total, decoder });
-  return [{ suffix: '', modality: 'image', mediaType, derived: `${format} -> rgb8 (${decoder})`, ...patches }];
+  const within = frames.some(({ rgb }, index) => rgb !== picture.frames[index]?.rgb) ? ` within ${fit}` : '';
+  return [{ suffix: '', modality: 'image', mediaType, derived: `${format} -> rgb8${within} (${decoder})`, ...patches }];
 };
 
 function decoded(

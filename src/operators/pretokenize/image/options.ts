@@ -40,6 +40,11 @@ export interface ImageOptions {
   readonly maxPixels?: number | undefined;
   /** Width and height in pixels, of one frame, beyond which a picture is rejected. Default: 65,535. */
   readonly maxSide?: number | undefined;
+  /**
+   * Pixels that the longest side has at most: larger pictures are scaled down to it, their aspect kept. The model reads three
+   * bytes for every pixel. 0 leaves pictures as they are. Default: 0.
+   */
+  readonly fit?: number | undefined;
   /** Dots per inch at which SVG is drawn, 1 to 2,400; at 72, one unit is one pixel. Default: 72. */
   readonly svgDensity?: number | undefined;
 }
@@ -58,6 +63,7 @@ export const IMAGE_OPTIONS = {
   maxFrames: true,
   maxPixels: true,
   maxSide: true,
+  fit: true,
   svgDensity: true,
 } as const;
 
@@ -83,6 +89,7 @@ export function settledImage(options: ImageOptions = {}): ImageSettings {
     maxFrames: whole('maxFrames', options.maxFrames ?? 1000, 1, 1_000_000),
     maxPixels: whole('maxPixels', options.maxPixels ?? 50_000_000, 1, 1_000_000_000),
     maxSide: whole('maxSide', options.maxSide ?? 65_535, 1, 1_000_000),
+    fit: whole('fit', options.fit ?? 0, 0, 65_535),
     svgDensity: whole('svgDensity', options.svgDensity ?? 72, 1, 2400),
   };
   if (merge !== false && !(typeof merge === 'number' && merge >= 0 && merge <= 8)) {
@@ -101,6 +108,12 @@ export function settledImage(options: ImageOptions = {}): ImageSettings {
     throw bad(`merge is ${merge} and localEntropy false; merging goes by it`, 'Leave one of them out.');
   }
   return settings;
+}
+
+/** How pictures that have been made to a size are cut: those of pages, frames of videos. @throws PipelineError `BAD_OPTION` */
+export function settledPatches(options: ImageOptions = {}): ImageSettings {
+  if (options.fit === undefined) return settledImage(options);
+  throw bad(`fit is ${options.fit}, and it is for picture files`, 'Pages have a width and frames a size of their own.');
 }
 
 const isByte = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255;

@@ -35,6 +35,12 @@ const HEADER: SharpOptions = { limitInputPixels: false };
 type Library = typeof import('sharp')['default'];
 let loaded: Promise<Library> | undefined;
 
+/** @throws Failure `UNDECODED` where it is not installed */
+export function loadSharp(): Promise<Library> {
+  loaded ??= load();
+  return loaded;
+}
+
 async function load(): Promise<Library> {
   let sharp: Library;
   try {
@@ -61,8 +67,7 @@ export async function decodeWithSharp(
   settings: ImageSettings,
   announce: Announce,
 ): Promise<Picture> {
-  loaded ??= load();
-  const sharp = await loaded;
+  const sharp = await loadSharp();
   const bytes = known.loader === 'svg' ? plainSvg(record) : record;
   const open = (options: SharpOptions = {}): Sharp =>
     sharp(bytes, {

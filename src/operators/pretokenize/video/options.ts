@@ -1,6 +1,6 @@
 import { PipelineError } from '../../../errors.ts';
 import { AUDIO_OPTIONS, type AudioOptions, type AudioSettings, settledAudio } from '../audio/options.ts';
-import { IMAGE_OPTIONS, type ImageOptions, type ImageSettings, settledImage } from '../image/options.ts';
+import { IMAGE_OPTIONS, type ImageOptions, type ImageSettings, settledPatches } from '../image/options.ts';
 
 /** Which frames of a video are taken, and what becomes of them. One of `fps`, `every` and `keyFrames` at most. */
 export interface FrameOptions {
@@ -129,7 +129,7 @@ function settledFrames({ fps, every, keyFrames = false, size = [224, 224], unit 
     every,
     keyFrames,
     size,
-    patches: unit === 'patch' ? settledImage(patches) : undefined,
+    patches: unit === 'patch' ? settledPatches(patches) : undefined,
   };
   return settled;
 }
