@@ -58,10 +58,10 @@ export default async function image(bench: Bench): Promise<void> {
     webp: await picture.clone().webp({ quality: 80 }).toBuffer(),
   } as const;
   const ways: readonly (readonly [string, ImageOptions])[] = [
-    ['patches', { localEntropy: false }],
-    ['with entropy', {}],
+    ['patches', {}],
+    ['with entropy', { localEntropy: true }],
     ['merged', { merge: 1.5 }],
-    ['Hilbert order', { order: 'hilbert', localEntropy: false }],
+    ['Hilbert order', { order: 'hilbert' }],
   ];
   for (const [format, bytes] of Object.entries(files)) {
     const input = { bytes, mediaType: `image/${format}`, name: 'picture', modality: 'image', confidence: 1 } as const;

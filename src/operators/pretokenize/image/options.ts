@@ -26,7 +26,7 @@ export interface ImageOptions {
    * is below this, in bits (0 to 8). Default: `false`; what blt-burn did is 1.5.
    */
   readonly merge?: number | false | undefined;
-  /** Whether segments tell the entropy of their bytes, which takes four times as long as cutting them. Default: `true`. */
+  /** Whether segments tell the entropy of their bytes, which takes four times as long as cutting them. Default: where `merge` asks for it. */
   readonly localEntropy?: boolean | undefined;
   /** What becomes of transparency: the picture is laid over `background`, or the colours below are shown as if opaque. Default: `flatten`. */
   readonly alpha?: 'flatten' | 'remove' | undefined;
@@ -74,7 +74,8 @@ const WHITE: readonly [number, number, number] = [255, 255, 255];
 
 /** @throws PipelineError `BAD_OPTION` */
 export function settledImage(options: ImageOptions = {}): ImageSettings {
-  const { patchSize = 16, merge = false, localEntropy = true, background = WHITE } = options;
+  const { patchSize = 16, merge = false, background = WHITE } = options;
+  const { localEntropy = merge !== false } = options;
   const settings: ImageSettings = {
     patchSize: whole('patchSize', patchSize, 1, 256),
     stride: whole('stride', options.stride ?? patchSize, 1, patchSize),

@@ -9,7 +9,7 @@ import { factOf } from './support.ts';
 const MOST = 16 << 20;
 
 const cut = (frames: readonly Frame[], options: ImageOptions, most = MOST): PatchTable =>
-  patchTable(frames, settledImage(options), most, {});
+  patchTable(frames, settledImage({ localEntropy: true, ...options }), most, {});
 
 const column = ({ segments }: PatchTable, name: string): number[] => [...(segments.columns?.[name] ?? [])];
 
@@ -163,7 +163,7 @@ describe('patches of any size, stride and order', () => {
 
   it('leave the entropy out where it is not wanted, and are the same', () => {
     const picture = fc.sample(frame(), { seed: 4, numRuns: 1 })[0] ?? expect.fail();
-    const bare = cut([picture], { localEntropy: false });
+    const bare = cut([picture], { localEntropy: undefined });
     expect(bare.segments.columns).not.toHaveProperty('local_entropy');
     expect(bare.bytes).toEqual(cut([picture], {}).bytes);
   });

@@ -34,7 +34,7 @@ async function through(
 
 describe('a picture', () => {
   it('becomes patches that stand for the whole record', async () => {
-    const { segments, rejects } = await through(['rgb8.png']);
+    const { segments, rejects } = await through(['rgb8.png'], { image: { localEntropy: true } });
     expect(rejects).toEqual([]);
     expect(segments.map(({ bytes, meta, ...segment }) => ({ ...segment, bytes: bytes.length, ...meta }))).toMatchObject(
       [
