@@ -25,20 +25,38 @@ export interface OggStream {
 
 const HEADER = 27;
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 24;
-  for (let bit = 0; bit < 8; bit++) crc = crc < 0 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1;
+/** What each byte adds to the checksum with so many bytes behind it. */
+const tableOf = (behind: number): Int32Array =>
+  Int32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte << 24;
+    for (let bit = 8 * (behind + 1); bit > 0; bit--) crc = crc < 0 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1;
+    return crc;
+  });
+const LAST = tableOf(0);
+const THIRD = tableOf(1);
+const SECOND = tableOf(2);
+const FIRST = tableOf(3);
+
+/** The checksum of what came before and of bytes behind it, four at a time. */
+function fold(before: number, bytes: Uint8Array): number {
+  let crc = before;
+  let at = 0;
+  for (; at + 4 <= bytes.length; at += 4) {
+    const a = (crc >>> 24) ^ (bytes[at] ?? 0);
+    const b = ((crc >>> 16) & 0xff) ^ (bytes[at + 1] ?? 0);
+    const c = ((crc >>> 8) & 0xff) ^ (bytes[at + 2] ?? 0);
+    const d = (crc & 0xff) ^ (bytes[at + 3] ?? 0);
+    crc = (FIRST[a] ?? 0) ^ (SECOND[b] ?? 0) ^ (THIRD[c] ?? 0) ^ (LAST[d] ?? 0);
+  }
+  for (; at < bytes.length; at++) crc = (crc << 8) ^ (LAST[(crc >>> 24) ^ (bytes[at] ?? 0)] ?? 0);
   return crc;
-});
+}
+
+const NO_CHECKSUM = new Uint8Array(4);
 
 /** The checksum of a page, its own place taken as zeros. */
 function checksum(page: Uint8Array): number {
-  let crc = 0;
-  for (let n = 0; n < page.length; n++) {
-    const byte = n >= 22 && n < 26 ? 0 : (page[n] ?? 0);
-    crc = (crc << 8) ^ (TABLE[(crc >>> 24) ^ byte] ?? 0);
-  }
-  return crc >>> 0;
+  return fold(fold(fold(0, page.subarray(0, 22)), NO_CHECKSUM), page.subarray(26)) >>> 0;
 }
 
 /** The page at a place; undefined where it is not whole. @throws Failure `DAMAGED_FILE` */

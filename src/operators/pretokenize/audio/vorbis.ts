@@ -7,14 +7,28 @@ import { damaged, type Planes, requireShape, type Sound } from './sound.ts';
 /** Pages with sound that the decoder is given at first: it must find some in them. */
 const AT_FIRST = 4;
 
+/** Segments of pages behind those that are decoded together at most, unless one page has more: packets are no more than these. */
+const TOGETHER = 512;
+
 /**
  * Pages that are decoded together: those of the headers with some behind them, since the decoder, given headers alone, takes
- * whatever lies in its memory for the number of channels; then one by one.
+ * whatever lies in its memory for the number of channels; then a few at a time.
  */
 function portions(pages: readonly OggPage[]): readonly (readonly OggPage[])[] {
   let sounding = 0;
   const enough = pages.findIndex(({ granule }) => granule > 0 && ++sounding === AT_FIRST);
-  return enough === -1 ? [pages] : [pages.slice(0, enough + 1), ...pages.slice(enough + 1).map((page) => [page])];
+  if (enough === -1) return [pages];
+  const all = [pages.slice(0, enough + 1)];
+  let segments = Number.POSITIVE_INFINITY;
+  for (const page of pages.slice(enough + 1)) {
+    segments += page.lacing.length;
+    if (segments <= TOGETHER) all.at(-1)?.push(page);
+    else {
+      all.push([page]);
+      segments = page.lacing.length;
+    }
+  }
+  return all;
 }
 
 /**
