@@ -8,6 +8,7 @@ import { trackType } from './detection/tracks.ts';
 import { ruledType, type TypeRule } from './detection/typeRules.ts';
 import { zipType } from './detection/zipType.ts';
 import { decodes, guessCharset, isIso2022Jp, utf8Faults, utf16WithoutMark } from './text/charset.ts';
+import { statedCharset } from './text/statedCharset.ts';
 
 /** What bytes are. */
 export interface Found {
@@ -150,6 +151,8 @@ export async function detect(bytes: Uint8Array, uri: string, settings: Detection
     return { modality, mediaType, confidence: ruled === undefined && named !== undefined ? NAMED : 1 };
   }
   if (settings.fallbackCharset !== undefined) return textFound(bytes, text(settings.fallbackCharset), uri, settings);
+  const own = statedCharset(bytes);
+  if (own !== undefined) return textFound(bytes, text(own), uri, settings);
   const guess = guessCharset(bytes);
   if (guess.kind === 'charset') return textFound(bytes, text(guess.charset, guess.confidence), uri, settings);
   const { offset, guess: charset } = guess;
