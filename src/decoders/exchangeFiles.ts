@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, rm, statfs } from 'node:fs/promises';
+import { type FileHandle, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { MEMORY, openPrivate, roomIn } from './privateFile.ts';
 import { MOST_AT_ONCE, RESULTS_AT } from './protocol.ts';
 
-/** Shared memory where the system has it: what is written there is copied, and never reaches a disk. */
-const MEMORY = '/dev/shm';
 /** Bytes above which a file gives back what it took once its record is done. */
 const KEPT = 16 << 20;
 
@@ -47,18 +43,8 @@ async function openIn(folder: string): Promise<ExchangeFiles> {
   }
 }
 
-async function roomIn(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch {
-    return 0;
-  }
-}
-
 async function openNameless(folder: string): Promise<FileHandle> {
-  const path = join(folder, `sluice-${randomBytes(12).toString('hex')}`);
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  const { file, path } = await openPrivate(folder);
   try {
     await rm(path);
     return file;

@@ -1,36 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
-import { DecoderPool } from '../../src/decoders/decoderPool.ts';
-import type { Decoded } from '../../src/decoders/decoderProcess.ts';
-import { type DecoderLimits, settledLimits } from '../../src/decoders/limits.ts';
-import type { Deed } from '../fixtures/decoders/misbehavingWorker.ts';
+import { describe, expect, it } from 'vitest';
 import { childProcesses } from '../support/children.ts';
-import { decoderModule, isAlive, mostResident, until } from '../support/decoders.ts';
+import { act, isAlive, mostResident, pidOf, poolsOfTests, until } from '../support/decoders.ts';
 
-const MISBEHAVING = decoderModule('misbehaving');
 const MiB = 1 << 20;
 
-const pools: DecoderPool[] = [];
-
-function pool(limits: DecoderLimits = {}): DecoderPool {
-  const made = new DecoderPool(settledLimits({ processes: 1, seconds: 20, memoryBytes: 192 * MiB, ...limits }));
-  pools.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((each) => each.close()));
-  expect(childProcesses()).toEqual([]);
-});
-
-const read = (decoded: Decoded): Promise<unknown> => decoded.read();
-
-/** What becomes of a record that does this to its decoder, from record `from` of a process on. */
-const act = (into: DecoderPool, deed: Deed, from?: number, signal?: AbortSignal): Promise<unknown> =>
-  into.run({ module: MISBEHAVING, bytes: new Uint8Array(10), facts: { deed, from } }, read, signal);
-
-const pidOf = async (into: DecoderPool): Promise<number> =>
-  ((await act(into, 'nothing')) as { readonly pid: number }).pid;
+const pool = poolsOfTests();
 
 describe('a record that', () => {
   it.each([

@@ -1,11 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, rm, statfs } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-/** Shared memory where the system has it: what is written there never reaches a disk. */
-const MEMORY = '/dev/shm';
+import { writeAt } from '../../../decoders/exchangeFiles.ts';
+import { MEMORY, openPrivate, roomIn } from '../../../decoders/privateFile.ts';
 
 /** Bytes as a file that another program can open and seek in. */
 export interface InputFile {
@@ -23,8 +19,7 @@ export interface InputFile {
  */
 export async function layInput(bytes: Uint8Array): Promise<InputFile> {
   const folder = (await roomIn(MEMORY)) >= 2 * bytes.length ? MEMORY : tmpdir();
-  const path = join(folder, `sluice-${randomBytes(12).toString('hex')}`);
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  const { file, path } = await openPrivate(folder);
   const named = process.platform === 'win32';
   if (!named) await rm(path);
   const remove = async (): Promise<void> => {
@@ -32,24 +27,11 @@ export async function layInput(bytes: Uint8Array): Promise<InputFile> {
     if (named) await rm(path, { force: true });
   };
   try {
-    await write(file, bytes);
+    // at positions: where opening a descriptor's path shares its place in the file, that place is the beginning
+    await writeAt(file, bytes, 0);
   } catch (error) {
     await remove();
     throw error;
   }
   return { descriptor: file.fd, path: named ? path : '/dev/fd/3', remove };
-}
-
-/** Writes at positions: where opening a descriptor's path shares its place in the file, that place is the beginning. */
-async function write(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
-}
-
-async function roomIn(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch {
-    return 0;
-  }
 }
