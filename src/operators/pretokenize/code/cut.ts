@@ -62,18 +62,17 @@ function* rows(pieces: readonly Piece[], source: TextBytes, bytes: Uint8Array, f
     const label = labelOf(piece, kind);
     const { name, inner, nodes, hasError, lead, role } = piece;
     const one = nodes === 1 && role !== 'gap';
-    const meta: Meta = {
-      ...(kind === '' ? {} : { node_type: kind }),
-      ...(one && inner !== undefined ? { definition_type: inner } : {}),
-      ...(one && name !== undefined ? { name } : {}),
-      ...(nodes > 1 && role !== 'gap' ? { nodes } : {}),
-      ...(lead > 0 && one ? { lead_bytes: lead } : {}),
-      has_error: hasError,
-      start_row: begin[0],
-      start_col: begin[1],
-      end_row: end[0],
-      end_col: end[1],
-    };
+    const meta: Record<string, string | number | boolean> = {};
+    if (kind !== '') meta['node_type'] = kind;
+    if (one && inner !== undefined) meta['definition_type'] = inner;
+    if (one && name !== undefined) meta['name'] = name;
+    if (nodes > 1 && role !== 'gap') meta['nodes'] = nodes;
+    if (lead > 0 && one) meta['lead_bytes'] = lead;
+    meta['has_error'] = hasError;
+    meta['start_row'] = begin[0];
+    meta['start_col'] = begin[1];
+    meta['end_row'] = end[0];
+    meta['end_col'] = end[1];
     begin = end;
     const length = piece.end - piece.start;
     if (length <= max) {

@@ -27,9 +27,25 @@ const STEPS = ['declaration', 'definition', 'declarator'] as const;
 /** What an `impl` of Rust is for; a trait may stand before it. */
 const IMPL = 'impl_item';
 
+/** Numbers of fields in a grammar; null for those that it has not. */
+interface Fields {
+  readonly name: number | null;
+  /** That of what an `impl` is for, in Rust alone. */
+  readonly type: number | null;
+  readonly steps: readonly number[];
+}
+
+function fieldsOf({ language }: Tree, kinds: NodeKinds): Fields {
+  return {
+    name: language.fieldIdForName('name'),
+    type: kinds.has(IMPL) ? language.fieldIdForName('type') : null,
+    steps: STEPS.map((step) => language.fieldIdForName(step)).filter((field) => field !== null),
+  };
+}
+
 /** The items of a tree, in order, with all that is not white space in one of them. */
 export function itemsOf(tree: Tree, text: string, kinds: NodeKinds): Item[] {
-  const walk = new Walk(text, kinds, tree.rootNode.hasError);
+  const walk = new Walk(text, kinds, fieldsOf(tree, kinds), tree.rootNode.hasError);
   const cursor = tree.walk();
   try {
     walk.children(cursor, 0);
@@ -44,13 +60,15 @@ class Walk {
   readonly items: Item[] = [];
   readonly #text: string;
   readonly #kinds: NodeKinds;
+  readonly #fields: Fields;
   readonly #errors: boolean;
   /** Everything before is in an item, or white space. */
   #at = 0;
 
-  constructor(text: string, kinds: NodeKinds, errors: boolean) {
+  constructor(text: string, kinds: NodeKinds, fields: Fields, errors: boolean) {
     this.#text = text;
     this.#kinds = kinds;
+    this.#fields = fields;
     this.#errors = errors;
   }
 
@@ -82,15 +100,17 @@ class Walk {
     this.#at = endIndex;
     if (start === endIndex) return;
     const end = this.#trim(start, endIndex);
+    let node: Node | null = null;
     if (role === undefined && kind === 'expression_statement') {
       // a name space in TypeScript is a statement that holds one
-      kind = cursor.currentNode.firstNamedChild?.type ?? kind;
+      node = cursor.currentNode.firstNamedChild;
+      kind = node?.type ?? kind;
       role = this.#kinds.get(kind);
       if (role !== 'definition') role = undefined;
     }
     const hasError = this.#errors && cursor.currentNode.hasError;
     if (role === 'definition') {
-      this.items.push({ role, start, end, kind, hasError, ...this.#definition(cursor.currentNode, kind) });
+      this.items.push({ role, start, end, kind, hasError, ...this.#definition(node ?? cursor.currentNode) });
     } else if (role === undefined || role === 'container') {
       this.#pushGap(start, end, hasError);
     } else {
@@ -109,20 +129,22 @@ class Walk {
   }
 
   /** What a definition defines, where its grammar says so: its `name`, or that of what it declares. */
-  #definition(outer: Node, kind: string): Pick<Item, 'name' | 'inner'> {
-    let node = outer.type === kind ? outer : (outer.firstNamedChild ?? outer);
+  #definition(outer: Node): Pick<Item, 'name' | 'inner'> {
+    const { name, type, steps } = this.#fields;
+    const named = (owner: Node) => (name === null ? null : owner.childForFieldId(name));
+    let node = outer;
     let inner: string | undefined;
     for (let step = 0; step < 8; step++) {
-      const name = node.childForFieldName('name');
-      if (name !== null) return { name: this.#named(name), inner };
-      let next: Node | null = node.type === IMPL ? node.childForFieldName('type') : null;
-      for (const field of STEPS) next ??= node.childForFieldName(field);
+      const own = named(node);
+      if (own !== null) return { name: this.#named(own), inner };
+      let next = type !== null && node.type === IMPL ? node.childForFieldId(type) : null;
+      for (const field of steps) next ??= node.childForFieldId(field);
       if (next !== null && step === 0 && this.#isDefinition(next)) inner = next.type;
       const children = next === null ? node.namedChildren : [];
-      next ??= children.find((child) => child.childForFieldName('name') !== null || this.#isDefinition(child)) ?? null;
+      next ??= children.find((child) => named(child) !== null || this.#isDefinition(child)) ?? null;
       if (next === null) {
-        const named = NAME.test(node.type) ? node : children.find((child) => NAME.test(child.type));
-        return named === undefined ? { inner } : { name: this.#named(named), inner };
+        const found = NAME.test(node.type) ? node : children.find((child) => NAME.test(child.type));
+        return found === undefined ? { inner } : { name: this.#named(found), inner };
       }
       node = next;
     }
