@@ -387,4 +387,21 @@ describe('in a flow', () => {
       expect.objectContaining({ code: 'UNKNOWN_CHARSET' }),
     );
   });
+
+  it.each([
+    { undecoded: 'pass' },
+    { invalidText: 'ignore' },
+    { charset: 'utf8' },
+    { modality: 'picture' },
+    { text: false },
+    { image: null },
+    { image: true },
+    { audio: 'off' },
+    { archive: [] },
+    { limits: null },
+  ])('values that no option has are refused, and not taken for the default: %j', (options: object) => {
+    expect(() => pretokenize(options)).toThrow(
+      expect.objectContaining({ code: 'BAD_OPTION', hint: expect.stringMatching(/./) }),
+    );
+  });
 });

@@ -1,7 +1,7 @@
 import type { DecoderLimits } from '../../decoders/limits.ts';
 import { LIMIT_NAMES } from '../../decoders/limits.ts';
 import { PipelineError } from '../../errors.ts';
-import type { Modality } from '../../records.ts';
+import { MODALITIES, type Modality } from '../../records.ts';
 import { ARCHIVE_OPTIONS, type ArchiveOptions, type ArchiveSettings, settledArchive } from './archive/options.ts';
 import { AUDIO_OPTIONS, type AudioOptions, type AudioSettings, settledAudio } from './audio/options.ts';
 import { BINARY_OPTIONS, type BinaryOptions, type BinarySettings, settledBinary } from './binary/options.ts';
@@ -95,6 +95,11 @@ export function settled(options: PretokenizeOptions): Settings {
       code: 'BAD_LIMIT',
     });
   }
+  requireOneOf('charset', charset, ['keep', 'utf-8']);
+  requireOneOf('invalidText', invalidText, ['reject', 'keep']);
+  requireOneOf('undecoded', undecoded, ['reject', 'keep']);
+  requireOneOf('modality', options.modality, MODALITIES);
+  requireObjects(options);
   const { text, code, image, audio, video, pdf, archive, binary } = options;
   return {
     maxSegmentBytes,
@@ -118,6 +123,31 @@ export function settled(options: PretokenizeOptions): Settings {
       binary: binary === false ? false : settledBinary(binary),
     },
   };
+}
+
+/** Types are stripped from pipeline files, so that nobody else tells of a misspelt value. */
+function requireOneOf(name: string, value: string | undefined, values: readonly string[]): void {
+  if (value === undefined || values.includes(value)) return;
+  throw new PipelineError(`pretokenize: ${name} is ${JSON.stringify(value)}`, {
+    code: 'BAD_OPTION',
+    hint: `One of ${values.join(', ')}.`,
+  });
+}
+
+/** What has options of its own is an object of them; all but text may be `false`. */
+function requireObjects(options: PretokenizeOptions): void {
+  for (const name of [...MODALITIES, 'limits', 'types'] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) continue;
+    const mayBeOff = name !== 'text' && name !== 'limits' && name !== 'types';
+    if (value === false && mayBeOff) continue;
+    throw new PipelineError(`pretokenize: ${name} is ${JSON.stringify(value)}, and no object`, {
+      code: 'BAD_OPTION',
+      hint: mayBeOff
+        ? 'Leave it out for the defaults, give its options, or false to pass such bytes as they are.'
+        : 'Leave it out for the defaults, or give its options.',
+    });
+  }
 }
 
 function knownCharset(name: string | undefined): string | undefined {
