@@ -1,6 +1,8 @@
+import path from 'node:path';
 import { Command } from 'commander';
 import { ModelError, SourceError } from '../../errors.ts';
 import { iterate } from '../../flow/index.ts';
+import { CALIBRATION_FILE } from '../../model/calibration.ts';
 import {
   type Calibration,
   calibrate,
@@ -28,6 +30,8 @@ interface CalibrateFlags {
 
 /** Bytes of one document at most, as a part of the sample: a few large ones must not speak for all. */
 const SHARE = 1 / 16;
+/** Bytes of a sample below which its threshold may be that of few documents, and of no others. */
+const SMALL_SAMPLE = 16_000;
 /** Places of a document that are looked at, where it has as many segments. */
 const PIECES = 8;
 
@@ -64,13 +68,26 @@ async function calibrateModel(inputs: readonly string[], flags: CalibrateFlags):
   }
   const model = await openModel(dir);
   const found: Partial<Record<Modality, Calibration>> = {};
+  let tooLittle: ModelError | undefined;
   try {
     for (const modality of MODALITIES) {
       const segments = samples.get(modality);
       if (segments === undefined) continue;
-      const one = await calibrate(model, segments, flags.target);
+      const one = await calibrate(model, segments, flags.target).catch((error: unknown) => {
+        // what there is too little of keeps its threshold; the others need not go without
+        if (!(error instanceof ModelError && error.code === 'CALIBRATION_SAMPLE')) throw error;
+        tooLittle = error;
+        if (samples.size > 1) process.stderr.write(`${modality} keeps its threshold: ${error.message}\n`);
+        return undefined;
+      });
+      if (one === undefined) continue;
       found[modality] = one;
       const { threshold, meanPatchBytes, sampleBytes } = one;
+      if (sampleBytes < SMALL_SAMPLE) {
+        process.stderr.write(
+          `${modality}: a sample of ${bytes(sampleBytes)} is small; give more documents of this kind\n`,
+        );
+      }
       if (flags.json) jsonLine({ modality, threshold, mean_patch_bytes: meanPatchBytes, sample_bytes: sampleBytes });
       else {
         process.stdout.write(
@@ -81,7 +98,10 @@ async function calibrateModel(inputs: readonly string[], flags: CalibrateFlags):
   } finally {
     await model.close();
   }
-  if (!flags.dryRun) await calibrateModalities(dir, found);
+  if (Object.keys(found).length === 0) throw tooLittle;
+  if (flags.dryRun) return;
+  await calibrateModalities(dir, found);
+  process.stderr.write(`written into ${path.join(dir, CALIBRATION_FILE)}\n`);
 }
 
 /** Segments of each modality, up to `most` bytes of it, no more than a share of them from one document. */
