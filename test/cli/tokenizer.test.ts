@@ -52,6 +52,8 @@ describe('sluice tokenizer', () => {
     const none = await sluice(['tokenizer', 'encode', text, '--tokenizer', text]);
     expect(none.code).toBe(exitCode.failed);
     expect(none.stderr).toContain('[BAD_TOKENIZER]');
+    const within = await sluice(['tokenizer', 'train', folder, '--vocab-size', '280', '--output', output]);
+    expect(within.stderr).toContain(`give the files in it: ${folder}/*`);
     const missing = await sluice(['tokenizer', 'encode', text, '--tokenizer', path.join(folder, 'no')]);
     expect(missing.stderr).toContain('[ENOENT]');
     expect((await train('--vocab-size', '5')).stderr).toContain('[BAD_OPTION]');

@@ -31,7 +31,7 @@ export function tokenizerCommand(): Command {
     .exitOverride()
     .argument('<file...>', 'texts in UTF-8, each by itself; - for standard input')
     .description('train a byte-level BPE tokenizer and write it as tokenizer.json')
-    .requiredOption('--vocab-size <n>', 'tokens at most, the 256 bytes among them', positiveInteger)
+    .requiredOption('--vocab-size <n>', 'tokens at most, the 256 bytes and special tokens among them', positiveInteger)
     .requiredOption('--output <file>', 'file to write')
     .addOption(new Option('--pattern <name>', 'how text is divided into words').choices(PATTERNS).default('gpt2'))
     .option('--min-frequency <n>', 'how often a pair must occur', positiveInteger, 2)
@@ -114,6 +114,7 @@ async function read(file: string): Promise<Uint8Array> {
     return await readFile(file);
   } catch (error) {
     const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException;
-    throw new SourceError(`${file} cannot be read: ${message}`, { code, path: file, cause: error });
+    const hint = code === 'EISDIR' ? `give the files in it: ${file.replace(/[/\\]+$/, '')}/*` : undefined;
+    throw new SourceError(`${file} cannot be read: ${message}`, { code, path: file, hint, cause: error });
   }
 }
