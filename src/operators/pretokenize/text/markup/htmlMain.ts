@@ -1,13 +1,12 @@
+import { AROUND, BLOCK, CONTENT, LINK } from './htmlTraits.ts';
 import { attribute, type Element, type Page, visit } from './htmlTree.ts';
 
-/** What surrounds the content of a page, by its element, its role (WAI-ARIA 1.2), or the words of its class and id. */
-const AROUND: ReadonlySet<string> = new Set(['nav', 'aside', 'footer', 'menu', 'dialog']);
+/** What surrounds the content of a page besides, by its role (WAI-ARIA 1.2), or the words of its class and id. */
 const AROUND_ROLES: ReadonlySet<string> = new Set(
   'alert alertdialog banner complementary contentinfo dialog menu menubar navigation search tablist toolbar'.split(' '),
 );
 const AROUND_WORDS =
   /(?:^|[\s_-])(?:ads?|advert\w*|banner|breadcrumbs?|consent|cookies?|footer|masthead|menu|modal|nav|navbar|navigation|newsletter|overlay|pager|pagination|popup|promo|recommended|related|share|sharing|sidebar|skip|social|sponsored|subscribe|toc|toolbar)(?:[\s_-]|$)/i;
-const BLOCKS: ReadonlySet<string> = new Set(['div', 'section', 'ul', 'ol', 'dl', 'table', 'form', 'header']);
 
 /** Share of the text of a page that its marked content holds at least: `main` may be there and empty. */
 const LEAST_SHARE = 0.25;
@@ -24,6 +23,8 @@ export interface Content {
 interface Measured {
   /** Characters of the page. */
   readonly text: number;
+  /** What is seen, each element before those in it. */
+  readonly elements: readonly Element[];
   /** Outermost elements that say they are the content. */
   readonly mains: readonly Element[];
   readonly articles: readonly Element[];
@@ -32,6 +33,7 @@ interface Measured {
 /** Measures every element that is seen. */
 function measure(page: Page): Measured {
   const open: Element[] = [];
+  const elements: Element[] = [];
   const mains: Element[] = [];
   const articles: Element[] = [];
   let links = 0;
@@ -40,14 +42,16 @@ function measure(page: Page): Measured {
   visit(page, {
     enter(element) {
       if (element.unseen) return false;
-      if (element.tagName === 'a') links++;
+      if ((element.traits & LINK) !== 0) links++;
       if (isContent(element) && contents++ === 0) (element.tagName === 'article' ? articles : mains).push(element);
       open.push(element);
+      element.first = elements.push(element);
       return true;
     },
     leave(element) {
       open.pop();
-      if (element.tagName === 'a') links--;
+      element.next = elements.length;
+      if ((element.traits & LINK) !== 0) links--;
       if (isContent(element)) contents--;
       const parent = open.at(-1);
       if (parent === undefined) {
@@ -61,26 +65,30 @@ function measure(page: Page): Measured {
     text(value) {
       const element = open.at(-1);
       if (element === undefined) return;
-      const { length } = value.trim();
+      const length = trimmedLength(value);
       element.text += length;
       if (links > 0) element.linked += length;
     },
   });
-  return { text: total, mains, articles };
+  return { text: total, elements, mains, articles };
 }
 
+/** Whether a character is one that `trim` leaves, at a glance. */
+const isInk = (unit: number): boolean => unit > 0x20 && unit < 0x80;
+
+const trimmedLength = (text: string): number =>
+  isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1)) ? text.length : text.trim().length;
+
 const isContent = (element: Element): boolean =>
-  element.tagName === 'main' ||
-  element.tagName === 'article' ||
-  (element.attrs.length > 0 && attribute(element, 'role') === 'main');
+  (element.traits & CONTENT) !== 0 || (element.attrs.length > 0 && attribute(element, 'role') === 'main');
 
 const textOf = (elements: readonly Element[]): number => elements.reduce((sum, { text }) => sum + text, 0);
 
 /** Whether an element surrounds the content, as far as the element itself tells. */
 function isAround(element: Element, inContent: boolean): boolean {
-  const { tagName, attrs } = element;
-  if (AROUND.has(tagName) || (tagName === 'header' && !inContent)) return true;
-  const block = BLOCKS.has(tagName);
+  const { tagName, traits, attrs } = element;
+  if ((traits & AROUND) !== 0 || (tagName === 'header' && !inContent)) return true;
+  const block = (traits & BLOCK) !== 0;
   if (attrs.length === 0) return false;
   return attrs.some(
     ({ name, value }) =>
@@ -95,7 +103,7 @@ function isAround(element: Element, inContent: boolean): boolean {
  * mostly links. A rule that would leave out more than half of what is there is not applied.
  */
 export function mainContent(page: Page): Content {
-  const { text, mains, articles } = measure(page);
+  const { text, elements, mains, articles } = measure(page);
   const marked = [mains, articles].find((elements) => textOf(elements) > 0 && textOf(elements) >= LEAST_SHARE * text);
   const roots = marked ?? [page];
   const total = marked === undefined ? text : textOf(marked);
@@ -103,28 +111,24 @@ export function mainContent(page: Page): Content {
   const dense = new Set<Element>();
   let left = total;
   let sparse = total;
-  for (const root of roots) {
-    visit(root, {
-      enter(element) {
-        if (element.unseen) return false;
-        if (element.text * 2 < total && isAround(element, marked !== undefined)) {
-          around.add(element);
-          left -= element.text;
-          sparse -= element.text;
-          return false;
-        }
+  for (const root of marked ?? [{ first: 0, next: elements.length }]) {
+    for (let at = root.first; at < root.next; ) {
+      const element = elements[at++];
+      if (element === undefined) break;
+      if (element.text * 2 < total && isAround(element, marked !== undefined)) {
+        around.add(element);
+        left -= element.text;
+        sparse -= element.text;
+        at = element.next;
+      } else if (element.links < DENSE_LINKS) {
         // nothing within can be dense
-        if (element.links < DENSE_LINKS) return element.text > 0;
-        if (element.linked > DENSE * element.text && BLOCKS.has(element.tagName)) {
-          dense.add(element);
-          sparse -= element.text;
-          return false;
-        }
-        return true;
-      },
-      leave() {},
-      text() {},
-    });
+        if (element.text === 0) at = element.next;
+      } else if (element.linked > DENSE * element.text && (element.traits & BLOCK) !== 0) {
+        dense.add(element);
+        sparse -= element.text;
+        at = element.next;
+      }
+    }
   }
   const dropAround = left * 2 >= total;
   const dropDense = sparse * 2 >= left;

@@ -1,35 +1,7 @@
 import type { Content } from './htmlMain.ts';
+import { LINE, LIST, OTHER, PARAGRAPH, PREFORMATTED } from './htmlTraits.ts';
 import { attribute, type Element, visit } from './htmlTree.ts';
 import { TextWriter } from './textWriter.ts';
-
-/** What an element does to the text around it and in it. */
-const PARAGRAPH = 1;
-const LINE = 2;
-const PREFORMATTED = 4;
-const LIST = 8;
-const OTHER = 16;
-
-const EFFECTS: ReadonlyMap<string, number> = effects([
-  [
-    PARAGRAPH,
-    'article aside blockquote dl figure footer form h1 h2 h3 h4 h5 h6 header hr main nav p pre section table',
-  ],
-  [
-    LINE,
-    'address body caption center dd details dialog dir div dt fieldset figcaption hgroup html legend li listing menu ol search summary tbody tfoot thead tr ul xmp',
-  ],
-  [PREFORMATTED, 'pre listing xmp plaintext'],
-  [LIST, 'ul ol menu dir'],
-  [OTHER, 'annotation annotation-xml br img li math q table td th tr'],
-]);
-
-function effects(named: readonly (readonly [effect: number, names: string])[]): ReadonlyMap<string, number> {
-  const all = new Map<string, number>();
-  for (const [effect, names] of named) {
-    for (const name of names.split(' ')) all.set(name, (all.get(name) ?? 0) | effect);
-  }
-  return all;
-}
 
 /** Numbers of items of the lists that are open; 0 in those without numbers. */
 type Numbers = { next: number; readonly ordered: boolean }[];
@@ -79,6 +51,8 @@ function enterOther(element: Element, writer: TextWriter, numbers: Numbers): boo
   }
 }
 
+const EFFECTS = PARAGRAPH | LINE | PREFORMATTED | LIST | OTHER;
+
 /** The text of a page as a reader sees it. */
 export function contentText({ roots, isLeftOut }: Content): string {
   const writer = new TextWriter();
@@ -93,8 +67,8 @@ export function contentText({ roots, isLeftOut }: Content): string {
     visit(root, {
       enter(element) {
         if (isLeftOut(element)) return false;
-        const effect = EFFECTS.get(element.tagName);
-        if (effect === undefined) return true;
+        const effect = element.traits & EFFECTS;
+        if (effect === 0) return true;
         apart(effect);
         if ((effect & LIST) !== 0) {
           numbers.push({ next: startOf(element), ordered: element.tagName === 'ol' });
@@ -104,15 +78,17 @@ export function contentText({ roots, isLeftOut }: Content): string {
         return (effect & OTHER) === 0 || enterOther(element, writer, numbers);
       },
       leave(element) {
-        const effect = EFFECTS.get(element.tagName);
-        if (effect === undefined) return;
+        const effect = element.traits & EFFECTS;
+        if (effect === 0) return;
         if ((effect & LIST) !== 0) {
           numbers.pop();
           writer.closeList();
         }
         if ((effect & PREFORMATTED) !== 0) preformatted--;
-        if (element.tagName === 'q') writer.text('”');
-        if (element.tagName === 'table') writer.closeTable();
+        if ((effect & OTHER) !== 0) {
+          if (element.tagName === 'q') writer.text('”');
+          if (element.tagName === 'table') writer.closeTable();
+        }
         apart(effect);
       },
       text(value) {

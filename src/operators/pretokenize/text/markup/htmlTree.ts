@@ -1,11 +1,14 @@
 import { type DefaultTreeAdapterTypes, defaultTreeAdapter, parse } from 'parse5';
 import { Failure } from '../../../../sources/failure.ts';
+import { LINK, traitsOf, UNSEEN } from './htmlTraits.ts';
 
 type Node = DefaultTreeAdapterTypes.ChildNode;
 export type Page = DefaultTreeAdapterTypes.Document;
 
 /** An element of a page, and what is measured of it. */
 export interface Element extends DefaultTreeAdapterTypes.Element {
+  /** By its name: bits of htmlTraits.ts. */
+  readonly traits: number;
   /** It is shown to nobody. */
   readonly unseen: boolean;
   /** Characters of text in it, and how many of them are text of links. */
@@ -13,17 +16,13 @@ export interface Element extends DefaultTreeAdapterTypes.Element {
   linked: number;
   /** Links in it, and whether it is one. */
   links: number;
+  /** Places of the first and behind the last element in it, among all that are seen. */
+  first: number;
+  next: number;
 }
 
 /** Elements that a page may have besides one for every two characters, which is more than tags can spell. */
 const SPARE = 1000;
-
-/** Elements that have no text for a reader. */
-const UNSEEN: ReadonlySet<string> = new Set(
-  'applet area audio base button canvas datalist embed frame frameset head iframe input link meta noembed noframes noscript object option optgroup param script select source style svg template textarea title track video'.split(
-    ' ',
-  ),
-);
 
 /** Elements of the page that is being parsed, and how many it may have. */
 let elements = 0;
@@ -40,6 +39,7 @@ const treeAdapter: typeof defaultTreeAdapter = {
         'The page is made to fill memory, or its tags are never closed; keep its bytes with { markup: { html: "keep" } }.',
       );
     }
+    const traits = traitsOf(tagName);
     return {
       nodeName: tagName,
       tagName,
@@ -47,10 +47,13 @@ const treeAdapter: typeof defaultTreeAdapter = {
       namespaceURI,
       childNodes: [],
       parentNode: null,
-      unseen: UNSEEN.has(tagName) || (attrs.length > 0 && attrs.some(isHiding)),
+      traits,
+      unseen: (traits & UNSEEN) !== 0 || (attrs.length > 0 && attrs.some(isHiding)),
       text: 0,
       linked: 0,
-      links: tagName === 'a' ? 1 : 0,
+      links: (traits & LINK) === 0 ? 0 : 1,
+      first: 0,
+      next: 0,
     };
   },
 };
@@ -100,13 +103,14 @@ export function visit(root: Page | Element, visitor: Visitor): void {
       visitor.leave(element);
       at = places.pop() ?? 0;
       nodes = (open.at(-1) ?? root).childNodes;
-    } else if (node.nodeName === '#text') {
-      visitor.text('value' in node ? node.value : '');
-    } else if (isElement(node) && visitor.enter(node)) {
+    } else if (isElement(node)) {
+      if (!visitor.enter(node)) continue;
       open.push(node);
       places.push(at);
       nodes = node.childNodes;
       at = 0;
+    } else if ('value' in node) {
+      visitor.text(node.value);
     }
   }
 }
