@@ -40,6 +40,12 @@ const MAGICS: readonly Magic[] = [
   magic('audio/flac', 'fLaC'),
   magic('audio/basic', '.snd\0\0'),
   magic('audio/x-caf', 'caff\0\x01'),
+  magic('audio/x-w64', 'riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb'),
+  magic('audio/x-tta', 'TTA1\x01\0'),
+  magic('audio/vnd.dts', '\x7f\xfe\x80\x01'),
+  magic('video/x-yuv4mpeg', 'YUV4MPEG2 '),
+  magic('video/x-ivf', 'DKIF\0\0\x20\0'),
+  magic('video/x-nut', 'nut/multimedia container\0'),
   magic('image/vnd.ms-dds', 'DDS |\0\0\0'),
   magic('image/x-exr', 'v/1\x01'),
   magic('image/vnd.radiance', '#?RADIANCE\n'),
@@ -126,6 +132,14 @@ function bigEndianMagic(bytes: Uint8Array): string | undefined {
   const second = view.getUint32(4);
   if (second > 0 && second < 45) return 'application/x-mach-binary';
   return first === 0xcafebabe ? 'application/java-vm' : undefined;
+}
+
+/** Icons and cursors begin with small numbers alone: there is a picture, and the first lies behind the directory. */
+export function isIcon(bytes: Uint8Array): boolean {
+  if (bytes.length < 22) return false;
+  const view = viewOf(bytes);
+  const count = view.getUint16(4, true);
+  return count > 0 && bytes[9] === 0 && view.getUint32(14, true) > 0 && view.getUint32(18, true) >= 6 + 16 * count;
 }
 
 /** Python's compiled modules: a version, then a line end that no transfer leaves as it is. */

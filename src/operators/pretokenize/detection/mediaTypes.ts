@@ -45,11 +45,15 @@ const TEXTS =
 /** A media type without its parameters, in lower case. */
 export const bareType = (mediaType: string): string => mediaType.replace(/;.*$/s, '').trim().toLowerCase();
 
+/** Containers of video whose types do not say so. */
+const VIDEOS: ReadonlySet<string> = new Set(['application/mxf', 'application/vnd.rn-realmedia']);
+
 /** What bytes of a media type are taken apart as; `binary` for a type that nothing is known of. */
 export function modalityOf(mediaType: string): Modality {
   const family = mediaType.slice(0, mediaType.indexOf('/'));
   if (family === 'image' || family === 'audio' || family === 'video') return family;
   if (mediaType === 'application/pdf') return 'pdf';
+  if (VIDEOS.has(mediaType)) return 'video';
   if (ARCHIVES.has(mediaType) || DOCUMENTS.test(mediaType)) return 'archive';
   if (TEXTS.test(mediaType)) return mediaType.startsWith('text/x-') ? 'code' : 'text';
   return 'binary';

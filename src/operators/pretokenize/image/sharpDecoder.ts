@@ -172,13 +172,20 @@ async function pagesOf(first: Header, taken: number, from: From): Promise<Frame[
   return frames;
 }
 
+/** What libvips says of good files that it was built without, or that are of a rare kind. */
+const LACKING = /compression support is not configured|bad labq format/;
+const CONVERT = 'Convert such pictures to PNG or JPEG.';
+
 function damaged(error: Error, format: string): Failure {
   // HEIF may hold AV1, or, as most do, HEVC, which prebuilt libraries leave out; from outside they look alike
   if (format === 'heif') {
-    return new Failure('UNDECODED', 'nothing here decodes this HEIF', 'Convert such pictures to PNG or JPEG.', error);
+    return new Failure('UNDECODED', 'nothing here decodes this HEIF', CONVERT, error);
   }
   // libvips tells all that went wrong, a line each
   const [message = 'no reason is given'] = error.message.split('\n');
+  if (LACKING.test(error.message)) {
+    return new Failure('UNDECODED', `nothing here decodes this ${format}: ${message}`, CONVERT, error);
+  }
   return new Failure('DAMAGED_FILE', `the picture cannot be decoded: ${message}`, undefined, error);
 }
 

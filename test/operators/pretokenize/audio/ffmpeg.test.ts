@@ -1,7 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ffmpeg as real } from '../video/tools.ts';
 import { AS_IT_IS, cutSound, fixture, samplesOf, shorts } from './sounds.ts';
 
 let folder: string;
@@ -94,6 +95,18 @@ describe('what ffmpeg decodes', () => {
   it('is not asked where a format is decoded here', async () => {
     const view = await cutSound(fixture('mp3.mp3'), {}, { ffmpeg: ffmpeg({ code: 1 }) });
     expect(view.derived).toContain('mpg123-decoder');
+  });
+
+  it.each([
+    ['audio.avi', 'audio/vnd.avi'],
+    ['audio.asf', 'audio/x-ms-wma'],
+    ['audio.mkv', 'audio/matroska'],
+    ['audio.mov', 'audio/mp4'],
+    ['audio.mpegts', 'audio/mp2t'],
+  ])('may stand in a container of video: %s', async (name, mediaType) => {
+    const bytes = readFileSync(new URL(`../../../fixtures/media/detection/${name}`, import.meta.url));
+    const view = await cutSound(bytes, {}, { mediaType, ffmpeg: real });
+    expect(view.segments.labels).toEqual(['audio_segment']);
   });
 
   it('takes a program that is ffmpeg', async () => {

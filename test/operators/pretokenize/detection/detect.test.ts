@@ -29,7 +29,7 @@ const HEADS: readonly (readonly [mediaType: string, modality: string, bytes: Buf
   ['image/webp', 'image', head('RIFF\x24\0\0\0WEBPVP8 ')],
   ['image/tiff', 'image', head('II*\0\x08\0\0\0')],
   ['image/bmp', 'image', head('BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0')],
-  ['image/x-icon', 'image', head('\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0')],
+  ['image/x-icon', 'image', head('\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x40\0\0\0\x16\0\0\0')],
   ['image/avif', 'image', head('\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf')],
   ['image/heic', 'image', head('\0\0\0\x18ftypheic\0\0\0\0mif1heic')],
   ['image/jp2', 'image', head('\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ')],
@@ -49,6 +49,13 @@ const HEADS: readonly (readonly [mediaType: string, modality: string, bytes: Buf
   ['audio/flac', 'audio', head('fLaC\0\0\0\x22')],
   ['audio/mpeg', 'audio', head('ID3\x03\0\0\0\0\0\0\xff\xfb\x90\x64')],
   ['audio/x-caf', 'audio', head('caff\0\x01\0\0desc')],
+  ['audio/x-w64', 'audio', head('riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb')],
+  ['audio/x-tta', 'audio', head('TTA1\x01\0\x02\0')],
+  ['audio/vnd.dts', 'audio', head('\x7f\xfe\x80\x01\xfc\x3c')],
+  ['video/x-yuv4mpeg', 'video', fixture('video/three.y4m')],
+  ['video/x-ivf', 'video', head('DKIF\0\0\x20\0VP80')],
+  ['video/x-nut', 'video', head('nut/multimedia container\0')],
+  ['application/mxf', 'video', head('\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02')],
   ['audio/basic', 'audio', head('.snd\0\0\0\x18')],
   ['audio/midi', 'audio', head('MThd\0\0\0\x06')],
   ['audio/amr', 'audio', head('#!AMR\n\x3c')],
@@ -121,6 +128,16 @@ describe('magic', () => {
     const lying = Buffer.from(object);
     lying.writeUInt32LE(0xfffffff0, 12);
     expect((await found(lying)).mediaType).toBe('application/octet-stream');
+  });
+
+  it('of an icon is no magic where there is no picture in it', async () => {
+    const numbers = Buffer.from(new Uint32Array([0x1_0000, 0x2_0000, 7, 9, 11, 13, 15, 17, 19, 21]).buffer);
+    expect((await found(numbers)).mediaType).toBe('application/octet-stream');
+    const picture = Buffer.concat([
+      Buffer.from([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 4, 0, 24, 32]),
+      Buffer.alloc(48),
+    ]);
+    expect(await found(picture, 'a.tga')).toMatchObject({ mediaType: 'image/x-tga', confidence: 0.5 });
   });
 
   it.each([

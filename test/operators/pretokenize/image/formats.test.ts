@@ -152,6 +152,18 @@ describe('a decoder', () => {
   });
 });
 
+it('a TIFF with a compression that the library was built without is not damaged', async () => {
+  const bytes = fixture('None.tiff');
+  const tag = bytes.indexOf(Buffer.from([0x03, 0x01, 3, 0, 1, 0, 0, 0]));
+  for (const compression of [50_000, 34_925]) {
+    bytes.writeUInt16LE(compression, tag + 8);
+    expect(await refusal(bytes, 'image/tiff')).toMatchObject({
+      code: 'UNDECODED',
+      hint: expect.stringContaining('PNG'),
+    });
+  }
+});
+
 describe('frames', () => {
   it('are the first one alone, and how many there are is told', async () => {
     for (const [name, total] of [
