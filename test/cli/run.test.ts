@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -323,6 +323,12 @@ describe('sluice init', () => {
   it('scaffolds a project whose types are those of this checkout, with nothing installed or built', async () => {
     const made = await sluice(['init', out('typed')]);
     expect(made.code, made.stderr).toBe(exitCode.ok);
+    // what lies in a folder above it must not be what makes its packages known
+    const { compilerOptions } = JSON.parse(await readFile(out('typed/tsconfig.json'), 'utf8'));
+    for (const name of ['sluice', 'rxjs', 'zod']) {
+      const [file] = compilerOptions.paths[name];
+      expect((await stat(path.resolve(out('typed'), file))).isFile(), name).toBe(true);
+    }
     const types = () =>
       startScript(path.join(root, 'node_modules/typescript/bin/tsc'), [], { cwd: out('typed') }).ended;
     const right = await types();

@@ -57,8 +57,9 @@ function reach(root: string): Reach {
         paths: {
           sluice: [`${checkout}/src/index.ts`],
           'sluice/*': [`${checkout}/src/*/index.ts`],
-          rxjs: [`${modules}/rxjs`],
-          zod: [`${modules}/zod`],
+          // the files that the source's own imports resolve to: to ECMAScript modules, paths of folders lead nowhere
+          rxjs: [`${modules}/rxjs/dist/types/index.d.ts`],
+          zod: [`${modules}/zod/index.d.cts`],
         },
       },
       include: ['pipelines', `${checkout}/src/webassembly.d.ts`],
