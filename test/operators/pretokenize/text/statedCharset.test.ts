@@ -12,6 +12,13 @@ describe('the charset that a text says it has', () => {
     ['Python', '#!/usr/bin/python\n# -*- coding: latin-1 -*-\nx = "\xe9"\n', 'x.py', 'windows-1252', 'text/x-python'],
     ['Python in vim', '# vim: set fileencoding=euc_jp :\n# \xc6\xfc\xcb\xdc\n', 'x.py', 'euc-jp', 'text/x-python'],
     ['Emacs', ';; -*- coding: koi8-r -*-\n; \xc4\xc1\n', 'x.el', 'koi8-r', 'text/x-elisp'],
+    [
+      'a mail',
+      'Received: x\r\nFrom: a@b\r\nDate: x\r\nContent-Type: text/plain;\r\n charset="iso-8859-1"\r\n\r\nH\xe4llo\r\n',
+      'x.eml',
+      'windows-1252',
+      'message/rfc822',
+    ],
   ])('by %s is believed', async (_what, text, name, charset, mediaType) => {
     const bytes = latin(text);
     const [first] = await segments(bytes, name, { code: { unit: 'file' } });
@@ -26,6 +33,10 @@ describe('the charset that a text says it has', () => {
     ['one that there is not', '<?xml version="1.0" encoding="latin-99"?><r>\xe9</r>'],
     ['one in which its bytes mean nothing', '<?xml version="1.0" encoding="shift_jis"?><r>\xe9</r>'],
     ['one that only a sentence names', 'The coding: latin1 of \xe9\n'],
+    [
+      'one of a part alone',
+      'From: a\nContent-Type: multipart/mixed\n\nContent-Type: text/plain; charset=latin1\n\xe9\n',
+    ],
     ['one in the third line', '#\n#\n# coding: latin1 \xe9\n'],
   ])('is nothing where it says %s', (_what, text) => {
     expect(statedCharset(latin(text))).toBeUndefined();
