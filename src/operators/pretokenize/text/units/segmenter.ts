@@ -7,11 +7,6 @@ const CR = 0x0d;
 /** Bytes that become one string: both rules of UAX #29 always divide behind a line end. */
 const WINDOW = 1 << 16;
 
-interface Found {
-  readonly bytes: number;
-  readonly word: boolean;
-}
-
 /** Bytes of UTF-8 that a part of a string has. */
 function utf8Length(text: string): number {
   let bytes = 0;
@@ -50,21 +45,26 @@ function windowEnd(
   return { end, ascii, fault: false };
 }
 
-function* found(bytes: Uint8Array, granularity: 'grapheme' | 'word'): Generator<Found> {
+/** Tells of every unit how many bytes it has, and whether it is a word. */
+function find(
+  bytes: Uint8Array,
+  granularity: 'grapheme' | 'word',
+  found: (bytes: number, word: boolean) => void,
+): void {
   const segmenter = new Intl.Segmenter('und', { granularity });
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   for (let at = 0; at < bytes.length; ) {
     const { end, ascii, fault } = windowEnd(bytes, at);
-    if (fault) yield { bytes: end - at, word: false };
+    if (fault) found(end - at, false);
     else if (ascii && granularity === 'grapheme') {
       for (let next = at; next < end; ) {
         const length = bytes[next] === CR && next + 1 < end && bytes[next + 1] === LF ? 2 : 1;
-        yield { bytes: length, word: false };
+        found(length, false);
         next += length;
       }
     } else {
       for (const { segment, isWordLike } of segmenter.segment(decoder.decode(bytes.subarray(at, end)))) {
-        yield { bytes: utf8Length(segment), word: isWordLike === true };
+        found(ascii ? segment.length : utf8Length(segment), isWordLike === true);
       }
     }
     at = end;
@@ -113,7 +113,7 @@ export const divideBySegmenter =
       units.add(end, word);
       at = end;
     };
-    for (const { bytes: length, word } of found(bytes, kind === 'graphemes' ? 'grapheme' : 'word')) {
+    find(bytes, kind === 'graphemes' ? 'grapheme' : 'word', (length, word) => {
       const end = at + length;
       while (end - at > most) {
         let cut = at + most;
@@ -121,7 +121,7 @@ export const divideBySegmenter =
         add(cut, word);
       }
       add(end, word);
-    }
+    });
     const ends = units.ends.slice(0, units.count);
     return kind === 'graphemes'
       ? { ends, labels: ['grapheme'] }
