@@ -93,6 +93,7 @@ export function pretokenize<M extends Meta = Meta>(
           // Here and not above: rejects come in the order of the documents.
           *next({ document, cuts, turn }: Outcome<M>): Generator<Segment<M>> {
             views += cuts.length - 1;
+            run?.cut?.(document.bytes.length, segmentBytes(cuts));
             for (const cut of cuts) {
               if (isRefused(cut)) {
                 const whole = cut.suffix === '' && document.bytes.length <= MAX_PAYLOAD;
@@ -107,6 +108,10 @@ export function pretokenize<M extends Meta = Meta>(
       );
     });
 }
+
+/** Bytes of everything that a document has become, far more than its own where it was compressed. */
+const segmentBytes = (cuts: readonly Cut[]): number =>
+  cuts.reduce((sum, cut) => sum + (isRefused(cut) ? 0 : (cut.segments.ends.at(-1) ?? 0)), 0);
 
 /** Settings as they decide what is cut: files by what they hold. */
 const identity = ({ modalities, ...settings }: Settings) => ({

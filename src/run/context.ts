@@ -37,6 +37,8 @@ export interface RunContext {
   readonly rehearsal?: boolean | undefined;
   /** Absent where stages are only listed, and for a plan. */
   readonly output?: SplitOutput | undefined;
+  /** Tells that `from` bytes of a document have become `to` bytes of segments, so that progress knows what is to come. */
+  cut?(from: number, to: number): void;
   /** Puts a record that failed into the split's reject file. */
   reject(stage: string, error: RecordError, payload?: Uint8Array): void;
 }

@@ -28,6 +28,8 @@ export interface SplitTally {
   records: number;
   documentsRead: number;
   bytesRead: number;
+  /** Of what was read, bytes of documents that were cut into segments, and how many bytes those hold. */
+  readonly cut: { from: number; to: number };
   documents: number;
   segments: number;
   bytes: number;
@@ -70,6 +72,7 @@ export class SplitRun {
     records: 0,
     documentsRead: 0,
     bytesRead: 0,
+    cut: { from: 0, to: 0 },
     documents: 0,
     segments: 0,
     bytes: 0,
@@ -159,6 +162,10 @@ export class SplitRun {
         root: folder.root,
         file: async (path) => (pass === '' ? this.#file(path) : nowhere(path)),
         beforeCommit: (work) => this.#closing.push(work),
+      },
+      cut: (from, to) => {
+        this.tally.cut.from += from;
+        this.tally.cut.to += to;
       },
       reject: (stage, error, payload) => {
         this.tally.records = Math.max(this.tally.records, (error.position?.ordinal ?? -1) + 1);

@@ -185,6 +185,19 @@ describe('Counter', () => {
     expect(counter.snapshot().step).toBeNull();
   });
 
+  it('knows that decoded documents are larger than their files, and takes the others to be like them', () => {
+    const cut = { from: 50, to: 5000 };
+    const counter = counterOf(
+      planned(1),
+      started(0, { documentsRead: 2, bytesRead: 100, cut, bytes: 1000, patches: 9 }),
+    );
+    vi.advanceTimersByTime(10_000);
+    // a fifth of one of two pictures in 10 seconds
+    expect(counter.snapshot()).toMatchObject({ input_bytes: { done: 10 }, eta_seconds: 90 });
+    const rejected = started(0, { documentsRead: 1, bytesRead: 100, cut: { from: 100, to: 0 } });
+    expect(counterOf(planned(1), rejected).snapshot()).toMatchObject({ input_bytes: { done: 100 } });
+  });
+
   it('takes documents that were read for done where documents are written: most may have been dropped', () => {
     const counter = counterOf(planned(2), started(0, { documentsRead: 50, bytesRead: 80, documents: 1, bytes: 2 }));
     expect(counter.snapshot()).toMatchObject({ input_bytes: { done: 80 } });

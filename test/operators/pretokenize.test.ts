@@ -381,6 +381,23 @@ describe('in a flow', () => {
     expect(seen).toEqual(['file']);
   });
 
+  it('the run is told how many bytes each document becomes', async () => {
+    const told: [from: number, to: number][] = [];
+    const page = Buffer.from('<p>A page of <b>few</b> words</p>');
+    await new Promise<void>((resolve, reject) =>
+      withRun({ reject: () => {}, cut: (from, to) => void told.push([from, to]) }, () =>
+        pull(() => [[document('plain'), document(page, 'a.html'), document('')]])
+          .pipe(pretokenize({ text: { markup: 'text' } }))
+          .subscribe({ error: reject, complete: resolve }),
+      ),
+    );
+    expect(told).toEqual([
+      [5, 5],
+      [page.length, 'A page of few words'.length],
+      [0, 0],
+    ]);
+  });
+
   it('wrong options are refused at once', () => {
     expect(() => pretokenize({ maxSegmentBytes: 1 })).toThrow(expect.objectContaining({ code: 'BAD_LIMIT' }));
     expect(() => pretokenize({ fallbackCharset: 'klingon' })).toThrow(

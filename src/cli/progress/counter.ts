@@ -154,10 +154,14 @@ export class Counter {
   }
 }
 
-/** What has been read is done only as far as it has been written; where documents are written, some are dropped for good. */
-function shareDone({ bytes, bytesRead, documents, patches }: SplitTally): number {
+/**
+ * What has been read is done only as far as it has been written; where documents are written, some are dropped for good. A
+ * picture is a hundred times its file: what has not been cut yet is taken to grow as what has.
+ */
+function shareDone({ bytes, bytesRead, cut, documents, patches }: SplitTally): number {
   if (bytesRead === 0) return 0;
-  return documents > 0 && patches === 0 ? 1 : Math.min(1, bytes / bytesRead);
+  const toCome = cut.from === 0 ? bytesRead : (cut.to * bytesRead) / cut.from;
+  return toCome === 0 || (documents > 0 && patches === 0) ? 1 : Math.min(1, bytes / toCome);
 }
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
