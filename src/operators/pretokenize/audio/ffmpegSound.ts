@@ -6,25 +6,9 @@ import { wavLayout } from './wav.ts';
 
 /** Demuxers of formats that are sound, or may be; none of them opens another file. */
 const DEMUXERS = [
-  ...[
-    'aac',
-    'ac3',
-    'aiff',
-    'amr',
-    'amrnb',
-    'amrwb',
-    'ape',
-    'asf',
-    'au',
-    'avi',
-    'caf',
-    'dsf',
-    'dts',
-    'eac3',
-    'flac',
-    'flv',
-  ],
-  ...['matroska', 'mov', 'mp3', 'mpc', 'mpc8', 'mpegts', 'ogg', 'shn', 'tak', 'tta', 'voc', 'w64', 'wav', 'wv'],
+  ...['aac', 'ac3', 'aiff', 'amr', 'amrnb', 'amrwb', 'ape', 'asf', 'au', 'avi', 'caf', 'dsf', 'dts', 'eac3'],
+  ...['flac', 'flv', 'matroska', 'mov', 'mp3', 'mpc', 'mpc8', 'mpegts', 'ogg', 'shn', 'tak', 'tta', 'voc', 'w64'],
+  ...['wav', 'wv'],
 ];
 
 /** What ffmpeg says where it lacks a decoder, or there is nothing to decode. */

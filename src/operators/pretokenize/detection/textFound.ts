@@ -1,4 +1,5 @@
 import { languageByContent } from '../code/languageByContent.ts';
+import { sharedLanguage } from '../code/sharedExtensions.ts';
 import type { DetectionSettings, Found } from '../detect.ts';
 import { isNamedText, languageOf, textTypeOf } from '../languages.ts';
 import { decoder } from '../text/charset.ts';
@@ -16,6 +17,8 @@ export interface KnownCharset {
 const SVG = 'image/svg+xml';
 /** Languages in whose files other formats may stand as they are, to be filled in. */
 const TEMPLATES: ReadonlySet<string> = new Set(['php', 'vue', 'svelte']);
+/** Confidence in a language that shares its extension with another. */
+const SHARED = 0.9;
 /** Bytes that tell what a text is where a character has two or four of them. */
 const WIDE_HEAD = 16 << 10;
 
@@ -48,7 +51,12 @@ function typeOf(bytes: Uint8Array, charset: string, uri: string, code: boolean):
   const named = textTypeOf(uri);
   if (content !== undefined && (content.confidence === 1 || (language === undefined && !isNamedText(uri))))
     return content;
-  if (language !== undefined) return { mediaType: named, confidence: 1, language };
+  if (language !== undefined) {
+    const shared = head === undefined ? undefined : sharedLanguage(uri, head);
+    return shared === undefined || shared === language
+      ? { mediaType: named, confidence: 1, language }
+      : { mediaType: textTypeOf(uri, shared), confidence: SHARED, language: shared };
+  }
   const guess = code && head !== undefined ? languageByContent(head, uri) : undefined;
   if (guess !== undefined) return { ...guess, mediaType: textTypeOf(uri, guess.language) };
   // Pictures are pictures by what they hold alone.
