@@ -46,7 +46,8 @@ function decoded(bytes: Uint8Array): string {
 export function readXml(bytes: Uint8Array, part: string, reader: XmlReader): void {
   const parser = new SaxesParser();
   const names = new LocalNames();
-  let depth = 0;
+  /** Names of the elements that are open. */
+  const opened: string[] = [];
   let attributes: Readonly<Record<string, string>> = {};
   const attribute = (wanted: string): string | undefined => {
     if (wanted in attributes) return attributes[wanted];
@@ -57,13 +58,14 @@ export function readXml(bytes: Uint8Array, part: string, reader: XmlReader): voi
     throw error;
   });
   parser.on('opentag', (tag) => {
-    if (++depth > DEEPEST) throw new Error(`more than ${DEEPEST} elements lie in one another`);
+    const name = names.of(tag.name);
+    if (opened.push(name) > DEEPEST) throw new Error(`more than ${DEEPEST} elements lie in one another`);
     attributes = tag.attributes;
-    reader.open?.(names.of(tag.name), attribute);
+    reader.open?.(name, attribute);
   });
-  parser.on('closetag', ({ name }) => {
-    depth--;
-    reader.close?.(names.of(name));
+  parser.on('closetag', () => {
+    const name = opened.pop();
+    if (name !== undefined) reader.close?.(name);
   });
   parser.on('text', (text) => reader.text?.(text));
   parser.on('cdata', (text) => reader.text?.(text));
