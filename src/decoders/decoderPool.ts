@@ -1,8 +1,11 @@
+import { PipelineError } from '../errors.ts';
 import { type Decoded, DecoderEnded, DecoderProcess } from './decoderProcess.ts';
 import type { Limits } from './limits.ts';
 
 /** Milliseconds after which processes without work are ended. */
 const IDLE = 5000;
+/** Processes that are tried one after another where they are killed from outside. */
+const TRIES = 3;
 
 /** A record for a decoder module, whose path is `module`: its bytes, and plain values beside them. */
 export interface DecoderTask {
@@ -62,8 +65,9 @@ export class DecoderPool {
     task: DecoderTask,
     take: (decoded: Decoded) => Promise<R>,
     signal: AbortSignal | undefined,
+    tries = TRIES,
   ): Promise<R> {
-    const process = old ?? (await DecoderProcess.start(this.#limits));
+    const process = old ?? (await this.#started());
     const stop = (): void => void process.end();
     signal?.addEventListener('abort', stop, { once: true });
     try {
@@ -71,14 +75,27 @@ export class DecoderPool {
       return await unlessAborted(take(await process.decode(task.module, task.bytes, task.facts)), signal);
     } catch (error) {
       signal?.throwIfAborted();
+      if (!(error instanceof DecoderEnded)) throw error;
       // earlier records may have left it short of memory, or damaged: a new process decides
-      if (old === undefined || !(error instanceof DecoderEnded) || error.code === 'DECODE_TIME') throw error;
+      const again = error.fromOutside ? tries > 1 : old !== undefined && error.code !== 'DECODE_TIME';
+      if (!again) throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
       if (process.over || process.worn) await process.end();
       else this.#idle.push(process);
     }
-    return this.#runIn(undefined, task, take, signal);
+    return this.#runIn(undefined, task, take, signal, tries - 1);
+  }
+
+  async #started(): Promise<DecoderProcess> {
+    for (let tries = TRIES; ; tries--) {
+      try {
+        return await DecoderProcess.start(this.#limits);
+      } catch (error) {
+        const killed = error instanceof PipelineError && error.cause instanceof DecoderEnded && error.cause.fromOutside;
+        if (!killed || tries === 1) throw error;
+      }
+    }
   }
 
   /** Waits for a place. Places are given in the order in which they were asked for. */

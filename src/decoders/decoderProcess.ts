@@ -27,9 +27,16 @@ const FAREWELL = 200;
 
 type Done = Extract<AnswerMessage, { kind: 'done' }>;
 
-/** A decoder process was ended by its watch, or by itself. */
+/** A decoder process was ended by its watch, by itself, or from outside. */
 export class DecoderEnded extends Failure {
   override name = 'DecoderEnded';
+  /** It was killed, and neither its watch nor this process did it: a person, or a system that runs out of memory. */
+  readonly fromOutside: boolean;
+
+  constructor(code: string, message: string, hint: string, fromOutside = false) {
+    super(code, message, hint);
+    this.fromOutside = fromOutside;
+  }
 }
 
 const noRoom = (message: string): PipelineError =>
@@ -51,6 +58,7 @@ export class DecoderProcess {
   /** How it ended. */
   readonly #ended: Promise<string>;
   #over = false;
+  #ending = false;
   #closed: Promise<unknown> | undefined;
   /** Resident bytes when it was ready, and behind its latest record. */
   #atFirst = 0;
@@ -198,6 +206,14 @@ export class DecoderProcess {
         'The file may be made to fill memory. Raise it with pretokenize({ limits: { memoryBytes } }).',
       );
     }
+    if (ending === 'SIGKILL' && !this.#ending) {
+      return new DecoderEnded(
+        'DECODER_CRASHED',
+        'the decoder was killed (SIGKILL), each time that it was tried',
+        'The run goes on without this record. Systems that run out of memory do so: see --memory, or limits.processes.',
+        true,
+      );
+    }
     const words = this.#words.split('\n').find((line) => /error|fatal|abort|assert/i.test(line)) ?? '';
     return new DecoderEnded(
       'DECODER_CRASHED',
@@ -208,6 +224,7 @@ export class DecoderProcess {
 
   /** Ends the process, whatever it is doing, with the programs that it has started. */
   async end(): Promise<void> {
+    this.#ending = true;
     if (!this.#over) {
       // whoever waits for the end is kept alive until then
       this.#child.ref();
