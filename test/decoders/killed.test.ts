@@ -1,9 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { childProcesses } from '../support/children.ts';
-import { act, isAlive, mostResident, pidOf, poolsOfTests, until } from '../support/decoders.ts';
-
-const MiB = 1 << 20;
+import { act, isAlive, pidOf, poolsOfTests, until } from '../support/decoders.ts';
 
 const pool = poolsOfTests();
 
