@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Modality } from '../../records.ts';
-import { isAr, isIcon, isPdf, magicType } from './detection/magic.ts';
+import { isReally } from './detection/fewBytes.ts';
+import { isAr, isPdf, magicType } from './detection/magic.ts';
 import { bareType, modalityOf } from './detection/mediaTypes.ts';
 import { netpbmType } from './detection/netpbm.ts';
 import { type KnownCharset, textFound } from './detection/textFound.ts';
@@ -116,7 +117,7 @@ async function binaryType(bytes: Uint8Array, like: boolean): Promise<string | un
   const type = await fileTypeFromBuffer(bytes).catch(() => undefined);
   if (type === undefined) return undefined;
   const mediaType = bareType(type.mime);
-  if (mediaType === 'image/x-icon' && !isIcon(bytes)) return undefined;
+  if (!isReally(mediaType, bytes)) return undefined;
   return trackType(bytes, mediaType) ?? RENAMED[mediaType] ?? mediaType;
 }
 

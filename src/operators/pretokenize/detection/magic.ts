@@ -134,14 +134,6 @@ function bigEndianMagic(bytes: Uint8Array): string | undefined {
   return first === 0xcafebabe ? 'application/java-vm' : undefined;
 }
 
-/** Icons and cursors begin with small numbers alone: there is a picture, and the first lies behind the directory. */
-export function isIcon(bytes: Uint8Array): boolean {
-  if (bytes.length < 22) return false;
-  const view = viewOf(bytes);
-  const count = view.getUint16(4, true);
-  return count > 0 && bytes[9] === 0 && view.getUint32(14, true) > 0 && view.getUint32(18, true) >= 6 + 16 * count;
-}
-
 /** Python's compiled modules: a version, then a line end that no transfer leaves as it is. */
 const isPythonBytecode = (bytes: Uint8Array): boolean =>
   bytes.length >= 16 && bytes[2] === 0x0d && bytes[3] === 0x0a && (bytes[1] ?? 0) >= 0x0b && (bytes[1] ?? 0) <= 0x0f;

@@ -130,6 +130,19 @@ describe('magic', () => {
     expect((await found(lying)).mediaType).toBe('application/octet-stream');
   });
 
+  it('of a transport stream is no magic where not all packets begin like one', async () => {
+    const library = Buffer.alloc(2000, 1);
+    library.write('GOBJ\nMETADATA\r\n\x1a', 'latin1');
+    library[188] = 0x47;
+    expect((await found(library)).mediaType).toBe('application/octet-stream');
+    for (let at = 0; at < library.length; at += 188) library[at] = 0x47;
+    expect((await found(library)).mediaType).toBe('video/mp2t');
+  });
+
+  it.each(['8SVX', 'ILBM', 'ANIM'])('of chunks is no AIFF where they are of %s', async (kind) => {
+    expect((await found(head(`FORM\0\0\0\x2e${kind}VHDR`))).mediaType).toBe('application/octet-stream');
+  });
+
   it('of an icon is no magic where there is no picture in it', async () => {
     const numbers = Buffer.from(new Uint32Array([0x1_0000, 0x2_0000, 7, 9, 11, 13, 15, 17, 19, 21]).buffer);
     expect((await found(numbers)).mediaType).toBe('application/octet-stream');
