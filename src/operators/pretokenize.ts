@@ -11,6 +11,7 @@ import { workerModule } from '../run/pool.ts';
 import { requireValues } from '../run/valueKinds.ts';
 import { Failure } from '../sources/failure.ts';
 import type { RecordFacts } from './pretokenize/cut.ts';
+import { decoderVersions } from './pretokenize/decoderVersions.ts';
 import { detectText, type Found } from './pretokenize/detect.ts';
 import { HeldResults, type Turn } from './pretokenize/heldResults.ts';
 import { segmentsOf } from './pretokenize/segments.ts';
@@ -87,7 +88,10 @@ export function pretokenize<M extends Meta = Meta>(
           holds: HELD_BYTES + limits.decodedBytes,
           processes: { most: asked.processes, bytes: limits.memoryBytes },
           options: { ...identity(settings), limits: decisive(limits) },
-          identify: async () => ({ ffmpeg: (await ffmpegFor(settings, run?.media))?.version ?? null }),
+          identify: async () => ({
+            ffmpeg: (await ffmpegFor(settings, run?.media))?.version ?? null,
+            packages: decoderVersions(settings),
+          }),
         }),
         transduce(() => ({
           // Here and not above: rejects come in the order of the documents.
