@@ -17,11 +17,16 @@ const parameters = z.object({
   monotonicity: z.boolean().default(false).describe('compare the rise of the entropy with the threshold'),
   thresholdAdd: z.number().optional().describe('also ask for a rise by this many nats'),
   maxPatchLength: z.int().positive().optional().describe('cut longer patches'),
+  maxFileBytes: z
+    .int()
+    .positive()
+    .optional()
+    .describe('bytes of a document at most: larger texts come in parts, other files are rejected (default: 16 MiB)'),
   signals: z.boolean().default(false).describe('also write entropy and norm of every byte'),
 });
 
 export default definePipeline('ingest', parameters, (p) =>
-  definePipeline('ingest', files(p.input, { text: p.textColumn, id: p.idColumn }))
+  definePipeline('ingest', files(p.input, { text: p.textColumn, id: p.idColumn, maxDocumentBytes: p.maxFileBytes }))
     .pipe(
       pretokenize({ charset: p.charset }),
       embed({ model: p.model }),

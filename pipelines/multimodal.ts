@@ -41,8 +41,8 @@ const parameters = z.object({
   maxFileBytes: z
     .int()
     .positive()
-    .default(32 << 20)
-    .describe('bytes of a file at most'),
+    .optional()
+    .describe('bytes of a file at most (default: 256 MiB of an input, in memory for each split; 32 MiB of a dataset)'),
   patchSize: z.int().positive().default(16).describe('side of the squares that pictures are cut into'),
   fit: z
     .int()
@@ -110,7 +110,14 @@ export default definePipeline('multimodal', parameters, (p) => {
     });
   }
   if (p.dataset === undefined) {
-    return definePipeline('multimodal', files(p.input ?? '', { text: p.textColumn, id: p.idColumn }))
+    return definePipeline(
+      'multimodal',
+      files(p.input ?? '', {
+        text: p.textColumn,
+        id: p.idColumn,
+        maxDocumentBytes: p.maxFileBytes ?? 256 << 20,
+      }),
+    )
       .pipe(everything(p), embed({ model: p.model }), patch({ threshold: 'auto' }))
       .to(safetensors('shards'), hypergraph('shards'));
   }
@@ -124,7 +131,7 @@ export default definePipeline('multimodal', parameters, (p) => {
         archives: p.archives.length === 0 ? [] : [{ prefix: p.prefix, archives: p.archives }],
         hosts: p.hosts,
         onMissing: p.onMissing,
-        maxReferenceBytes: p.maxFileBytes,
+        maxReferenceBytes: p.maxFileBytes ?? 32 << 20,
       }),
       everything(p),
       embed({ model: p.model }),

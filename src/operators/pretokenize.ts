@@ -180,7 +180,8 @@ async function cutElsewhere<M extends Meta>(
   };
   try {
     const ffmpeg = (await ffmpegFor(settings, media))?.path;
-    const facts: RecordFacts = { uri: source.uri, stated: modality, settings, limits, ffmpeg };
+    const part = source.position.part !== undefined;
+    const facts: RecordFacts = { uri: source.uri, stated: modality, part, settings, limits, ffmpeg };
     const cuts = await sharedDecoders(limits).run({ module: MODULE, bytes, facts }, take, signal);
     return { document, cuts, turn };
   } catch (error) {

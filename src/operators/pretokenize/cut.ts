@@ -5,6 +5,7 @@ import { Budget } from './budget.ts';
 import { cutters } from './cutters.ts';
 import { detect } from './detect.ts';
 import type { CutContext, CutInput } from './modality.ts';
+import { requireWhole } from './partOfFile.ts';
 import { rawView } from './rawView.ts';
 import type { Settings } from './settings.ts';
 import { type Cut, isRefused, type Refused } from './view.ts';
@@ -14,6 +15,8 @@ export interface RecordFacts {
   readonly uri: string;
   /** What the source says it is. */
   readonly stated: Modality | undefined;
+  /** Whether the source gives a part of a file that is too large for it. */
+  readonly part?: boolean | undefined;
   readonly settings: Settings;
   readonly limits: Limits;
   /** Path of the ffmpeg program; undefined where there is none, or it is turned off. */
@@ -25,9 +28,9 @@ export interface RecordFacts {
  * @throws Failure where nothing of the record can be had
  */
 export async function cutRecord(bytes: Uint8Array, facts: RecordFacts): Promise<readonly Cut[]> {
-  const { uri, stated, settings, limits, ffmpeg } = facts;
+  const { uri, stated, part, settings, limits, ffmpeg } = facts;
   const shared = { settings, limits, ffmpeg, budget: new Budget(limits) };
-  const cuts = await cutAt({ bytes, uri, stated }, shared, 0);
+  const cuts = await cutAt({ bytes, uri, stated, part }, shared, 0);
   // nothing is lost silently: a record and each of its views is written or rejected
   if (cuts.length === 0) throw new Failure('EMPTY_DOCUMENT', 'there is nothing in it');
   return cuts.map((cut) => (isRefused(cut) || cut.segments.ends.length > 0 ? cut : refusedEmpty(cut)));
@@ -44,6 +47,7 @@ interface Piece {
   readonly bytes: Uint8Array;
   readonly uri: string;
   readonly stated?: Modality | undefined;
+  readonly part?: boolean | undefined;
 }
 
 interface Shared {
@@ -57,6 +61,7 @@ async function cutAt(record: Piece, shared: Shared, depth: number): Promise<read
   const { settings, limits, ffmpeg, budget } = shared;
   if (record.bytes.length === 0) throw new Failure('EMPTY_DOCUMENT', 'there are no bytes');
   const found = await detect(record.bytes, record.uri, { ...settings.detection, stated: record.stated });
+  if (record.part === true) requireWhole(found.modality, record.uri, settings);
   const input: CutInput = { ...found, bytes: record.bytes, name: record.uri };
   const context: CutContext = {
     limits,
