@@ -23,6 +23,11 @@ export class TextWriter {
 
   /** Text in which white space only separates words. */
   text(text: string): void {
+    // most texts between blocks are this
+    if (text === '\n') {
+      if (this.#gap === '') this.#gap = ' ';
+      return;
+    }
     const collapsed = /[\t\n\f\r]| {2}/.test(text) ? text.replace(/[\t\n\f\r ]+/g, ' ') : text;
     const begin = collapsed.startsWith(' ') ? 1 : 0;
     const end = collapsed.endsWith(' ') ? collapsed.length - 1 : collapsed.length;
