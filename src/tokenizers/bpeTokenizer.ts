@@ -5,6 +5,7 @@ import { ByteTable } from './byteTable.ts';
 import { type Merge, MergeTable } from './mergeTable.ts';
 import { LONGEST_WORD, mergeWord } from './mergeWord.ts';
 import type { Pattern } from './patterns.ts';
+import { requireBytes } from './requireBytes.ts';
 import { WordCache } from './wordCache.ts';
 import { wordEndOf } from './words.ts';
 
@@ -87,6 +88,7 @@ export class BpeTokenizer {
    *   `BAD_OPTION`
    */
   encode(bytes: Uint8Array, options: EncodeOptions = {}): Uint32Array {
+    requireBytes('encode', bytes);
     requireOptions('encode', options, { added: true });
     const { added = 'find' } = options;
     if (added !== 'find' && added !== 'ignore') {

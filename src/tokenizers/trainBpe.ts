@@ -5,6 +5,7 @@ import { BpeTokenizer } from './bpeTokenizer.ts';
 import { BYTES_BY_CHARACTER, unspelled } from './byteAlphabet.ts';
 import { learnMerges } from './learnMerges.ts';
 import { PATTERNS, type Pattern } from './patterns.ts';
+import { requireBytes } from './requireBytes.ts';
 import { WordCounts } from './wordCounts.ts';
 import { wordEndOf } from './words.ts';
 
@@ -64,6 +65,7 @@ export async function trainBpe(
   const words = new WordCounts(maxMemory);
   const wordEnd = wordEndOf(pattern);
   for await (const bytes of texts) {
+    requireBytes('trainBpe', bytes);
     for (let from = 0; from < bytes.length; ) {
       const found = finder.next(bytes, from);
       const to = found?.start ?? bytes.length;

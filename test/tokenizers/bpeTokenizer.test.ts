@@ -124,6 +124,7 @@ it('refuses options that it does not have', () => {
     [() => loadTokenizer(json, { cacheBytes: -1 }), 'BAD_OPTION'],
     [() => tokenizer.encode(new Uint8Array(1), { add: 'ignore' } as object), 'UNKNOWN_OPTION'],
     [() => tokenizer.encode(new Uint8Array(1), { added: 'ignored' as 'ignore' }), 'BAD_OPTION'],
+    [() => tokenizer.encode('text' as unknown as Uint8Array), 'BAD_OPTION'],
   ];
   for (const [call, code] of cases) expect(call).toThrow(expect.objectContaining({ code }));
 });

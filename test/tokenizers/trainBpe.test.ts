@@ -90,6 +90,11 @@ describe('trainBpe', () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
+  it('refuses texts that are strings', async () => {
+    const texts = ['a text'] as unknown as Uint8Array[];
+    await expect(trainBpe(texts, { vocabSize: 300 })).rejects.toMatchObject({ code: 'BAD_OPTION' });
+  });
+
   it.each([
     [{ vocabSize: 255 }, 'BAD_OPTION'],
     [{ vocabSize: 256, specialTokens: ['<a>'] }, 'BAD_OPTION'],
