@@ -47,7 +47,7 @@ export function undecoded(what: string, ffmpeg: boolean): Failure {
     ffmpeg ? `ffmpeg does not decode ${what}` : `nothing here decodes ${what}`,
     ffmpeg
       ? "Convert it to FLAC or WAV, or keep its bytes with pretokenize({ undecoded: 'keep' })."
-      : "Install ffmpeg, or keep its bytes with pretokenize({ undecoded: 'keep' }).",
+      : "Install ffmpeg or name one with --ffmpeg-path, or keep its bytes with pretokenize({ undecoded: 'keep' }).",
   );
 }
 
