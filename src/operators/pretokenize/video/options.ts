@@ -113,17 +113,22 @@ function settledFrames({ fps, every, keyFrames = false, size = [224, 224], unit 
     });
   }
   const isSide = (side: unknown): boolean => isWhole(side, 1, MOST_SIDE);
-  requireOption('fps', fps === undefined || (fps >= 0.001 && fps <= 1000), fps, 'a number from 0.001 to 1000');
-  requireOption('every', every === undefined || isWhole(every, 1, MOST_FRAMES), every, `1 to ${MOST_FRAMES}`);
-  requireOption('keyFrames', typeof keyFrames === 'boolean', keyFrames, 'true or false');
-  requireOption('unit', ['frame', 'patch'].includes(unit), unit, "'frame' or 'patch'");
+  requireOption('frames.fps', fps === undefined || (fps >= 0.001 && fps <= 1000), fps, 'a number from 0.001 to 1000');
+  requireOption('frames.every', every === undefined || isWhole(every, 1, MOST_FRAMES), every, `1 to ${MOST_FRAMES}`);
+  requireOption('frames.keyFrames', typeof keyFrames === 'boolean', keyFrames, 'true or false');
+  requireOption('frames.unit', ['frame', 'patch'].includes(unit), unit, "'frame' or 'patch'");
   requireOption(
-    'size',
+    'frames.size',
     size === 'keep' || isSide(size) || (Array.isArray(size) && size.length === 2 && size.every(isSide)),
     size,
     `'keep', a whole number from 1 to ${MOST_SIDE}, or two of them`,
   );
-  requireOption('patches', patches === undefined || unit === 'patch', 'given', "left out unless unit is 'patch'");
+  requireOption(
+    'frames.patches',
+    patches === undefined || unit === 'patch',
+    patches,
+    "left out, unless frames.unit is 'patch'",
+  );
   const settled: FrameSettings = {
     fps: given.length === 0 ? 1 : fps,
     every,
