@@ -416,6 +416,7 @@ describe('in a flow', () => {
     { audio: 'off' },
     { archive: [] },
     { limits: null },
+    { code: { whole: ['pyton'] } },
   ])('values that no option has are refused, and not taken for the default: %j', (options: object) => {
     expect(() => pretokenize(options)).toThrow(
       expect.objectContaining({ code: 'BAD_OPTION', hint: expect.stringMatching(/./) }),

@@ -2,32 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Language, Parser } from 'web-tree-sitter';
 import { Failure } from '../../../sources/failure.ts';
+import { GRAMMARS } from './grammarNames.ts';
 import type { GrammarName } from './nodeKinds.ts';
 
 const REPOMIX = '@repomix/tree-sitter-wasms';
 const VSCODE = '@vscode/tree-sitter-wasm';
-
-/** Grammars by language, where the two have not the same name. */
-const GRAMMARS: Readonly<Record<string, GrammarName>> = {
-  c: 'c',
-  cpp: 'cpp',
-  csharp: 'c_sharp',
-  css: 'css',
-  dart: 'dart',
-  go: 'go',
-  java: 'java',
-  javascript: 'javascript',
-  php: 'php',
-  powershell: 'powershell',
-  python: 'python',
-  ruby: 'ruby',
-  rust: 'rust',
-  shell: 'bash',
-  solidity: 'solidity',
-  swift: 'swift',
-  typescript: 'typescript',
-  vue: 'vue',
-};
 
 /** Forms of C++ that C has not, in the lines of a header. */
 const CPP_HEADER =

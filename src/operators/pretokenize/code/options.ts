@@ -1,4 +1,5 @@
 import { PipelineError } from '../../../errors.ts';
+import { GRAMMARS } from './grammarNames.ts';
 
 /** How code is taken apart. */
 export interface CodeOptions {
@@ -63,6 +64,7 @@ export function settledCode(
   if (!Array.isArray(whole) || !whole.every((language) => typeof language === 'string')) {
     throw badOption('whole is no list of languages', "such as ['css', 'vue']");
   }
+  for (const language of whole) requireOneOf('whole', language, Object.keys(GRAMMARS));
   for (const [name, value] of Object.entries({ minSegmentBytes, maxParseBytes, maxParseSteps })) {
     if (!Number.isSafeInteger(value) || value < 0) throw badOption(`${name} is ${value}`, 'a whole number, 0 or more');
   }
