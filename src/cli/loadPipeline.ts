@@ -66,10 +66,13 @@ async function find(nameOrPath: string): Promise<string> {
     if (existsSync(direct)) return direct;
     throw new UsageError(`there is no pipeline file ${nameOrPath}`, { code: 'NO_SUCH_FILE', path: direct });
   }
-  const folders = [path.resolve('pipelines'), fileURLToPath(new URL('pipelines', packageRoot))];
+  const own = fileURLToPath(new URL('pipelines', packageRoot));
+  const folders = [path.resolve('pipelines'), own];
+  // Node strips no types from what is installed: there they have been compiled
+  const compiled = /[\\/]node_modules[\\/]/.test(own);
   const names = new Set<string>();
   for (const folder of folders) {
-    for (const extension of ['.ts', '.mts', '.js', '.mjs']) {
+    for (const extension of folder === own && compiled ? ['.js'] : ['.ts', '.mts', '.js', '.mjs']) {
       const file = path.join(folder, nameOrPath + extension);
       if (existsSync(file)) return file;
     }
