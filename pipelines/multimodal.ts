@@ -47,7 +47,7 @@ const parameters = z.object({
   fit: z
     .int()
     .nonnegative()
-    .default(0)
+    .default(512)
     .describe('pixels to which the longest side of larger pictures is scaled; 0: as they are'),
   maxPixels: z.int().positive().optional().describe('pixels of a picture, all its frames together, at most'),
   sampleRate: z.int().positive().default(16_000).describe('samples a second that sound is brought to'),
