@@ -2,7 +2,6 @@ import { take, tap } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import type { Inlet, Limit } from '../flow/index.ts';
 import { type FlowMonitor, monitored, type StageInfo } from '../flow/monitor.ts';
-import { MODALITIES, type Modality } from '../records.ts';
 import type { Artefact, ArtefactFile } from '../sinks/artefact.ts';
 import type { SinkContext, SinkWriter } from '../sinks/sink.ts';
 import type { Split } from '../sources/source.ts';
@@ -13,6 +12,7 @@ import { asDiskError, type OutputFolder, type TemporaryFile } from './durable.ts
 import { commitName } from './jobStage.ts';
 import type { MemoryPlan } from './memory.ts';
 import { Rejects, requireRate } from './rejects.ts';
+import { countsOf, emptyTally, type SplitTally } from './splitTally.ts';
 import { isPatches, writeStage } from './writeStage.ts';
 
 /** A stage of a split in hand, for progress and for explaining a stall. */
@@ -20,24 +20,6 @@ export interface LiveStage {
   readonly name: string;
   readonly room: Limit;
   inlet?: Inlet;
-}
-
-/** What a split in hand has done so far. */
-export interface SplitTally {
-  /** Records the source has come to, those it rejected itself included. */
-  records: number;
-  documentsRead: number;
-  bytesRead: number;
-  /** Of what was read, bytes of documents that were cut into segments, and how many bytes those hold. */
-  readonly cut: { from: number; to: number };
-  documents: number;
-  segments: number;
-  bytes: number;
-  patches: number;
-  /** Sum over all bytes, in nats. */
-  entropy: number;
-  /** The mix of what was written. */
-  readonly modalities: Map<Modality, { segments: number; bytes: number; patches: number }>;
 }
 
 export interface SplitJob {
@@ -68,18 +50,7 @@ export class SplitRun {
   readonly pass: string;
   readonly rejects: Rejects;
   stages: LiveStage[] = [];
-  readonly tally: SplitTally = {
-    records: 0,
-    documentsRead: 0,
-    bytesRead: 0,
-    cut: { from: 0, to: 0 },
-    documents: 0,
-    segments: 0,
-    bytes: 0,
-    patches: 0,
-    entropy: 0,
-    modalities: new Map(),
-  };
+  readonly tally: SplitTally = emptyTally();
   readonly #job: SplitJob;
   readonly #artefacts: Artefact[] = [];
   readonly #files: TemporaryFile[] = [];
@@ -102,7 +73,7 @@ export class SplitRun {
     try {
       for (const sink of pipeline.sinks) writers.push(await sink.open(context));
       await this.#flow(writers);
-      const counts: Record<string, number> = { ...this.#counts(), ...this.#job.counts };
+      const counts: Record<string, number> = { ...countsOf(this.tally), ...this.#job.counts };
       for (const close of this.#closing) Object.assign(counts, await disk(folder, close));
       for (const writer of writers) Object.assign(counts, await disk(folder, () => writer.finish()));
       requireRate({
@@ -243,32 +214,6 @@ export class SplitRun {
     const record: CommitRecord = { split: id, artefacts, counts, rejects: this.rejects.count };
     await folder.publish(commitPath(id), `${JSON.stringify(record, undefined, 1)}\n`);
     return record;
-  }
-
-  #counts(): Record<string, number> {
-    const t = this.tally;
-    const base = { records_read: t.records, documents_read: t.documentsRead, bytes_read: t.bytesRead };
-    if (t.patches === 0) return base;
-    return {
-      ...base,
-      documents: t.documents,
-      segments: t.segments,
-      bytes: t.bytes,
-      patches: t.patches,
-      entropy: t.entropy,
-      ...this.#mix(),
-    };
-  }
-
-  /** `<modality>_segments`, `_bytes` and `_patches` of each that there is. */
-  #mix(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const modality of MODALITIES) {
-      for (const [name, count] of Object.entries(this.tally.modalities.get(modality) ?? {})) {
-        counts[`${modality}_${name}`] = count;
-      }
-    }
-    return counts;
   }
 
   #countIn(value: unknown): void {

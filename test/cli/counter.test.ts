@@ -7,7 +7,8 @@ import { OutputFolder } from '../../src/run/durable.ts';
 import { divideMemory } from '../../src/run/memory.ts';
 import type { Plan } from '../../src/run/plan.ts';
 import type { RunEvent } from '../../src/run/run.ts';
-import { SplitRun, type SplitTally } from '../../src/run/splitRun.ts';
+import { SplitRun } from '../../src/run/splitRun.ts';
+import type { SplitTally } from '../../src/run/splitTally.ts';
 import { planOf } from '../run/output.ts';
 import { lines, numbers } from '../support/lines.ts';
 

@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../run/run.ts';
-import type { SplitRun, SplitTally } from '../../run/splitRun.ts';
+import type { SplitRun } from '../../run/splitRun.ts';
+import type { SplitTally } from '../../run/splitTally.ts';
 
 /** What is done before or behind the run proper. */
 export interface StageSnapshot {
