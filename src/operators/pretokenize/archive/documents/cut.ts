@@ -3,7 +3,7 @@ import type { CutContext, CutInput } from '../../modality.ts';
 import { SegmentTableBuilder } from '../../segmentTable.ts';
 import { withVersion } from '../../text/markup/versions.ts';
 import { type Cut, isRefused, type View } from '../../view.ts';
-import { asViewOfOne, memberCuts } from '../cut.ts';
+import { asViewOfOne, memberCuts } from '../memberCuts.ts';
 import type { ArchiveSettings } from '../options.ts';
 import type { DocumentPart, NewText } from './documentPart.ts';
 import { bookText } from './epub.ts';
