@@ -4,6 +4,7 @@ import { ModelError } from '../errors.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import { MODALITIES, type Modality } from '../records.ts';
 import type { EntropyModel } from './model.ts';
+import type { AutoThresholds } from './thresholds.ts';
 
 /** Mean patch length of the released BLT models. */
 export const TARGET_PATCH_BYTES = 4.5;
@@ -18,21 +19,6 @@ export interface Calibration {
   /** Mean patch length that the threshold gives on the sample. */
   readonly meanPatchBytes: number;
   readonly sampleBytes: number;
-}
-
-/** Thresholds of modalities that have one of their own, in nats. */
-export type ModalityThresholds = Readonly<Partial<Record<Modality, number>>>;
-
-/** What `threshold: 'auto'` stands for, in nats. */
-export interface AutoThresholds {
-  /** For all that has none of its own; absent where the model was not calibrated. */
-  readonly autoThreshold: number | undefined;
-  readonly modalityThresholds: ModalityThresholds;
-}
-
-/** What `threshold: 'auto'` stands for with segments of a modality. */
-export function autoThresholdFor(thresholds: AutoThresholds, modality: Modality): number | undefined {
-  return thresholds.modalityThresholds[modality] ?? thresholds.autoThreshold;
 }
 
 /** Reads `calibration.json` of a model folder; no thresholds where there is none. Throws ModelError where it is malformed. */

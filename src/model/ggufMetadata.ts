@@ -2,9 +2,9 @@ import { ModelError } from '../errors.ts';
 import type { GgufMetadata, GgufValue } from '../formats/gguf/types.ts';
 import type { BlockType } from '../kernels/blocks/layout.ts';
 import { MODALITIES, type Modality } from '../records.ts';
-import type { AutoThresholds } from './calibration.ts';
 import { type ModelConfig, requireWindow } from './config.ts';
 import { REFERENCE_ROW_TOKENS } from './reference.ts';
+import type { AutoThresholds } from './thresholds.ts';
 import { BOS_ID, BYTE_OFFSET, EOS_ID } from './tokenizer.ts';
 
 const ARCHITECTURE = 'llama';

@@ -1,11 +1,8 @@
 export {
-  type AutoThresholds,
-  autoThresholdFor,
   CALIBRATION_FILE,
   type Calibration,
   calibrate,
   calibrateModalities,
-  type ModalityThresholds,
   readThresholds,
   resolveThreshold,
   TARGET_PATCH_BYTES,
@@ -25,5 +22,6 @@ export { defaultModelDir, type OpenOptions, openModel } from './openModel.ts';
 export { openOptions } from './openOptions.ts';
 export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
 export { closeSharedDevices, sharedLayerCounts, sharedTimes } from './sharedModels.ts';
+export { type AutoThresholds, autoThresholdFor, type ModalityThresholds } from './thresholds.ts';
 export * from './tokenizer.ts';
 export { expectedShapes, readWeights, type Weights } from './weights.ts';

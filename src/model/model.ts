@@ -1,9 +1,9 @@
 import type { ModelError } from '../errors.ts';
 import type { PooledStates } from '../records.ts';
-import type { ModalityThresholds } from './calibration.ts';
 import type { ModelConfig } from './config.ts';
 import type { LayerCounts } from './cpu/layers/sharedLayers.ts';
 import type { PatchRule } from './patchEnds.ts';
+import type { ModalityThresholds } from './thresholds.ts';
 
 export interface EncodeOptions {
   /** Return the states before the final norm. Default: false. */

@@ -1,6 +1,7 @@
-import { type ModalityThresholds, readThresholds } from './calibration.ts';
+import { readThresholds } from './calibration.ts';
 import { type ModelConfig, readConfig } from './config.ts';
 import { readGgufModel } from './ggufModel.ts';
+import type { ModalityThresholds } from './thresholds.ts';
 import { readWeights, type Weights } from './weights.ts';
 
 /** Whether a path names a GGUF file and not a folder. */

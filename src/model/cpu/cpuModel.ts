@@ -1,12 +1,12 @@
 import { PipelineError } from '../../errors.ts';
 import { Pool, sharedPool } from '../../run/pool.ts';
-import type { ModalityThresholds } from '../calibration.ts';
 import { CarryPool } from '../carryMemory.ts';
 import type { ModelConfig } from '../config.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import type { ModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
 import { DEFAULT_PIECE_TOKENS, LAP_POSITIONS, streamBytes } from '../stream.ts';
+import type { ModalityThresholds } from '../thresholds.ts';
 import { areFloat32 } from '../weights.ts';
 import { WEIGHT_CACHE_BYTES } from './footprint.ts';
 import { ForwardQueue } from './forwardQueue.ts';

@@ -1,11 +1,11 @@
 import { ModelError } from '../../errors.ts';
-import type { ModalityThresholds } from '../calibration.ts';
 import type { ModelConfig } from '../config.ts';
 import { checkedPieceTokens } from '../cpu/cpuModel.ts';
 import type { EncodedPiece, EncodeOptions, EntropyModel, TokenOptions, TokenSignals } from '../model.ts';
 import type { ModelFile } from '../modelFile.ts';
 import { referenceTokens } from '../reference.ts';
 import { type Forward, longestPiece, streamBytes } from '../stream.ts';
+import type { ModalityThresholds } from '../thresholds.ts';
 import { type Device, deviceName } from './device.ts';
 import { DeviceProcess, type OpenDevice, type ProcessOptions } from './deviceProcess.ts';
 import type { Agreement, DeviceSpec, DeviceTimes } from './deviceProtocol.ts';
