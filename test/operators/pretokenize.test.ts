@@ -55,6 +55,8 @@ function encode(text: string, charset: string): Buffer {
       if ([...char].length === 1 && !table.has(char)) table.set(char, [a, b]);
     }
   }
+  // some versions of Node take windows-1252 for Latin-1
+  if (charset === 'windows-1252') table.set('’', [0x92]);
   return Buffer.from([...text].flatMap((char) => table.get(char) ?? [0x3f]));
 }
 

@@ -139,6 +139,13 @@ export function utf16WithoutMark(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | u
   return charset !== undefined && decodes(head.subarray(0, -2), charset) ? charset : undefined;
 }
 
+/** What windows-1252 has from 0x80 to 0x9F (WHATWG Encoding Standard). */
+const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+
+/** Some versions of Node, 22.18 among them, take windows-1252 for Latin-1: this makes it good, and changes nothing that was right. */
+const asWindows1252 = (text: string): string =>
+  text.replaceAll(/[\u0080-\u009f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80] ?? char);
+
 /** Decodes bytes; `last` is false where more of the same text follows. */
 export interface Decoder {
   decode(bytes: Uint8Array, last: boolean): string;
@@ -181,7 +188,8 @@ export function decoder(charset: string): Decoder {
     };
   }
   const strict = new TextDecoder(charset, { fatal: true });
-  return { decode: (bytes, last) => strict.decode(bytes, { stream: !last }) };
+  const repaired = charset === 'windows-1252' ? asWindows1252 : (text: string): string => text;
+  return { decode: (bytes, last) => repaired(strict.decode(bytes, { stream: !last })) };
 }
 
 export function decodes(bytes: Uint8Array, charset: string): boolean {
@@ -217,7 +225,8 @@ export function guessCharset(bytes: Uint8Array): CharsetGuess {
   if (best === undefined || charset === undefined || best.confidence < CONFIDENT) {
     return { kind: 'damaged', offset: faults.first, guess: charset };
   }
-  const text = new TextDecoder(charset).decode(sample);
+  const decoded = new TextDecoder(charset).decode(sample);
+  const text = charset === 'windows-1252' ? asWindows1252(decoded) : decoded;
   const latin = /^(windows-125[0247]|iso-8859-(1|2|3|4|9|10|13|14|15|16)|macintosh)$/.test(charset);
   return latin && !reads(text)
     ? { kind: 'damaged', offset: faults.first, guess: charset }
