@@ -44,7 +44,7 @@ export interface View {
   readonly content?: Uint8Array | undefined;
   /** How many bytes a member has, of which `content` is absent where segments were derived. */
   readonly contentBytes?: number | undefined;
-  /** How segments were derived, with the decoder and its version: `jpeg -> rgb8 (libvips 8.18.2)`. Absent where they are the bytes themselves. */
+  /** How segments were derived, with the decoder and its version: `jpeg -> rgb8 (libvips 8.18.7)`. Absent where they are the bytes themselves. */
   readonly derived?: string | undefined;
   /** The bytes of all segments, where they were derived. */
   readonly bytes?: Uint8Array | undefined;
