@@ -1,4 +1,6 @@
 import type { Position } from './errors.ts';
+import type { Quantizer } from './quantization/quantizer.ts';
+import type { Encoded as QuantizedRows } from './quantization/scheme.ts';
 
 export const MODALITIES = ['text', 'code', 'image', 'audio', 'video', 'pdf', 'archive', 'binary'] as const;
 
@@ -157,4 +159,25 @@ export interface Patches<M extends Meta = Meta> {
   /** Per-byte signals of the same bytes. */
   readonly entropies: Float32Array;
   readonly norms: Float32Array;
+  /**
+   * What `quantize` has made of some of the above, which are still there: sinks write it in their place, or beside them.
+   * The same fields in the same order in all values of a flow.
+   */
+  readonly quantized?: readonly QuantizedField[] | undefined;
+}
+
+export const QUANTIZED_FIELDS = ['embeddings', 'prominence', 'entropy', 'entropies', 'norms'] as const;
+
+/** What can be quantized: `embeddings` has `dim` columns and a row a patch; a signal of patches or of bytes has one column. */
+export type QuantizedFieldName = (typeof QUANTIZED_FIELDS)[number];
+
+/** Rows of one field of {@link Patches} in fewer bytes. */
+export interface QuantizedField {
+  readonly field: QuantizedFieldName;
+  /** How the bytes were made and can be read again; the same object in all values of a flow. */
+  readonly quantizer: Quantizer;
+  /** True where the float32 values are to be written as well. */
+  readonly keep: boolean;
+  /** For each of `quantizer.parts` the bytes of all rows. */
+  readonly encoded: QuantizedRows;
 }
