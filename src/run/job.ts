@@ -1,5 +1,6 @@
 import { access, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Split } from '../sources/source.ts';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
 import type { OutputFolder } from './durable.ts';
@@ -10,6 +11,8 @@ import type { MemoryPlan } from './memory.ts';
 import type { Plan } from './plan.ts';
 import type { RunEvent } from './run.ts';
 import { type Step, stepsOf } from './stages.ts';
+
+type Pass = Extract<Step, { kind: 'pass' }>;
 
 export interface JobOptions {
   readonly pipeline: Pipeline;
@@ -59,7 +62,7 @@ export class Job implements JobView {
   async readPasses(): Promise<void> {
     for (const step of stepsOf(this.#options.pipeline)) {
       if (step.kind === 'stage') continue;
-      const names = this.splits.map(({ id }) => commitName(step.name, id));
+      const names = this.#splitsOf(step).map(({ id }) => commitName(step.name, id));
       this.#names.set(step.name, names);
       for (const name of names) await this.#read(name);
     }
@@ -81,7 +84,7 @@ export class Job implements JobView {
   /** @returns how many splits of the run proper it has run */
   async #do(step: Step): Promise<number> {
     if (step.kind === 'pass') {
-      const ran = await this.#pass(step.name, step.pipeline);
+      const ran = await this.#pass(step);
       return step.name === '' ? ran : 0;
     }
     await this.#stage(step.stage);
@@ -90,7 +93,7 @@ export class Job implements JobView {
 
   /** Whether nothing is left to do; reads what earlier runs have committed of a stage. */
   async #isComplete(step: Step): Promise<boolean> {
-    if (step.kind === 'pass') return this.#leftToDo(step.name) === 0;
+    if (step.kind === 'pass') return this.#leftToDo(step) === 0;
     this.#options.signal.throwIfAborted();
     const names = (await step.stage.tasks(this)).map((task) => commitName(step.stage.name, task));
     for (const name of names) await this.#read(name);
@@ -139,19 +142,27 @@ export class Job implements JobView {
     }
   }
 
-  async #pass(name: string, pipeline: Pipeline): Promise<number> {
-    const { plan, folder, signal, onEvent } = this.#options;
+  async #pass(step: Pass): Promise<number> {
+    const { folder, signal, onEvent } = this.#options;
+    const { name, pipeline } = step;
+    const plan = { ...this.#options.plan, splits: this.#splitsOf(step) };
     const memory = this.#options.memoryFor(pipeline);
-    const left = this.#leftToDo(name);
+    const left = this.#leftToDo(step);
     if (left > 0 && name !== '') onEvent?.({ type: 'stage', name, tasks: left });
     return runSplits({ pipeline, plan, pass: name, folder, memory, commits: this.commits, signal, onEvent });
   }
 
-  #leftToDo(pass: string): number {
+  /** Splits that a pass reads: which of them a limit reaches, only reading those before them tells. */
+  #splitsOf({ splits }: Pass): readonly Split[] {
+    const all = this.splits;
+    return splits === undefined || this.#options.plan.limit !== null ? all : splits(all);
+  }
+
+  #leftToDo(step: Pass): number {
     const follower = new LimitFollower(this.#options.plan.limit);
     let left = 0;
-    for (const { id } of this.splits) {
-      const commit = this.commits.get(commitName(pass, id));
+    for (const { id } of this.#splitsOf(step)) {
+      const commit = this.commits.get(commitName(step.name, id));
       if (commit === undefined && follower.left > 0) left++;
       follower.pass(commit);
     }

@@ -1,16 +1,24 @@
 import type { OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import type { Sink } from '../sinks/sink.ts';
+import type { Split } from '../sources/source.ts';
 import type { Pipeline } from './definition.ts';
 import type { JobStage } from './jobStage.ts';
 
-/** What has to be done before values can pass an operator: its input is read once before the run proper. */
+/** A reading of the input before the run proper: the operators before the one that asks for it, and a sink. */
+export interface PreparingPass {
+  /** `folder/name`. */
+  readonly name: string;
+  readonly sink: Sink<unknown>;
+  /** The splits that are read, in order; all of them under a limit of documents. Default: all. */
+  readonly splits?: ((splits: readonly Split[]) => readonly Split[]) | undefined;
+}
+
+/** What has to be done before values can pass an operator, or behind the run that they have passed in. */
 export interface Preparation {
   /** Refuses an output folder, before anything in it is touched. */
   readonly check?: ((root: string) => void) | undefined;
-  /** `folder/name` of a pass over the splits: the operators before this one, and this sink. */
-  readonly pass: string;
-  readonly sink: Sink<unknown>;
+  readonly pass?: PreparingPass | undefined;
   /** In this order, between that pass and the run proper. */
   readonly before: readonly JobStage[];
   /** Behind the run proper. */
@@ -51,7 +59,13 @@ export function traitsOf(operator: unknown): OperatorTraits {
 
 /** A pass or a stage of a pipeline, in the order in which they run. */
 export type Step =
-  | { readonly kind: 'pass'; readonly name: string; readonly pipeline: Pipeline }
+  | {
+      readonly kind: 'pass';
+      readonly name: string;
+      readonly pipeline: Pipeline;
+      /** See {@link PreparingPass}. */
+      readonly splits?: PreparingPass['splits'];
+    }
   | { readonly kind: 'stage'; readonly stage: JobStage };
 
 /**
@@ -65,8 +79,12 @@ export function stepsOf(pipeline: Pipeline): Step[] {
   for (const [i, operator] of pipeline.operators.entries()) {
     const { preparation } = traitsOf(operator);
     if (preparation === undefined) continue;
-    const upTo = { ...pipeline, operators: pipeline.operators.slice(0, i), sinks: [preparation.sink] };
-    before.push({ kind: 'pass', name: preparation.pass, pipeline: upTo }, ...stages(preparation.before));
+    const { pass } = preparation;
+    if (pass !== undefined) {
+      const upTo = { ...pipeline, operators: pipeline.operators.slice(0, i), sinks: [pass.sink] };
+      before.push({ kind: 'pass', name: pass.name, pipeline: upTo, splits: pass.splits });
+    }
+    before.push(...stages(preparation.before));
     after.push(...stages(preparation.after));
   }
   for (const sink of pipeline.sinks) after.push(...stages(sink.after ?? []));

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defer, filter, map, tap } from 'rxjs';
-import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink } from 'sluice';
+import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink, type Split } from 'sluice';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentRun } from '../../src/run/context.ts';
 import type { JobStage, JobView } from '../../src/run/jobStage.ts';
@@ -82,7 +82,7 @@ interface Wanted extends Partial<Preparation> {
 
 /** Lets every value pass that is below the number of all documents, which takes a pass over them to know. */
 function counted(sizes: readonly number[], { onValue = () => {}, ...parts }: Wanted = {}): Pipeline {
-  const preparation = { pass: 'count/see', sink: seeing, before: [adding()], after: [total], ...parts };
+  const preparation = { pass: { name: 'count/see', sink: seeing }, before: [adding()], after: [total], ...parts };
   const below = withTraits(
     map((value: Document) => {
       onValue(value);
@@ -207,7 +207,7 @@ describe('an operator that prepares itself', () => {
           }),
         withTraits(
           map((value: Document) => value),
-          { preparation: { pass: 'count/see', sink: seeing, before: [], after: [] } },
+          { preparation: { pass: { name: 'count/see', sink: seeing }, before: [], after: [] } },
         ),
       )
       .to(lines());
@@ -236,6 +236,21 @@ describe('an operator that prepares itself', () => {
       { output, fresh: true },
     );
     expect((await readdir(output)).sort()).toEqual(['commits', 'lines', 'manifest.json', 'plan.json']);
+  });
+
+  it('reads the splits that its pass asks for, and all of them under a limit', async () => {
+    const pass = {
+      name: 'count/see',
+      sink: seeing,
+      splits: (all: readonly Split[]) => all.filter((_, i) => i % 2 === 1),
+    };
+    const seen = async (): Promise<string[]> =>
+      (await readdir(path.join(output, 'commits/count'))).filter((name) => name.startsWith('see-')).sort();
+    await run(counted([2, 2, 2, 2], { pass, before: [], after: [] }), { output });
+    expect(await seen()).toEqual(['see-00001.json', 'see-00003.json']);
+    expect(await verifyOutput(output)).toMatchObject({ ok: true });
+    await run(counted([2, 2, 2, 2], { pass, before: [], after: [] }), { output, fresh: true, limit: 5 });
+    expect(await seen()).toEqual(['see-00000.json', 'see-00001.json', 'see-00002.json']);
   });
 
   it('is not begun where what it holds, known when its turn comes, is more than the memory allows', async () => {
@@ -278,7 +293,11 @@ describe('the plan of a pipeline with stages', () => {
     const most = planMemory(pipeline, { workers: 1 }, splits);
     expect(most.bound).toBeGreaterThan(50e9);
     expect(most.largest).toBe('count/add');
-    const proper = planMemory(counted([1, 1], { sink: { ...seeing, holds: 0 } }), { workers: 1 }, splits);
+    const proper = planMemory(
+      counted([1, 1], { pass: { name: 'count/see', sink: { ...seeing, holds: 0 } } }),
+      { workers: 1 },
+      splits,
+    );
     expect(proper.bound).toBeLessThan(2e9);
     expect(proper).toMatchObject({
       largest: undefined,

@@ -32,8 +32,7 @@ export function corpusPreparation(options: CorpusOptions): Preparation {
   const pass = `${index}/sign`;
   return {
     check: (root) => against?.requireOutside(root),
-    pass,
-    sink: signSink({ settings, pass, temporary: !keepIndex }),
+    pass: { name: pass, sink: signSink({ settings, pass, temporary: !keepIndex }) },
     before: [
       ...(against === undefined ? [] : [checkStage(options)]),
       ...[linkStage(options), verifyStage(options), clusterStage(options)],
