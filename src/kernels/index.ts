@@ -14,6 +14,7 @@ export { quantiseVector } from './quantise/quantiseVector.ts';
 export { rmsNorm } from './rmsNorm/rmsNorm.ts';
 export { anglesOf } from './rope/angles.ts';
 export { rope } from './rope/rope.ts';
+export { rowExtremes } from './rowExtremes/rowExtremes.ts';
 export { siluGate } from './siluGate/siluGate.ts';
 export { softmax } from './softmax/softmax.ts';
 export { turnKeys } from './turnKeys/turnKeys.ts';

@@ -8,8 +8,10 @@ type RowCounts = Readonly<Record<RowSizes, number>>;
 export interface RowReduction {
   /** The buffer f32[rows, columns] that is reduced. */
   readonly input: string;
-  /** Names of the sums, each a f32. */
+  /** Names of the sums. */
   readonly sums: readonly string[];
+  /** Type of the sums, and of the input's elements. Default: f32. */
+  readonly type?: 'f32' | 'u32' | undefined;
   /**
    * WGSL over `struct Sums`, whose fields are the sums:
    * `fn start() -> Sums`, of no values;
@@ -22,6 +24,11 @@ export interface RowReduction {
   readonly code: string;
   /** `fn fold4(sums: Sums, values: vec4<f32>) -> Sums`. Default: four times `fold`. */
   readonly fold4?: string | undefined;
+  /**
+   * `fn rangeOf(row: u32) -> vec2<u32>`, where a row begins and ends in the input, counted as `width()` counts. Default: rows
+   * lie one behind the other, each `width()` long.
+   */
+  readonly range?: string | undefined;
 }
 
 const LANES = 64;
@@ -53,29 +60,32 @@ interface Layout {
   main(reduction: RowReduction): string;
 }
 
-function shared({ input, sums, code, fold4 }: RowReduction, vectors: boolean): string[] {
+function shared({ input, sums, type = 'f32', code, fold4, range }: RowReduction, vectors: boolean): string[] {
   return [
-    `struct Sums { ${sums.map((name) => `${name}: f32,`).join(' ')} }`,
-    `alias Value = ${vectors ? 'vec4<f32>' : 'f32'};`,
+    `struct Sums { ${sums.map((name) => `${name}: ${type},`).join(' ')} }`,
+    `alias Value = ${vectors ? `vec4<${type}>` : type};`,
     `fn width() -> u32 { return sizes.columns${vectors ? ' / 4u' : ''}; }`,
     code,
     vectors ? (fold4 ?? FOLD4) : '',
     `fn foldAt(sums: Sums, at: u32) -> Sums { return fold${vectors ? '4' : ''}(sums, ${input}[at]); }`,
+    range ?? RANGE,
     FOLD_ROW,
   ];
 }
 
 const FOLD4 = `
-fn fold4(sums: Sums, values: vec4<f32>) -> Sums {
+fn fold4(sums: Sums, values: Value) -> Sums {
   return fold(fold(fold(fold(sums, values.x), values.y), values.z), values.w);
 }`;
+
+const RANGE = 'fn rangeOf(row: u32) -> vec2<u32> { return vec2(row * width(), (row + 1u) * width()); }';
 
 const FOLD_ROW = `
 fn foldRow(row: u32, lane: u32, lanes: u32) -> Sums {
   var sums = start();
-  let first = row * width();
-  for (var i = lane; i < width(); i += lanes) {
-    sums = foldAt(sums, first + i);
+  let range = rangeOf(row);
+  for (var i = range.x + lane; i < range.y; i += lanes) {
+    sums = foldAt(sums, i);
   }
   return sums;
 }`;
