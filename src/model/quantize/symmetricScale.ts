@@ -1,0 +1,80 @@
+import { normalScale, roundEven } from '../../kernels/rounding.ts';
+import { DEFAULT_PERCENTILE, largestMagnitude, magnitudeAt, type RoundingOptions } from './floatMatrix.ts';
+
+/** Parts of the largest magnitude that are tried as the end of the codes, and the step between them. */
+const COARSE_STEP = 1 / 32;
+const COARSE_STEPS = 26;
+const FINE_STEPS = 4;
+const REFITS = 4;
+
+/**
+ * The scale of weights that are kept as `code * scale`, with codes from `-limit` to `limit`: float32, zero where all
+ * weights are. `values` are whole rows of as many inputs as `importance` has.
+ *
+ * - `minmax`: the largest magnitude is the last code.
+ * - `percentile`: that percentile of the magnitudes is; what lies beyond is clipped. Of weights that are mostly zero, where
+ *   it would be zero, the largest magnitude.
+ * - `mse`: the least weighted sum of squared errors over ends from the largest magnitude down to a fifth of it, in steps
+ *   of 1/32 and around the best of those in steps of 1/128; then the codes that this gives say which scale fits them best
+ *   (`sum(w * code) / sum(code^2)`), up to four times, as long as the error falls.
+ */
+export function symmetricScale(values: Float32Array, limit: number, options: RoundingOptions): number {
+  const most = largestMagnitude(values);
+  const { method, percentile = DEFAULT_PERCENTILE } = options;
+  if (method === 'minmax' || most === 0) return normalScale(most / limit);
+  if (method === 'percentile') return normalScale((magnitudeAt(values, percentile) || most) / limit);
+  return searchedScale(values, limit, most, options.importance);
+}
+
+/** The code of a weight: the nearest, half to even, clipped at `-limit` and `limit`. */
+export function symmetricCode(value: number, scale: number, limit: number): number {
+  if (scale === 0) return 0;
+  const code = roundEven(value / scale);
+  return code > limit ? limit : code < -limit ? -limit : code;
+}
+
+interface Fit {
+  readonly scale: number;
+  readonly error: number;
+  /** The scale of least squares for the codes that `scale` gives. */
+  readonly refit: number;
+}
+
+function searchedScale(values: Float32Array, limit: number, most: number, importance?: Float64Array): number {
+  const at = (end: number): Fit => fitOf(values, normalScale((most * end) / limit), limit, importance);
+  let best = at(1);
+  let bestEnd = 1;
+  const tryEnd = (end: number): void => {
+    const fit = at(end);
+    if (fit.error >= best.error) return;
+    best = fit;
+    bestEnd = end;
+  };
+  for (let step = 1; step < COARSE_STEPS; step++) tryEnd(1 - step * COARSE_STEP);
+  const middle = bestEnd;
+  for (let step = 1 - FINE_STEPS; step < FINE_STEPS; step++) tryEnd(middle + (step * COARSE_STEP) / FINE_STEPS);
+  for (let round = 0; round < REFITS; round++) {
+    const fit = fitOf(values, normalScale(best.refit), limit, importance);
+    if (fit.error >= best.error) break;
+    best = fit;
+  }
+  return best.scale;
+}
+
+function fitOf(values: Float32Array, scale: number, limit: number, importance?: Float64Array): Fit {
+  let error = 0;
+  let codesValues = 0;
+  let codesCodes = 0;
+  const inputs = importance?.length ?? values.length;
+  for (let i = 0, input = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    const weight = importance === undefined ? 1 : (importance[input] ?? 1);
+    const code = symmetricCode(value, scale, limit);
+    const off = value - Math.fround(code * scale);
+    error += weight * off * off;
+    codesValues += weight * value * code;
+    codesCodes += weight * code * code;
+    if (++input === inputs) input = 0;
+  }
+  return { scale, error, refit: codesCodes === 0 ? 0 : Math.abs(codesValues / codesCodes) };
+}
