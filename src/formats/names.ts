@@ -1,6 +1,9 @@
 /** Names of the formats that an output is made of, as `info.format` of artefacts and `__metadata__.format` say them. */
 export const PATCHES_FORMAT = 'blt_patches_v3';
+/** The same where at least one float32 tensor is left out, and its quantized parts are there. */
+export const QUANTIZED_PATCHES_FORMAT = 'blt_patches_v3_quantized';
 export const SIGNALS_FORMAT = 'sluice_signals_v1';
+export const QUANTIZED_SIGNALS_FORMAT = 'sluice_signals_v1_quantized';
 export const SIDECAR_FORMAT = 'hypergraph_v3';
 export const CORPUS_FORMAT = 'hypergraph_corpus_v3';
 export const DOCUMENTS_FORMAT = 'sluice_documents_v1';

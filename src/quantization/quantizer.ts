@@ -9,6 +9,11 @@ export interface Quantizer extends Coder {
   readonly columns: number;
   /** What it has learned, under the names `<scheme>.<tensor>`; empty for most. */
   readonly trained: readonly TrainedTensor[];
+  /**
+   * File of the run that holds what it has learned, relative to the output folder, and the SHA-256 of its bytes in lower-case
+   * hex: what files that hold a single document name instead. Set by the run; absent where nothing was learned.
+   */
+  readonly file?: { readonly path: string; readonly sha256: string } | undefined;
 }
 
 /** Whether a chain has to learn from a sample before it can be used. */
