@@ -4,7 +4,7 @@ import { ModelError } from '../errors.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import { MODALITIES, type Modality } from '../records.ts';
 import type { EntropyModel } from './model.ts';
-import type { AutoThresholds } from './thresholds.ts';
+import type { AutoThresholds, ModalityThresholds } from './thresholds.ts';
 
 /** Mean patch length of the released BLT models. */
 export const TARGET_PATCH_BYTES = 4.5;
@@ -76,6 +76,12 @@ export async function calibrateModalities(
   const modalities: Record<string, JsonValue> = { ...(member(before, 'modalities') as Record<string, JsonValue>) };
   for (const [modality, one] of Object.entries(found)) modalities[modality] = fieldsOf(one);
   await write(dir, { ...(before as Record<string, JsonValue>), modalities });
+}
+
+/** What `calibration.json` says where nothing but thresholds is known. */
+export function thresholdFields(autoThreshold: number, modalityThresholds: ModalityThresholds): JsonValue {
+  const modalities = Object.entries(modalityThresholds).map(([name, value]) => [name, { auto_threshold: value }]);
+  return { auto_threshold: autoThreshold, modalities: Object.fromEntries(modalities) };
 }
 
 async function write(dir: string, fields: Readonly<Record<string, JsonValue>>): Promise<void> {

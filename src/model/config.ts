@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
+import type { JsonValue } from '../json.ts';
 
 /** The facts of an entropy model that decide its numbers. */
 export interface ModelConfig {
@@ -27,6 +28,11 @@ export interface ModelConfig {
  * Throws ModelError `MODEL_CONFIG` for what is not an object with `args`, or `MODEL_UNSUPPORTED` for another kind of model.
  */
 export function readConfig(dir: string): ModelConfig {
+  return parseConfig(readConfigJson(dir), join(dir, 'config.json'));
+}
+
+/** The parsed `config.json` of a model folder; see {@link readConfig}. */
+export function readConfigJson(dir: string): unknown {
   const path = join(dir, 'config.json');
   let text: string;
   try {
@@ -36,16 +42,14 @@ export function readConfig(dir: string): ModelConfig {
       code: 'MODEL_MISSING',
       path,
       cause,
-      hint: 'A model folder holds config.json and model.safetensors, as on the Hub; the name of a GGUF file ends in .gguf.',
+      hint: 'A model folder holds config.json and model.safetensors, as on the Hub, or model.gguf; the name of a GGUF file ends in .gguf.',
     });
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new ModelError('config.json is not valid JSON.', { code: 'MODEL_CONFIG', path, cause });
   }
-  return parseConfig(value, path);
 }
 
 /** The checked form of a parsed `config.json`; see {@link readConfig}. */
@@ -111,6 +115,27 @@ export function ffnHidden(dim: number, multiplier: number | undefined, multipleO
   const plain = Math.trunc((2 * (4 * dim)) / 3);
   const scaled = multiplier === undefined ? plain : Math.trunc(multiplier * plain);
   return multipleOf * Math.ceil(scaled / multipleOf);
+}
+
+/** The member `args` of a `config.json` that {@link parseConfig} reads as `config`. */
+export function configArgs(config: ModelConfig): Record<string, JsonValue> {
+  const { dim, ffnHidden: hidden } = config;
+  return {
+    attn_bias_type: 'local_block_causal',
+    dim,
+    n_layers: config.layers,
+    n_heads: config.heads,
+    n_kv_heads: config.kvHeads,
+    head_dim: config.headDim,
+    // one multiple of the width itself, whatever rule it came from
+    multiple_of: hidden,
+    ffn_dim_multiplier: Math.min(1, hidden / ffnHidden(dim, undefined, 1)),
+    vocab_size: config.vocabSize,
+    norm_eps: config.normEps,
+    rope_theta: config.ropeTheta,
+    sliding_window: config.window,
+    eos_id: config.eosId,
+  };
 }
 
 function refuseOtherKinds(read: Reader): void {

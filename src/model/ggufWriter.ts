@@ -1,13 +1,12 @@
 import { ModelError, SluiceError } from '../errors.ts';
-import { fileChunks } from '../formats/fileChunks.ts';
 import { writeGgufFile } from '../formats/gguf/file.ts';
 import { decodeBlocks } from '../kernels/blocks/decodeBlocks.ts';
 import { encodeBlocks } from '../kernels/blocks/encodeBlocks.ts';
 import { type BlockType, blockBytes, blockLayouts } from '../kernels/blocks/layout.ts';
+import { FloatRows } from './floatRows.ts';
 import { ggufMetadata } from './ggufMetadata.ts';
 import { ggufName } from './ggufNames.ts';
 import { readModelFile } from './modelFile.ts';
-import type { Weight } from './weights.ts';
 
 export interface GgufWriteOptions {
   /**
@@ -42,9 +41,6 @@ export interface GgufWritten {
   readonly tensors: readonly GgufWrittenTensor[];
 }
 
-/** Values in memory at a time: whole blocks of every type. */
-const CHUNK = 1 << 18;
-
 /**
  * Writes a model as a GGUF file of architecture `llama` that {@link readGgufModel} reads. Linear weights become `type`;
  * where their rows are no whole blocks of it Q8_0, or else F16. Norms stay F32. The model is read in pieces of a few MiB;
@@ -63,18 +59,23 @@ export async function writeGgufModel(
 ): Promise<GgufWritten> {
   const { config, weights, ...thresholds } = await readModelFile(source);
   const written: GgufWrittenTensor[] = [];
-  const specs = [...weights.tensors].map(([name, weight]) => {
-    const asked = askedType(name, weight.shape, type, options.embeddings);
-    const chosen = fittingType(asked, weight.shape.at(-1) ?? 0);
-    const chunks = recoded(weights.path, name, weight, chosen, (errors) => {
+  const rows = new FloatRows(weights);
+  const specs = [...weights.tensors].map(([name, { shape }]) => {
+    const asked = askedType(name, shape, type, options.embeddings);
+    const chosen = fittingType(asked, shape.at(-1) ?? 0);
+    const chunks = recoded(rows, weights.path, name, chosen, (errors) => {
       const tensor = { name, type: chosen, asked, ...errors };
       written.push(tensor);
       options.onTensor?.(tensor, written.length, weights.tensors.size);
     });
-    return { name: ggufName(name), type: chosen, shape: weight.shape, chunks };
+    return { name: ggufName(name), type: chosen, shape, chunks };
   });
-  const bytes = await writeGgufFile(target, ggufMetadata(config, thresholds, type), specs, options.signal);
-  return { bytes, tensors: written };
+  try {
+    const bytes = await writeGgufFile(target, ggufMetadata(config, thresholds, type), specs, options.signal);
+    return { bytes, tensors: written };
+  } finally {
+    rows.close();
+  }
 }
 
 function askedType(
@@ -94,38 +95,32 @@ function fittingType(asked: BlockType, row: number): BlockType {
 
 type Measured = Pick<GgufWrittenTensor, 'values' | 'bytes' | 'meanError' | 'maxError' | 'meanMagnitude'>;
 
-/** The values of a tensor in another type, chunk by chunk, and at its end what that has changed. */
+/** The values of a tensor in another type, some rows at a time, and at its end what that has changed. */
 async function* recoded(
+  source: FloatRows,
   path: string,
   name: string,
-  { dtype, offset, length }: Weight,
   type: BlockType,
   done: (measured: Measured) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const floats = new Float32Array(CHUNK);
-  const again = new Float32Array(CHUNK);
-  const encoded = new Uint8Array(blockBytes(type, CHUNK));
   let values = 0;
   let bytes = 0;
   let magnitude = 0;
   let error = 0;
   let maxError = 0;
-  for await (const chunk of fileChunks(path, offset, offset + length, blockBytes(dtype, CHUNK))) {
-    const count = (chunk.length / blockLayouts[dtype].bytes) * blockLayouts[dtype].values;
-    const before = floats.subarray(0, count);
-    const after = again.subarray(0, count);
-    const blocks = encoded.subarray(0, blockBytes(type, count));
-    decodeBlocks(dtype, chunk, before);
+  for (const before of source.of(name)) {
+    const after = new Float32Array(before.length);
+    const blocks = new Uint8Array(blockBytes(type, before.length));
     encode(type, before, blocks, { path, name, first: values });
     decodeBlocks(type, blocks, after);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < before.length; i++) {
       const off = Math.abs((before[i] ?? 0) - (after[i] ?? 0));
       if (!Number.isFinite(off)) throw lost(before[i] ?? 0, type, { path, name, first: values + i });
       magnitude += Math.abs(before[i] ?? 0);
       error += off;
       maxError = Math.max(maxError, off);
     }
-    values += count;
+    values += before.length;
     bytes += blocks.length;
     yield blocks;
   }

@@ -5,18 +5,38 @@ import { readSafetensorsHeader, type TensorEntry } from '../formats/safetensors/
 import type { BlockType } from '../kernels/blocks/layout.ts';
 import type { ModelConfig } from './config.ts';
 import { fileStamp, realPath } from './fileStamp.ts';
+import { HeldTensors } from './heldTensors.ts';
+import type { QuantizedType } from './quantized/matrix.ts';
+import { quantizedWeight, requireScales } from './quantized/readMatrices.ts';
 
-/** How the values of a tensor are stored. */
-export type WeightDtype = BlockType;
-
-/** One tensor of the model: where its values lie in the weights file. */
-export interface Weight {
-  readonly dtype: WeightDtype;
-  readonly shape: readonly number[];
-  /** Bytes from the start of the file. */
+/** Bytes of the weights file. */
+export interface Span {
+  /** From the start of the file. */
   readonly offset: number;
   readonly length: number;
 }
+
+/** One tensor of the model as a run of blocks, numbers of their own or of a GGUF type: where they lie. */
+export interface BlockWeight extends Span {
+  readonly dtype: BlockType;
+  readonly shape: readonly number[];
+}
+
+/** A linear weight `[out, in]` whose codes lie in the span, with its scales elsewhere in the file. */
+export interface QuantizedWeight extends Span {
+  readonly dtype: QuantizedType;
+  readonly shape: readonly number[];
+  readonly scales: Span;
+  readonly minima: Span | undefined;
+}
+
+/** One tensor of the model. */
+export type Weight = BlockWeight | QuantizedWeight;
+
+/** How the values of a tensor are stored. */
+export type WeightDtype = Weight['dtype'];
+
+export const isQuantized = (weight: Weight): weight is QuantizedWeight => 'scales' in weight;
 
 export interface Weights {
   /** The file that holds them, safetensors or GGUF; links are followed. */
@@ -70,10 +90,12 @@ export function weightValues(config: ModelConfig): number {
 
 /**
  * Checks `model.safetensors` of a model folder against the configuration: every tensor present with its exact shape as
- * F32, BF16 or F16, and none besides. The values stay on disk.
- * Throws ModelError naming file, tensor, expected and found shape.
+ * F32, BF16 or F16, linear weights of layers also as `type` with their scales, and none besides. The values stay on disk, but
+ * for scales, which must be finite. Throws ModelError naming file, tensor, expected and found shape.
+ *
+ * @param type what `config.json` says that linear weights are kept as
  */
-export async function readWeights(dir: string, config: ModelConfig): Promise<Weights> {
+export async function readWeights(dir: string, config: ModelConfig, type?: QuantizedType): Promise<Weights> {
   const path = realPath(join(dir, 'model.safetensors'));
   const stamp = fileStamp(path);
   const found = await readHeader(dir, path);
@@ -85,38 +107,22 @@ export async function readWeights(dir: string, config: ModelConfig): Promise<Wei
     });
   }
   const tensors = new Map<string, Weight>();
+  const held = new HeldTensors(found, path, config);
   let floatBytes = 0;
   for (const [name, shape] of expectedShapes(config)) {
-    const entry = found.get(name);
-    if (entry === undefined) {
-      throw new ModelError(`${path} has no tensor ${name}; expected shape [${shape.join(', ')}].`, {
-        code: 'MODEL_TENSOR_MISSING',
-        path,
-        hint: `It holds ${found.size} tensors${nearest(found)}. config.json asks for ${config.layers} layers of width ${config.dim}.`,
-      });
-    }
-    if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
-      throw new ModelError(
-        `Tensor ${name} in ${path} has the shape [${entry.shape.join(', ')}]; expected [${shape.join(', ')}].`,
-        { code: 'MODEL_TENSOR_SHAPE', path, hint: 'config.json and model.safetensors do not belong together.' },
-      );
-    }
-    tensors.set(name, { dtype: weightDtype(entry, path), shape, offset: entry.offset, length: entry.length });
+    const isCodes = type !== undefined && isLayerMatrix(name, shape) && held.isBytes(name);
+    tensors.set(name, isCodes ? quantizedWeight(held, type, name, shape) : held.floats(name, shape));
     floatBytes += shape.reduce((a, b) => a * b, 4);
   }
-  const unknown = [...found.keys()].filter((name) => !tensors.has(name));
-  if (unknown.length > 0) {
-    throw new ModelError(
-      `${path} holds tensors that the configuration does not explain: ${unknown.slice(0, 5).join(', ')}.`,
-      {
-        code: 'MODEL_TENSOR_UNKNOWN',
-        path,
-        hint: `${unknown.length} in all. Does config.json give too few layers (${config.layers})?`,
-      },
-    );
-  }
-  return { path, stamp, tensors, floatBytes };
+  held.refuseOthers();
+  const weights = { path, stamp, tensors, floatBytes };
+  await requireScales(weights);
+  return weights;
 }
+
+/** Whether a tensor of this name and shape is a linear weight of a layer. */
+export const isLayerMatrix = (name: string, shape: readonly number[]): boolean =>
+  name.startsWith('layers.') && shape.length === 2;
 
 async function readHeader(dir: string, path: string): Promise<ReadonlyMap<string, TensorEntry>> {
   try {
@@ -132,18 +138,4 @@ async function readHeader(dir: string, path: string): Promise<ReadonlyMap<string
         : cause.hint,
     });
   }
-}
-
-function weightDtype(entry: TensorEntry, path: string): WeightDtype {
-  const { dtype } = entry;
-  if (dtype === 'F32' || dtype === 'BF16' || dtype === 'F16') return dtype;
-  throw new ModelError(`Tensor ${entry.name} in ${path} is ${dtype}; expected F32, BF16 or F16.`, {
-    code: 'MODEL_TENSOR_DTYPE',
-    path,
-  });
-}
-
-function nearest(found: ReadonlyMap<string, TensorEntry>): string {
-  const names = [...found.keys()].slice(0, 3);
-  return names.length === 0 ? '' : `, such as ${names.join(', ')}`;
 }

@@ -1,10 +1,10 @@
 import { statSync, truncateSync, utimesSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Gpu } from '../../../src/gpu/index.ts';
+import type { BlockType } from '../../../src/kernels/blocks/layout.ts';
 import { fileStamp } from '../../../src/model/fileStamp.ts';
 import { GpuWeights, weightType } from '../../../src/model/gpu/gpuWeights.ts';
 import { type ModelFile, readModelFile } from '../../../src/model/modelFile.ts';
-import type { WeightDtype } from '../../../src/model/weights.ts';
 import { modelFolder } from '../modelFolder.ts';
 
 let gpu: Gpu;
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 describe('weights that are copied to a GPU', () => {
-  const matrix = (dtype: WeightDtype, inputs: number) => ({ dtype, shape: [3, inputs], offset: 0, length: 0 });
+  const matrix = (dtype: BlockType, inputs: number) => ({ dtype, shape: [3, inputs], offset: 0, length: 0 });
 
   it.each([
     [['F32'], 30, 'f32'],

@@ -3,7 +3,10 @@ import { ModelError } from '../../../errors.ts';
 import { BlockDecoder } from '../../../kernels/blocks/decoder.ts';
 import { blockBytes } from '../../../kernels/blocks/layout.ts';
 import { requireStamp } from '../../fileStamp.ts';
-import type { Weight, Weights } from '../../weights.ts';
+import { decodeRows } from '../../quantized/codes.ts';
+import { rowBytes } from '../../quantized/layout.ts';
+import { noCode, scalesFrom } from '../../quantized/readMatrices.ts';
+import { isQuantized, type QuantizedWeight, type Span, type Weight, type Weights } from '../../weights.ts';
 
 /** Some rows of a tensor, decoded. */
 export interface DecodedRows {
@@ -49,7 +52,7 @@ export class TensorReader {
     return weight;
   }
 
-  /** Decodes a whole tensor to `target`. Throws ModelError `MODEL_FILE`. */
+  /** Decodes a whole tensor to `target`. Throws ModelError `MODEL_FILE`, or `MODEL_WEIGHT_VALUE` for what is no code. */
   decode(name: string, target: number, staging: Staging): void {
     const weight = this.weight(name);
     const rowBytes = 4 * rowValues(weight);
@@ -72,14 +75,46 @@ export class TensorReader {
   }
 
   #rows(weight: Weight, first: number, rows: number, target: number, staging: number): void {
+    const values = rows * rowValues(weight);
+    if (isQuantized(weight)) {
+      this.#quantized(weight, first, rows, new Float32Array(this.#memory.buffer, target, values), staging);
+      return;
+    }
     const { dtype, offset } = weight;
-    const rowBytes = blockBytes(dtype, rowValues(weight));
+    const bytes = blockBytes(dtype, rowValues(weight));
     const source = dtype === 'F32' ? target : staging;
-    this.#read(Buffer.from(this.#memory.buffer, source, rows * rowBytes), offset + first * rowBytes);
-    if (dtype !== 'F32') this.#decoder.decode(dtype, source, target, rows * rowValues(weight));
+    this.#read(Buffer.from(this.#memory.buffer, source, rows * bytes), offset + first * bytes);
+    if (dtype !== 'F32') this.#decoder.decode(dtype, source, target, values);
   }
 
-  #read(target: Buffer, position: number): void {
+  #quantized(weight: QuantizedWeight, first: number, rows: number, target: Float32Array, staging: number): void {
+    const { dtype: type, offset, shape, scales, minima } = weight;
+    const inputs = rowValues(weight);
+    const width = rowBytes(type, inputs);
+    const bytes = new Uint8Array(this.#memory.buffer, staging, rows * width);
+    this.#read(bytes, offset + first * width);
+    const bad = decodeRows(
+      {
+        type,
+        inputs,
+        bytes,
+        scales: this.#scales(weight, scales, first, rows),
+        minima: minima && this.#scales(weight, minima, first, rows),
+      },
+      target,
+    );
+    if (bad !== -1) throw noCode(this.#weights.path, offset + first * width + bad, shape, type);
+  }
+
+  /** Those of some rows; the one of all rows where there is one. */
+  #scales({ dtype, shape }: QuantizedWeight, span: Span, first: number, rows: number): Float32Array {
+    const perRow = dtype === 'int8' ? 0 : span.length / (shape[0] ?? 1);
+    const bytes = new Uint8Array(perRow === 0 ? span.length : rows * perRow);
+    this.#read(bytes, span.offset + first * perRow);
+    return scalesFrom(dtype, bytes);
+  }
+
+  #read(target: Uint8Array, position: number): void {
     const { path } = this.#weights;
     let done = 0;
     while (done < target.length) {
