@@ -1,5 +1,5 @@
 import { definePipeline } from 'sluice';
-import { dedup, embed, patch, pretokenize, similarityBatch } from 'sluice/operators';
+import { dedup, embed, patch, pretokenize, quantize, similarityBatch } from 'sluice/operators';
 import { hypergraph, safetensors } from 'sluice/sinks';
 import { hf } from 'sluice/sources';
 import { z } from 'zod';
@@ -16,6 +16,10 @@ const parameters = z.object({
   split: z.string().default('train').describe('split of that part'),
   revision: z.string().default('main').describe('branch, tag or commit; a run is pinned to the commit it finds'),
   minScore: z.coerce.number().int().default(3).describe('least educational score (int_score) of a document'),
+  quantize: z
+    .string()
+    .optional()
+    .describe('what embeddings become: int8, int4, pq:16, pca:64+int8 ... (default: float32)'),
   cache: z
     .boolean()
     .default(false)
@@ -28,8 +32,9 @@ const parameters = z.object({
  *
  *     sluice run fineweb-edu --config sample-10BT --limit 1000 --output out/fineweb
  */
-export default definePipeline('fineweb-edu', parameters, ({ dataset, config, split, revision, minScore, cache }) =>
-  definePipeline(
+export default definePipeline('fineweb-edu', parameters, (p) => {
+  const { dataset, config, split, revision, minScore, cache } = p;
+  const patches = definePipeline(
     'fineweb-edu',
     hf(dataset, {
       config,
@@ -47,13 +52,13 @@ export default definePipeline('fineweb-edu', parameters, ({ dataset, config, spl
       remote: { cache },
     }),
     { splitBytes: 32 << 20 },
-  )
-    .pipe(
-      pretokenize(),
-      dedup({ threshold: 0.8 }),
-      similarityBatch({ maxBytes: 64 << 10 }),
-      embed(),
-      patch({ threshold: 'auto' }),
-    )
-    .to(safetensors('shards'), hypergraph('shards')),
-);
+  ).pipe(
+    pretokenize(),
+    dedup({ threshold: 0.8 }),
+    similarityBatch({ maxBytes: 64 << 10 }),
+    embed(),
+    patch({ threshold: 'auto' }),
+  );
+  const written = p.quantize === undefined ? patches : patches.pipe(quantize({ to: p.quantize }));
+  return written.to(safetensors('shards'), hypergraph('shards'));
+});

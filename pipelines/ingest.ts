@@ -1,5 +1,5 @@
 import { definePipeline } from 'sluice';
-import { embed, patch, pretokenize } from 'sluice/operators';
+import { embed, patch, pretokenize, quantize } from 'sluice/operators';
 import { hypergraph, safetensors, signals } from 'sluice/sinks';
 import { files } from 'sluice/sources';
 import { z } from 'zod';
@@ -22,20 +22,25 @@ const parameters = z.object({
     .positive()
     .optional()
     .describe('bytes of a document at most: larger texts come in parts, other files are rejected (default: 16 MiB)'),
+  quantize: z
+    .string()
+    .optional()
+    .describe('what embeddings become: int8, int4, pq:16, pca:64+int8 ... (default: float32)'),
   signals: z.boolean().default(false).describe('also write entropy and norm of every byte'),
 });
 
-export default definePipeline('ingest', parameters, (p) =>
-  definePipeline('ingest', files(p.input, { text: p.textColumn, id: p.idColumn, maxDocumentBytes: p.maxFileBytes }))
-    .pipe(
-      pretokenize({ charset: p.charset }),
-      embed({ model: p.model }),
-      patch({
-        threshold: p.threshold,
-        monotonicity: p.monotonicity,
-        thresholdAdd: p.thresholdAdd,
-        maxPatchLength: p.maxPatchLength,
-      }),
-    )
-    .to(safetensors('shards'), hypergraph('shards'), ...(p.signals ? [signals('shards')] : [])),
-);
+export default definePipeline('ingest', parameters, (p) => {
+  const source = files(p.input, { text: p.textColumn, id: p.idColumn, maxDocumentBytes: p.maxFileBytes });
+  const patches = definePipeline('ingest', source).pipe(
+    pretokenize({ charset: p.charset }),
+    embed({ model: p.model }),
+    patch({
+      threshold: p.threshold,
+      monotonicity: p.monotonicity,
+      thresholdAdd: p.thresholdAdd,
+      maxPatchLength: p.maxPatchLength,
+    }),
+  );
+  const written = p.quantize === undefined ? patches : patches.pipe(quantize({ to: p.quantize }));
+  return written.to(safetensors('shards'), hypergraph('shards'), ...(p.signals ? [signals('shards')] : []));
+});

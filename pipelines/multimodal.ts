@@ -1,5 +1,5 @@
-import { definePipeline, PipelineError } from 'sluice';
-import { attach, embed, patch, pretokenize } from 'sluice/operators';
+import { definePipeline, type Patches, PipelineError, type Stream } from 'sluice';
+import { attach, embed, patch, pretokenize, quantize } from 'sluice/operators';
 import { hypergraph, safetensors } from 'sluice/sinks';
 import { type Columns, files, hf } from 'sluice/sources';
 import { z } from 'zod';
@@ -59,6 +59,10 @@ const parameters = z.object({
       'what PDF files become: their bytes, the text of their pages, pictures of them, or linked views of all three',
     ),
   model: z.string().optional().describe('model folder or .gguf file; the embedded model otherwise'),
+  quantize: z
+    .string()
+    .optional()
+    .describe('what embeddings become: int8, int4, pq:16, pca:64+int8 ... (default: float32)'),
   cache: z.boolean().default(false).describe('keep whole tables in the Hub cache instead of streaming their columns'),
 });
 
@@ -89,6 +93,11 @@ function everything({ patchSize, fit, maxPixels, sampleRate, fps, pdfMode }: Par
   });
 }
 
+function written({ quantize: to }: Parameters, patches: Stream<Patches>) {
+  const values = to === undefined ? patches : patches.pipe(quantize({ to }));
+  return values.to(safetensors('shards'), hypergraph('shards'));
+}
+
 /**
  * Files of any kind; or a dataset of texts and images (or other files) from the Hub: the files that its rows hold or point
  * to become views of their records, beside the text.
@@ -110,21 +119,21 @@ export default definePipeline('multimodal', parameters, (p) => {
     });
   }
   if (p.dataset === undefined) {
-    return definePipeline(
-      'multimodal',
-      files(p.input ?? '', {
-        text: p.textColumn,
-        id: p.idColumn,
-        maxDocumentBytes: p.maxFileBytes ?? 256 << 20,
-      }),
-    )
-      .pipe(everything(p), embed({ model: p.model }), patch({ threshold: 'auto' }))
-      .to(safetensors('shards'), hypergraph('shards'));
+    const source = files(p.input ?? '', {
+      text: p.textColumn,
+      id: p.idColumn,
+      maxDocumentBytes: p.maxFileBytes ?? 256 << 20,
+    });
+    return written(
+      p,
+      definePipeline('multimodal', source).pipe(everything(p), embed({ model: p.model }), patch({ threshold: 'auto' })),
+    );
   }
   const { dataset, config, split, revision, textColumn: text, idColumn: id, cache } = p;
   const source = hf(dataset, { config, split, revision, text, id, columns: columnsOf(p), remote: { cache } });
-  return definePipeline('multimodal', source, { splitBytes: 32 << 20 })
-    .pipe(
+  return written(
+    p,
+    definePipeline('multimodal', source, { splitBytes: 32 << 20 }).pipe(
       attach({
         columns: p.files.map((column) => named(column, '')[0]),
         base: p.base,
@@ -136,6 +145,6 @@ export default definePipeline('multimodal', parameters, (p) => {
       everything(p),
       embed({ model: p.model }),
       patch({ threshold: 'auto' }),
-    )
-    .to(safetensors('shards'), hypergraph('shards'));
+    ),
+  );
 });

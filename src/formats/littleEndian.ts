@@ -40,6 +40,11 @@ export function int64From(bytes: Uint8Array): BigInt64Array<ArrayBuffer> {
   return new BigInt64Array(aligned(bytes, 8));
 }
 
+/** Reads f64 values that lie little-endian at any offset. The result never shares memory with `bytes`. */
+export function float64From(bytes: Uint8Array): Float64Array<ArrayBuffer> {
+  return new Float64Array(aligned(bytes, 8));
+}
+
 function aligned(bytes: Uint8Array, size: number): ArrayBuffer {
   const copy = new Uint8Array(bytes.length);
   copy.set(swapped ? swap(bytes, size) : bytes);

@@ -6,4 +6,5 @@ export { type EmbedOptions, embed } from './embed.ts';
 export { type InWorkersOptions, inWorkers, type WorkerFunction } from './inWorkers.ts';
 export { type PatchOptions, patch } from './patch.ts';
 export { type PretokenizeOptions, pretokenize } from './pretokenize.ts';
+export { type QuantizeOptions, quantize, type SampleOptions } from './quantize.ts';
 export { type SimilarityBatchOptions, similarityBatch } from './similarityBatch.ts';

@@ -12,16 +12,22 @@ export interface Link {
 export type Chain = readonly [Link, ...Link[]];
 
 /**
+ * What rows shall go through: a scheme, or transforms and a scheme behind them; or the same as a text, schemes with `+` between
+ * them, each with its most important number behind a colon where that is to be another than the default: `pca:64+int8`.
+ */
+export type To = SchemeSpec | readonly SchemeSpec[] | (string & {});
+
+/**
  * Checks what was asked for and fills in every default.
  *
  *     resolveChain('int8')
  *     resolveChain([{ scheme: 'pca', components: 64 }, 'int8'])
+ *     resolveChain('pca:64+int8')
  *
  * @throws PipelineError `BAD_OPTION`, `UNKNOWN_OPTION`
  */
-export function resolveChain(to: SchemeSpec | readonly SchemeSpec[]): Chain {
-  const specs: readonly SchemeSpec[] = Array.isArray(to) ? to : [to as SchemeSpec];
-  const links = specs.map(linkOf);
+export function resolveChain(to: To): Chain {
+  const links = specsOf(to).map(linkOf);
   const [first, ...rest] = links;
   if (first === undefined) throw badChain('it is empty');
   for (const [i, { scheme }] of links.entries()) {
@@ -33,8 +39,22 @@ export function resolveChain(to: SchemeSpec | readonly SchemeSpec[]): Chain {
   return [first, ...rest];
 }
 
-function linkOf(spec: SchemeSpec): Link {
-  if (typeof spec === 'string') return { scheme: spec, options: schemeOf(spec).resolve({}) };
+function specsOf(to: To): readonly (SchemeSpec | string)[] {
+  if (typeof to === 'string') return to.split('+').map((part) => part.trim());
+  return Array.isArray(to) ? to : [to as SchemeSpec];
+}
+
+function linkOf(spec: SchemeSpec | string): Link {
+  if (typeof spec === 'string') {
+    const [name = '', value, ...more] = spec.split(':');
+    const scheme = schemeOf(name);
+    if (value === undefined) return { scheme: name, options: scheme.resolve({}) };
+    const { shorthand } = scheme;
+    if (shorthand === undefined || more.length > 0 || !/^\d+$/.test(value)) {
+      throw badChain(`${spec} is not ${name}${shorthand === undefined ? '' : ` or ${name}:<${shorthand}>`}`);
+    }
+    return { scheme: name, options: scheme.resolve({ [shorthand]: Number(value) }) };
+  }
   if (typeof spec !== 'object' || spec === null) throw badChain(`${String(spec)} is no scheme`);
   const { scheme, ...given } = spec;
   return { scheme, options: schemeOf(scheme).resolve(given) };

@@ -1,26 +1,24 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { SluiceError } from '../errors.ts';
-import { float32From, littleEndianBytes } from '../formats/littleEndian.ts';
-import { parseSafetensorsHeader, type SafetensorsHeader } from '../formats/safetensors/read.ts';
+import { littleEndianBytes } from '../formats/littleEndian.ts';
+import { parseSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
-import { canonicalJson, type JsonValue } from '../json.ts';
-import { type Chain, resolveChain } from './chain.ts';
-import { openQuantizer, type Quantizer } from './quantizer.ts';
-import type { TrainedTensor } from './scheme.ts';
-import type { SchemeSpec } from './schemes.ts';
+import type { QuantizedFieldName } from '../records.ts';
+import { fieldTensor, openStored, parseQuantization, QUANTIZATION_KEY, quantizationText } from './fieldTensors.ts';
+import type { Quantizer } from './quantizer.ts';
 
 export const QUANTIZER_FORMAT = 'sluice_quantizer_v1';
 
 /** More than the codebooks and components of any field take. */
 const MOST_BYTES = 1 << 30;
 
-/** Quantizers by field, as {@link quantizerChunks} writes them. */
-export type Quantizers = ReadonlyMap<string, Quantizer>;
+/** Quantizers by field. */
+export type Quantizers = ReadonlyMap<QuantizedFieldName, Quantizer>;
 
 /**
- * Quantizers as a safetensors file, chunk by chunk: of each field the tensors `<field>.<scheme>.<name>` that it has learned,
- * and in `__metadata__` `format` = `sluice_quantizer_v1` and `quantization`, by field its chain and columns.
+ * Quantizers as a safetensors file, chunk by chunk: of each field the tensors `<tensor>.<scheme>.<name>` that it has learned,
+ * and in `__metadata__` `format` = `sluice_quantizer_v1` and `quantization`, as files of patches have it.
  *
  * @param facts further entries of `__metadata__`, such as what it was trained on
  */
@@ -28,19 +26,17 @@ export function quantizerChunks(quantizers: Quantizers, facts: Readonly<Record<s
   const tensors = [...quantizers].flatMap(([field, { trained }]) =>
     trained.map(
       ({ name, shape, values }): TensorData => ({
-        name: `${field}.${name}`,
+        name: `${fieldTensor(field)}.${name}`,
         dtype: 'F32',
         shape,
         chunks: [littleEndianBytes(values)],
       }),
     ),
   );
-  const described = [...quantizers].map(([field, { chain, columns }]) => [
-    field,
-    { columns, chain: chain.map(({ scheme, options }) => ({ scheme, options })) },
-  ]);
-  const quantization = canonicalJson(Object.fromEntries(described) as JsonValue);
-  return [...safetensorsChunks(tensors, { ...facts, format: QUANTIZER_FORMAT, quantization })];
+  const quantization = quantizationText(
+    [...quantizers].map(([field, { chain, columns }]) => ({ field, tensor: fieldTensor(field), chain, columns })),
+  );
+  return [...safetensorsChunks(tensors, { ...facts, format: QUANTIZER_FORMAT, [QUANTIZATION_KEY]: quantization })];
 }
 
 /** Writes {@link quantizerChunks} to a file, for `quantize({ quantizer })` and {@link readQuantizers}. */
@@ -54,8 +50,8 @@ export async function writeQuantizers(path: string, quantizers: Quantizers): Pro
  *     const { quantizers } = await readQuantizers('out/quantizer/quantizer.safetensors');
  *     quantizers.get('embeddings')?.decode(parts);
  *
- * @throws SluiceError `QUANTIZER_FILE` where it is none, `QUANTIZER_TENSOR` where tensors are missing or misshapen, and
- *   `SAFETENSORS_*`
+ * @throws SluiceError `QUANTIZER_FILE` where it is none, `BAD_QUANTIZATION` and `QUANTIZER_TENSOR` where it contradicts itself,
+ *   and `SAFETENSORS_*`
  */
 export async function readQuantizers(
   path: string,
@@ -64,41 +60,22 @@ export async function readQuantizers(
     throw badFile(path, `it cannot be read (${cause.code ?? cause.message})`, cause);
   });
   if (bytes.length > MOST_BYTES) throw badFile(path, `it has ${bytes.length} bytes`);
-  const header = parseSafetensorsHeader(bytes, bytes.length, path);
-  const { format, quantization = '' } = header.metadata;
-  if (format !== QUANTIZER_FORMAT) throw badFile(path, `its format is '${format}'`);
-  const quantizers = new Map<string, Quantizer>();
-  for (const [field, described] of describedFields(quantization, path)) {
-    const trained = trainedTensors(field, header, bytes);
-    quantizers.set(field, openQuantizer(described.chain, described.columns, trained));
+  const { metadata, tensors } = parseSafetensorsHeader(bytes, bytes.length, path);
+  if (metadata['format'] !== QUANTIZER_FORMAT) throw badFile(path, `its format is '${metadata['format']}'`);
+  const read = async (name: string): Promise<Uint8Array> => {
+    const { offset = 0, length = 0 } = tensors.get(name) ?? {};
+    return bytes.subarray(offset, offset + length);
+  };
+  const quantizers = new Map<QuantizedFieldName, Quantizer>();
+  for (const { file: _, ...stored } of parseQuantization(metadata[QUANTIZATION_KEY])) {
+    quantizers.set(stored.field, await openStored(stored, { tensors, read }, nowhere));
   }
   return { quantizers, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-function trainedTensors(field: string, header: SafetensorsHeader, bytes: Uint8Array): TrainedTensor[] {
-  return [...header.tensors.values()].flatMap(({ name, dtype, shape, offset, length }) =>
-    dtype === 'F32' && name.startsWith(`${field}.`)
-      ? { name: name.slice(field.length + 1), shape, values: float32From(bytes.subarray(offset, offset + length)) }
-      : [],
-  );
-}
-
-function describedFields(text: string, path: string): [string, { chain: Chain; columns: number }][] {
-  let said: unknown;
-  try {
-    said = JSON.parse(text);
-  } catch (cause) {
-    throw badFile(path, 'what it says of its quantization is no JSON', cause);
-  }
-  if (typeof said !== 'object' || said === null) throw badFile(path, 'it does not say what it quantizes');
-  return Object.entries(said).map(([field, described]: [string, { chain?: unknown; columns?: unknown } | null]) => {
-    const { chain, columns } = described ?? {};
-    if (!Array.isArray(chain) || typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1) {
-      throw badFile(path, `what it says of '${field}' is no chain of schemes`);
-    }
-    const specs = chain.map((link) => ({ scheme: link?.scheme, ...link?.options }) as SchemeSpec);
-    return [field, { chain: resolveChain(specs), columns }];
-  });
+/** What such a file has learned lies in itself. */
+async function nowhere(path: string): Promise<never> {
+  throw badFile(path, 'a file of quantizers names another one');
 }
 
 function badFile(path: string, what: string, cause?: unknown): SluiceError {

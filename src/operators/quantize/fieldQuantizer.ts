@@ -1,0 +1,85 @@
+import { SluiceError } from '../../errors.ts';
+import { openQuantizer, type Quantizer } from '../../quantization/quantizer.ts';
+import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
+import type { Encoded } from '../../quantization/scheme.ts';
+import type { Patches, QuantizedField } from '../../records.ts';
+import { sharedPool, workerModule } from '../../run/pool.ts';
+import type { EncodeTask } from './encodeWorker.ts';
+import { rowsOf } from './fieldRows.ts';
+import type { FieldSettings } from './settings.ts';
+import { quantizerFor } from './trained.ts';
+
+const encodeModule = workerModule(import.meta.url, './encodeWorker');
+
+/** Products with tables of more values than this are work for another thread. */
+const MUCH_TO_MULTIPLY = 4096;
+
+/** What was trained, where anything was. */
+export interface TrainedFile {
+  readonly file: string;
+  /** Where readers of the output find it, relative to the output folder; absent where it is no part of one. */
+  readonly path: string | undefined;
+  readonly sha256: string;
+  readonly quantizers: Quantizers;
+}
+
+export async function readTrained(file: string, path: string | undefined): Promise<TrainedFile> {
+  const { sha256, quantizers } = await readQuantizers(file);
+  return { file, path, sha256, quantizers };
+}
+
+/** Quantizes one field of the values of a flow. */
+export class FieldQuantizer {
+  readonly #settings: FieldSettings;
+  readonly #keep: boolean;
+  readonly #trained: TrainedFile | undefined;
+  #quantizer: Quantizer | undefined;
+
+  constructor(settings: FieldSettings, keep: boolean, trained: TrainedFile | undefined) {
+    this.#settings = settings;
+    this.#keep = keep;
+    this.#trained = trained;
+  }
+
+  /** @throws SluiceError `QUANTIZE_VALUE` naming the document, for a number that cannot be quantized */
+  async quantize(value: Patches): Promise<QuantizedField> {
+    const { field } = this.#settings;
+    const { columns, rows } = rowsOf(value, field);
+    const quantizer = this.#opened(value, columns);
+    try {
+      return { field, quantizer, keep: this.#keep, encoded: await this.#encode(quantizer, rows) };
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      const { id, source } = value.segment.document;
+      const { code, hint } = error;
+      const details = { code, hint, path: source.uri, position: source.position, cause: error };
+      throw new SluiceError(`${field} of document '${id}': ${error.message}`, details);
+    }
+  }
+
+  #opened(value: Patches, columns: number): Quantizer {
+    const { field, chain, trains } = this.#settings;
+    if (this.#quantizer === undefined) {
+      const { file = '', path, sha256 = '', quantizers = new Map() } = this.#trained ?? {};
+      const quantizer = trains ? quantizerFor(this.#settings, quantizers, file) : openQuantizer(chain, columns);
+      this.#quantizer = trains && path !== undefined ? { ...quantizer, file: { path, sha256 } } : quantizer;
+    }
+    if (this.#quantizer.columns === columns) return this.#quantizer;
+    const { source } = value.segment.document;
+    throw new SluiceError(`${field} of ${columns} columns come to a quantizer of ${this.#quantizer.columns}`, {
+      code: 'QUANTIZER_COLUMNS',
+      path: source.uri,
+      position: source.position,
+      hint: 'a quantizer serves the embeddings of one model',
+    });
+  }
+
+  async #encode(quantizer: Quantizer, rows: Float32Array): Promise<Encoded> {
+    const trained = this.#trained;
+    const values = quantizer.trained.reduce((sum, tensor) => sum + tensor.values.length, 0);
+    if (trained === undefined || values < MUCH_TO_MULTIPLY) return quantizer.encode(rows);
+    const { file, sha256 } = trained;
+    const task: EncodeTask = { file, sha256, field: this.#settings.field, rows: rows.slice() };
+    return sharedPool().run<Encoded>(encodeModule, task, [task.rows.buffer]);
+  }
+}

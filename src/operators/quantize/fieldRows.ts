@@ -1,0 +1,27 @@
+import { PipelineError } from '../../errors.ts';
+import type { Patches, QuantizedFieldName } from '../../records.ts';
+
+/** The rows of a field: `dim` columns for embeddings, one for signals. */
+export interface FieldRows {
+  readonly columns: number;
+  /** f32[rows, columns]. */
+  readonly rows: Float32Array;
+}
+
+/** @throws PipelineError `NOTHING_TO_QUANTIZE` where the value lacks the field */
+export function rowsOf(value: Patches, field: QuantizedFieldName): FieldRows {
+  const rows = value[field];
+  const wanted = field === 'entropies' || field === 'norms' ? value.bytes.length : value.lengths.length;
+  if (field === 'embeddings') {
+    if (value.dim > 0 || wanted === 0) return { columns: value.dim, rows };
+  } else if (rows.length === wanted) return { columns: 1, rows };
+  throw new PipelineError(`patches come to quantize without ${field}`, {
+    code: 'NOTHING_TO_QUANTIZE',
+    path: value.segment.document.source.uri,
+    position: value.segment.document.source.position,
+    hint:
+      field === 'embeddings'
+        ? 'embed({ preNorm: false }) leaves them out'
+        : 'patch({ keepSignals: false }) leaves them out',
+  });
+}
