@@ -1,4 +1,4 @@
-import { kernel } from '../kernel.ts';
+import { type Form, kernel } from '../kernel.ts';
 import { rowForms } from '../rows.ts';
 import { ROW_EXTREMES, ROW_EXTREMES_FOLD4, ROW_EXTREMES_RANGE } from './rowExtremes.wgsl.ts';
 
@@ -23,10 +23,12 @@ export const rowExtremes = kernel({
     code: ROW_EXTREMES,
     fold4: ROW_EXTREMES_FOLD4,
     range: ROW_EXTREMES_RANGE,
-  }).map((form) => ({
-    ...form,
-    fits: (sizes) => (form.fits?.(sizes) ?? true) && (!form.vectors || sizes.line % 4 === 0),
-  })),
+  }).map(
+    (form): Form<'rows' | 'columns' | 'line'> => ({
+      ...form,
+      fits: (sizes) => (form.fits?.(sizes) ?? true) && (!form.vectors || sizes.line % 4 === 0),
+    }),
+  ),
   // two comparisons
   cost: ({ rows, columns, line }) => {
     const count = (rows / Math.ceil(line / columns)) * line;
