@@ -1,10 +1,28 @@
 import { SluiceError } from '../errors.ts';
 import { littleEndianBytes } from './littleEndian.ts';
+import type { Dtype } from './safetensors/dtype.ts';
 
-const sizes = { '<f4': 4, '<f8': 8, '<i4': 4, '<i8': 8, '|u1': 1 } as const;
+const sizes = { '<f2': 2, '<f4': 4, '<f8': 8, '|i1': 1, '<i2': 2, '<i4': 4, '<i8': 8, '|u1': 1, '<u2': 2 } as const;
 
-/** Element types as NumPy writes them: little-endian floats and signed integers, and bytes. */
+/** Element types as NumPy writes them: little-endian floats and integers, and bytes. */
 export type NpyType = keyof typeof sizes;
+
+const types: Partial<Record<Dtype, NpyType>> = {
+  F16: '<f2',
+  F32: '<f4',
+  F64: '<f8',
+  I8: '|i1',
+  I16: '<i2',
+  I32: '<i4',
+  I64: '<i8',
+  U8: '|u1',
+  U16: '<u2',
+};
+
+/** The type of a safetensors file as NumPy writes it; undefined where it has none, or none that is written here. */
+export function npyTypeOf(dtype: Dtype): NpyType | undefined {
+  return types[dtype];
+}
 
 /** An array with its content: row-major little-endian bytes in pieces, so that nobody has to join them. */
 export interface NpyArray {

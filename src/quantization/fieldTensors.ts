@@ -3,7 +3,7 @@ import { float32From } from '../formats/littleEndian.ts';
 import type { TensorEntry } from '../formats/safetensors/read.ts';
 import type { TensorSpec } from '../formats/safetensors/write.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
-import type { QuantizedFieldName } from '../records.ts';
+import { QUANTIZED_FIELDS, type QuantizedFieldName } from '../records.ts';
 import { type Chain, resolveChain } from './chain.ts';
 import { openQuantizer, type Quantizer } from './quantizer.ts';
 import type { Quantizers } from './quantizerFile.ts';
@@ -27,9 +27,12 @@ export function fieldTensor(field: QuantizedFieldName): string {
   return TENSORS[field];
 }
 
-/** Name of what a scheme made of a tensor: `embeddings.codes`. Its shape is `[rows, ...part.shape]`. */
-export function partTensor(tensor: string, part: string): string {
-  return `${tensor}.${part}`;
+/**
+ * Name of a part of a field, or of something its schemes have learned: `embeddings.codes`, `embeddings.pq.codebooks`. A part has
+ * the shape `[rows, ...part.shape]`.
+ */
+export function partTensor(field: QuantizedFieldName, part: string): string {
+  return `${fieldTensor(field)}.${part}`;
 }
 
 /** Column, or member of a JSON line, in place of one that a table would have: `embedding_codes` for `embedding`. */
@@ -38,11 +41,15 @@ export function partColumn(column: string, part: string): string {
 }
 
 /** The parts of a field as tensors of a file. */
-export function partTensors(tensor: string, { parts }: Pick<Quantizer, 'parts'>, rows: number): TensorSpec[] {
-  return parts.map(({ name, dtype, shape }) => ({ name: partTensor(tensor, name), dtype, shape: [rows, ...shape] }));
+export function partTensors(
+  field: QuantizedFieldName,
+  { parts }: Pick<Quantizer, 'parts'>,
+  rows: number,
+): TensorSpec[] {
+  return parts.map(({ name, dtype, shape }) => ({ name: partTensor(field, name), dtype, shape: [rows, ...shape] }));
 }
 
-/** What a file says of how one of its tensors is quantized. */
+/** What a file says of how one of its fields is quantized. */
 export interface StoredQuantization {
   readonly field: QuantizedFieldName;
   /** See {@link fieldTensor}. */
@@ -58,20 +65,22 @@ export function chainName(chain: Chain): string {
   return chain.map(({ scheme }) => scheme).join('+');
 }
 
+type Described = Omit<StoredQuantization, 'tensor'>;
+
 /**
- * The value of {@link QUANTIZATION_KEY}: canonical JSON with an entry for each tensor,
+ * The value of {@link QUANTIZATION_KEY}: canonical JSON with an entry for each field,
  * `{"embeddings":{"chain":[{"options":{...},"scheme":"int8"}],"columns":128}}`, and in it `quantizer` and `sha256` where what was
  * learned lies in another file.
  */
-export function quantizationText(stored: readonly Omit<StoredQuantization, 'field'>[]): string {
+export function quantizationText(stored: readonly Described[]): string {
   return canonicalJson(quantizationValue(stored));
 }
 
 /** The same as a value, for formats that are JSON. */
-export function quantizationValue(stored: readonly Omit<StoredQuantization, 'field'>[]): JsonValue {
+export function quantizationValue(stored: readonly Described[]): JsonValue {
   return Object.fromEntries(
-    stored.map(({ tensor, chain, columns, file }) => [
-      tensor,
+    stored.map(({ field, chain, columns, file }) => [
+      field,
       {
         chain: chain.map(({ scheme, options }) => ({ scheme, options })),
         columns,
@@ -98,17 +107,17 @@ export function parseQuantization(text: string | undefined): StoredQuantization[
 /** As {@link parseQuantization}, of a value that was parsed. */
 export function storedQuantizations(value: unknown): StoredQuantization[] {
   if (!isObject(value)) throw bad('it is no object');
-  return Object.entries(value).map(([tensor, said]) => {
-    const field = fieldOf(tensor);
-    if (field === undefined) throw bad(`it tells of '${tensor}', which cannot be quantized`);
-    if (!isObject(said)) throw bad(`what it says of ${tensor} is no object`);
+  return Object.entries(value).map(([name, said]) => {
+    const field = QUANTIZED_FIELDS.find((known) => known === name);
+    if (field === undefined) throw bad(`it tells of '${name}', which is no field`);
+    if (!isObject(said)) throw bad(`what it says of ${field} is no object`);
     const { chain, columns, quantizer, sha256 } = said;
     if (typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1)
-      throw bad(`${tensor} has ${JSON.stringify(columns)} columns`);
-    const stored = { field, tensor, chain: chainOf(tensor, chain), columns };
+      throw bad(`${field} has ${JSON.stringify(columns)} columns`);
+    const stored = { field, tensor: fieldTensor(field), chain: chainOf(field, chain), columns };
     if (quantizer === undefined && sha256 === undefined) return stored;
     if (typeof quantizer !== 'string' || typeof sha256 !== 'string' || !isOwnPath(quantizer))
-      throw bad(`${tensor} does not name the file of its quantizer and the hash of that`);
+      throw bad(`${field} does not name the file of its quantizer and the hash of that`);
     return { ...stored, file: { path: quantizer, sha256 } };
   });
 }
@@ -138,13 +147,16 @@ export async function openStored(
   here: StoredTensors,
   open: (path: string) => Promise<{ readonly quantizers: Quantizers; readonly sha256: string }>,
 ): Promise<Quantizer> {
-  const { tensor, chain, columns, file } = stored;
-  if (file === undefined) return openQuantizer(chain, columns, await trainedOf(tensor, here));
+  const { field, chain, columns, file } = stored;
+  if (file === undefined) return openQuantizer(chain, columns, await trainedOf(fieldTensor(field), here));
   const { quantizers, sha256 } = await open(file.path);
-  if (sha256 !== file.sha256) throw bad(`${tensor} needs another ${file.path}: its SHA-256 differs`);
-  const named = quantizers.get(stored.field);
-  if (named === undefined || quantizationOf(named) !== quantizationOf(stored))
-    throw bad(`${tensor} is quantized by something else than ${file.path} has for it`);
+  if (sha256 !== file.sha256) throw bad(`${field} needs another ${file.path}: its SHA-256 differs`);
+  const named = quantizers.get(field);
+  const texts = [stored, named].map(
+    (some) => some && quantizationText([{ field, chain: some.chain, columns: some.columns }]),
+  );
+  if (named === undefined || texts[0] !== texts[1])
+    throw bad(`${field} is quantized by something else than ${file.path} has for it`);
   return named;
 }
 
@@ -153,12 +165,12 @@ export async function openStored(
  * @throws SluiceError `BAD_QUANTIZATION` naming the first that is not
  */
 export function requireParts(
-  { tensor }: Pick<StoredQuantization, 'tensor'>,
+  { field }: Pick<StoredQuantization, 'field'>,
   quantizer: Pick<Quantizer, 'parts'>,
   rows: number,
   tensors: StoredTensors['tensors'],
 ): void {
-  for (const { name, dtype, shape } of partTensors(tensor, quantizer, rows)) {
+  for (const { name, dtype, shape } of partTensors(field, quantizer, rows)) {
     const found = tensors.get(name);
     const [is, should] = [found, { dtype, shape }].map((spec) => spec && `${spec.dtype} [${spec.shape.join(', ')}]`);
     if (is !== should) throw bad(`${name} should be ${should}, and is ${is ?? 'missing'}`);
@@ -175,16 +187,7 @@ async function trainedOf(tensor: string, { tensors, read }: StoredTensors): Prom
   return trained;
 }
 
-function quantizationOf({ chain, columns }: Pick<StoredQuantization, 'chain' | 'columns'>): string {
-  return quantizationText([{ tensor: '', chain, columns }]);
-}
-
-function fieldOf(tensor: string): QuantizedFieldName | undefined {
-  const fields = Object.keys(TENSORS) as QuantizedFieldName[];
-  return fields.find((field) => TENSORS[field] === tensor);
-}
-
-function chainOf(tensor: string, said: unknown): Chain {
+function chainOf(field: string, said: unknown): Chain {
   const links = Array.isArray(said) ? said : [];
   try {
     const chain = resolveChain(links.map((link) => ({ scheme: link?.scheme, ...link?.options }) as SchemeSpec));
@@ -194,10 +197,10 @@ function chainOf(tensor: string, said: unknown): Chain {
       ),
     );
     if (other === undefined) return chain;
-    throw bad(`the options of ${other.scheme} for ${tensor} are not as sluice writes them`);
+    throw bad(`the options of ${other.scheme} for ${field} are not as sluice writes them`);
   } catch (cause) {
     if (!(cause instanceof SluiceError) || cause.code === 'BAD_QUANTIZATION') throw cause;
-    throw bad(`the chain of ${tensor} cannot be used: ${cause.message}`, cause);
+    throw bad(`the chain of ${field} cannot be used: ${cause.message}`, cause);
   }
 }
 

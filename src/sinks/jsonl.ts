@@ -119,7 +119,7 @@ function patchWriter(
 ): SinkWriter<Patches> {
   const none = { lines: 0, documents: 0, patches: 0, bytes: 0 };
   const lines = new LineFiles(context, { ...files, format: PATCHES_JSONL_FORMAT }, none);
-  const documents = byDocument(documentBytes, async (document) => {
+  const documents = byDocument('jsonl', documentBytes, async (document) => {
     const { patches, bytes, part } = document;
     await lines.add(patchLine(document, embeddings), { lines: 1, documents: part === 0 ? 1 : 0, patches, bytes });
   });

@@ -133,7 +133,7 @@ function patchWriter(
   const counts = { documents: 0, patches: 0, bytes: 0 };
   // A document is in memory besides the row group that it goes into.
   const documentBytes = Math.max(LEAST_DOCUMENT, layout.rowGroupBytes >> 1);
-  const documents = byDocument(documentBytes, async (document) => {
+  const documents = byDocument('parquet', documentBytes, async (document) => {
     const { part, patches, bytes } = document;
     if (part === 0) counts.documents++;
     counts.patches += patches;

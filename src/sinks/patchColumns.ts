@@ -1,10 +1,23 @@
 import { littleEndianBytes } from '../formats/littleEndian.ts';
-import { PATCHES_FORMAT } from '../formats/names.ts';
+import { PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
+import { fieldTensor, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
+import type { Patches } from '../records.ts';
 import { ChunkList, chained } from './chunkList.ts';
+import {
+  addQuantized,
+  isLeftOut,
+  type LearnedPlace,
+  openQuantized,
+  PATCH_FIELDS,
+  type QuantizedColumn,
+  quantizationMetadata,
+  quantizedInfo,
+  quantizedTensors,
+} from './quantizedColumns.ts';
 import type { Keeper, PatchSlice, Shard } from './shardCut.ts';
 
-/** Patches column by column, little-endian. */
+/** Patches column by column, little-endian. Those that are written quantized alone are empty. */
 export interface PatchColumns {
   /** f32[P * D]. */
   readonly embeddings: ChunkList;
@@ -17,10 +30,16 @@ export interface PatchColumns {
   /** i32[P]. */
   readonly lengths: ChunkList;
   readonly bytes: ChunkList;
+  readonly quantized: readonly QuantizedColumn[];
 }
 
-export function emptyColumns(): PatchColumns {
+/** Columns of a float32 field, of integers or of bytes. */
+export type PlainColumn = Exclude<keyof PatchColumns, 'quantized'>;
+
+/** @throws PipelineError `QUANTIZER_FILE` as `openQuantized` */
+export function emptyColumns(first: Patches, place: LearnedPlace): PatchColumns {
   return {
+    quantized: openQuantized(first, PATCH_FIELDS, place),
     embeddings: new ChunkList(),
     prominence: new ChunkList(),
     entropy: new ChunkList(),
@@ -30,22 +49,28 @@ export function emptyColumns(): PatchColumns {
   };
 }
 
-export function addPatches(kept: PatchColumns, { value, from, to, byteFrom, byteTo }: PatchSlice): void {
-  kept.embeddings.append(littleEndianBytes(value.embeddings.subarray(from * value.dim, to * value.dim)));
-  kept.prominence.append(littleEndianBytes(value.prominence.subarray(from, to)));
-  kept.entropy.append(littleEndianBytes(value.entropy.subarray(from, to)));
+export function addPatches(kept: PatchColumns, slice: PatchSlice): void {
+  const { value, from, to, byteFrom, byteTo } = slice;
+  for (const field of PATCH_FIELDS) {
+    if (isLeftOut(kept.quantized, field)) continue;
+    const width = field === 'embeddings' ? value.dim : 1;
+    kept[field].append(littleEndianBytes(value[field].subarray(from * width, to * width)));
+  }
+  addQuantized(kept.quantized, slice);
   kept.coherence.append(littleEndianBytes(value.coherence.subarray(from, to)));
   kept.lengths.append(littleEndianBytes(value.lengths.subarray(from, to)));
   kept.bytes.append(value.bytes.subarray(byteFrom, byteTo));
 }
 
 /** Keeps everything about patches but what the model said about single bytes. */
-export const columnsKeeper: Keeper<PatchColumns> = { open: emptyColumns, add: addPatches };
+export function columnsKeeper(place: LearnedPlace): Keeper<PatchColumns> {
+  return { open: (first) => emptyColumns(first, place), add: addPatches };
+}
 
 /** One column of all documents of a shard, one document after the other. */
 export function column(
   parts: readonly { readonly kept: PatchColumns }[],
-  name: keyof PatchColumns,
+  name: PlainColumn,
 ): Generator<Uint8Array, void, undefined> {
   return chained(parts.map(({ kept }) => kept[name]));
 }
@@ -60,28 +85,50 @@ type Held = Pick<Shard<PatchColumns>, 'patches' | 'bytes' | 'dim'> & {
   readonly parts: readonly { readonly kept: PatchColumns }[];
 };
 
-/** A safetensors file of format `blt_patches_v3`, chunk by chunk; see `safetensors`. */
+/** What is quantized in a shard: the same in all its documents. */
+export function quantizedOf({ parts }: Pick<Held, 'parts'>): readonly QuantizedColumn[] {
+  return parts[0]?.kept.quantized ?? [];
+}
+
+/** Format of a file of these patches, and what is said of it as an artefact besides its counts. */
+export function patchFileInfo(held: Pick<Held, 'parts'>) {
+  const quantized = quantizedOf(held);
+  const leavesOut = quantized.some(({ keep }) => !keep);
+  return { format: leavesOut ? QUANTIZED_PATCHES_FORMAT : PATCHES_FORMAT, ...quantizedInfo(quantized) };
+}
+
+/** A safetensors file of format `blt_patches_v3`, or `blt_patches_v3_quantized`, chunk by chunk; see `safetensors`. */
 export function patchFileChunks(
-  { patches, bytes, dim, parts }: Held,
+  held: Held,
   metadata: Readonly<Record<string, string>>,
 ): Generator<Uint8Array, void, undefined> {
-  const tensor = (name: string, dtype: TensorData['dtype'], shape: number[], from: keyof PatchColumns): TensorData => ({
+  const { patches, bytes, dim, parts } = held;
+  const quantized = quantizedOf(held);
+  // readers would believe it
+  const { [QUANTIZATION_KEY]: _, ...own } = metadata;
+  const tensor = (name: string, dtype: TensorData['dtype'], shape: number[], from: PlainColumn): TensorData => ({
     name,
     dtype,
     shape,
     chunks: column(parts, from),
   });
+  const floats = PATCH_FIELDS.filter((field) => !isLeftOut(quantized, field)).map((field) =>
+    tensor(fieldTensor(field), 'F32', field === 'embeddings' ? [patches, dim] : [patches], field),
+  );
   return safetensorsChunks(
     [
-      tensor('embeddings', 'F32', [patches, dim], 'embeddings'),
-      tensor('patch_entropies', 'F32', [patches], 'entropy'),
-      tensor('prominence', 'F32', [patches], 'prominence'),
+      ...floats,
+      ...quantizedTensors(
+        parts.map(({ kept }) => kept),
+        held,
+      ),
       tensor('patch_lengths', 'I32', [patches], 'lengths'),
       tensor('bytes', 'U8', [bytes], 'bytes'),
     ],
     {
-      ...metadata,
-      format: PATCHES_FORMAT,
+      ...own,
+      ...quantizationMetadata(quantized),
+      format: patchFileInfo(held).format,
       embed_dim: String(dim),
       num_patches: String(patches),
       n_patches: String(patches),

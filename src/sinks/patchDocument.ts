@@ -1,5 +1,6 @@
 import type { Modality, Patches } from '../records.ts';
 import { addPatches, emptyColumns, type PatchColumns } from './patchColumns.ts';
+import type { LearnedPlace } from './quantizedColumns.ts';
 import { type Keeper, type Shard, ShardCutter, type ShardPart } from './shardCut.ts';
 
 /** What a document, or a part of one, holds of a segment. */
@@ -20,8 +21,8 @@ interface KeptDocument {
   readonly segments: SegmentRun[];
 }
 
-const keeper: Keeper<KeptDocument> = {
-  open: ({ segment }) => ({ modality: segment.modality, columns: emptyColumns(), segments: [] }),
+const keeper = (place: LearnedPlace): Keeper<KeptDocument> => ({
+  open: (first) => ({ modality: first.segment.modality, columns: emptyColumns(first, place), segments: [] }),
   add(kept, slice) {
     addPatches(kept.columns, slice);
     const { segment, offset } = slice.value;
@@ -40,7 +41,7 @@ const keeper: Keeper<KeptDocument> = {
     }
     run.patches += slice.to - slice.from;
   },
-};
+});
 
 /** A document with all its patches, or a part of one that is too large for that. */
 export interface PatchDocument extends Omit<ShardPart<KeptDocument>, 'kept'>, KeptDocument {
@@ -51,13 +52,17 @@ export interface PatchDocument extends Omit<ShardPart<KeptDocument>, 'kept'>, Ke
 
 /**
  * Hands patches on document by document. One that counts for more than `documentBytes`, as `CutOptions.shardBytes` counts, comes
- * in parts; so much is held at most.
+ * in parts; so much is held at most. What quantizers have learned is referred to: `sink` is who does that.
  */
 export function byDocument(
+  sink: string,
   documentBytes: number,
   next: (document: PatchDocument) => Promise<void>,
 ): { write(value: Patches): Promise<void>; finish(): Promise<void> } {
-  const cutter = new ShardCutter({ shardBytes: documentBytes, layout: 'document' }, keeper);
+  const cutter = new ShardCutter(
+    { shardBytes: documentBytes, layout: 'document' },
+    keeper({ sink, learned: 'reference' }),
+  );
   const each = async (shards: Iterable<Shard<KeptDocument>>): Promise<void> => {
     for (const { dim, parts } of shards) {
       for (const { kept, ...part } of parts) {

@@ -1,6 +1,7 @@
 import type { JsonValue } from '../json.ts';
 import type { Patches } from '../records.ts';
 import { requireValues } from '../run/valueKinds.ts';
+import type { LearnedPlace } from './quantizedColumns.ts';
 import { type CutOptions, checkedShardBytes, type Keeper, type Shard, ShardCutter } from './shardCut.ts';
 import { checkedFolder, type Layout, shardPath } from './shardName.ts';
 import type { Sink, SinkContext } from './sink.ts';
@@ -57,6 +58,11 @@ export function patchSink<K>(spec: PatchSinkSpec<K>): Sink<Patches> {
       };
     },
   };
+}
+
+/** Where files of a layout have what quantizers have learned: those of single documents would repeat it over and over. */
+export function learnedBy({ layout }: CutOptions): LearnedPlace['learned'] {
+  return layout === 'document' ? 'reference' : 'file';
 }
 
 /** Documents that begin in a shard. */

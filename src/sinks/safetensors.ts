@@ -1,9 +1,8 @@
-import { PATCHES_FORMAT } from '../formats/names.ts';
 import { requireOptions } from '../knownOptions.ts';
 import type { Patches } from '../records.ts';
 import { COALESCE_BYTES, coalesced } from './chunkList.ts';
-import { columnsKeeper, type PatchColumns, patchFileChunks } from './patchColumns.ts';
-import { documentsOf, patchSink } from './patchSink.ts';
+import { columnsKeeper, type PatchColumns, patchFileChunks, patchFileInfo } from './patchColumns.ts';
+import { documentsOf, learnedBy, patchSink } from './patchSink.ts';
 import { CUT_OPTIONS, type CutOptions, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
@@ -25,10 +24,17 @@ export interface SafetensorsOptions extends CutOptions {
  *
  * `__metadata__`: format, embed_dim, num_patches and n_patches (the same number under both names readers use),
  * total_bytes, split, shard.
+ *
+ * Of a field that `quantize` has quantized there is `<tensor>.<part>` for each part of its schemes in place of the float32 tensor
+ * (beside it with `keep`), `<tensor>.<scheme>.<name>` for what those have learned, and `quantization` in the metadata, which
+ * tells how to read them: docs/output.md. The format is `blt_patches_v3_quantized` where a float32 tensor is left out. Files of
+ * single documents (`layout: 'document'`) name the quantizer file of the run instead of holding what was learned.
+ *
  * It holds one open shard in memory. A split without values writes nothing.
  *
  * @param dir folder within the output folder. Default `shards`
- * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`
+ * @throws PipelineError `BAD_FOLDER`, `BAD_SHARD_BYTES`; the flow fails with PipelineError `QUANTIZER_FILE` where there is no file to
+ *   name, `SHARD_TOO_SMALL` where what was learned takes more than half of `shardBytes`
  */
 export function safetensors(dir = 'shards', options: SafetensorsOptions = {}): Sink<Patches> {
   requireOptions('safetensors', options, { ...CUT_OPTIONS, metadata: true });
@@ -40,7 +46,7 @@ export function safetensors(dir = 'shards', options: SafetensorsOptions = {}): S
     options: { metadata },
     extension: '.safetensors',
     besides: COALESCE_BYTES,
-    keeper: columnsKeeper,
+    keeper: columnsKeeper({ sink: 'safetensors', learned: learnedBy(options) }),
     write: (context, path, shard) => writeShard(context, path, shard, metadata),
   });
 }
@@ -56,7 +62,7 @@ async function writeShard(
   const chunks = patchFileChunks(shard, { ...extra, split: context.split.id, shard: String(shard.index) });
   for (const chunk of coalesced(chunks)) await file.write(chunk);
   await file.publish({
-    format: PATCHES_FORMAT,
+    ...patchFileInfo(shard),
     split: context.split.id,
     shard: shard.index,
     patches,

@@ -1,13 +1,11 @@
-import { PipelineError, SluiceError } from '../errors.ts';
+import { PipelineError } from '../errors.ts';
 import type { OptionNames } from '../knownOptions.ts';
 import type { DocumentHead, Patches } from '../records.ts';
-import { headMetaJson } from './metaJson.ts';
+import { badPatches, checkPatches, sameQuantizers } from './checkedPatches.ts';
+import { documentCost, learnedCost, type RowCosts, rowCosts } from './shardCosts.ts';
 import type { Layout } from './shardName.ts';
 
 const DEFAULT_SHARD_BYTES = 64 << 20;
-
-/** What a document's entry in a shard is counted as, besides its strings: its row, its lists, its objects. */
-const ENTRY_COST = 1024;
 
 /** Some whole patches of one value, and the bytes they cover in it. */
 export interface PatchSlice {
@@ -53,7 +51,9 @@ export interface Keeper<K> {
 export interface CutOptions {
   /**
    * Most bytes a shard may hold, counting per patch its embedding, four numbers and 9 bytes for each of its own (the byte
-   * and two signals of it), and per document 1024 bytes and its strings. Default 64 MiB.
+   * and two signals of it), and per document 1024 bytes and its strings. What is quantized counts as the float32 values do that
+   * it takes the place of, or more where it takes more, or is kept beside them; what quantizers have learned counts for each
+   * shard. Default 64 MiB.
    */
   readonly shardBytes?: number | undefined;
   readonly layout?: Layout | undefined;
@@ -80,6 +80,11 @@ export class ShardCutter<K> {
   readonly #layout: Layout;
   #index = 0;
   #dim = 0;
+  /** That of the first value. */
+  #quantized: Patches['quantized'];
+  #costs: RowCosts | undefined;
+  /** What every shard holds besides its documents. */
+  #besides = 0;
   #parts: OpenPart<K>[] = [];
   #cost = 0;
   /** The document that has not ended; always the last of `#parts`. */
@@ -94,15 +99,20 @@ export class ShardCutter<K> {
   /**
    * Takes one value and yields every shard that it completes; write each before asking for the next.
    * @throws SluiceError `BAD_PATCHES` where the value's arrays do not fit each other, or hold numbers that are not finite
+   * @throws PipelineError `SHARD_TOO_SMALL` where what quantizers have learned takes more than half a shard
    */
   *push(value: Patches): Generator<Shard<K>, void, undefined> {
     checkPatches(value);
     if (this.#parts.length > 0 && value.dim !== this.#dim)
       throw badPatches(value, `dim ${value.dim} after ${this.#dim}`);
+    const costs = this.#costsOf(value);
     this.#dim = value.dim;
     if (this.#current === undefined || !sameDocument(this.#current.document, value.segment.document)) {
       const cost = documentCost(value.segment.document);
-      if (this.#parts.length > 0 && (this.#layout === 'document' || this.#cost + cost > this.#shardBytes)) {
+      if (
+        this.#parts.length > 0 &&
+        (this.#layout === 'document' || this.#besides + this.#cost + cost > this.#shardBytes)
+      ) {
         yield this.#take(this.#parts.length);
       }
       this.#begin(value, undefined);
@@ -110,7 +120,7 @@ export class ShardCutter<K> {
     let from = 0;
     let byteFrom = 0;
     while (from < value.lengths.length) {
-      const { to, byteTo, cost } = this.#fitting(value, from, byteFrom);
+      const { to, byteTo, cost } = this.#fitting(value, from, byteFrom, costs);
       if (to > from) {
         this.#add({ value, from, to, byteFrom, byteTo }, cost);
         from = to;
@@ -136,15 +146,19 @@ export class ShardCutter<K> {
   }
 
   /** How many patches from `from` on the open shard still takes; at least one where it holds nothing yet. */
-  #fitting(value: Patches, from: number, byteFrom: number): { to: number; byteTo: number; cost: number } {
-    const room = this.#shardBytes - this.#cost;
-    const fixed = 4 * value.dim + 16;
+  #fitting(
+    value: Patches,
+    from: number,
+    byteFrom: number,
+    costs: RowCosts,
+  ): { to: number; byteTo: number; cost: number } {
+    const room = this.#shardBytes - this.#besides - this.#cost;
     let to = from;
     let byteTo = byteFrom;
     let cost = 0;
     while (to < value.lengths.length) {
       const length = value.lengths[to] ?? 0;
-      const more = cost + fixed + 9 * length;
+      const more = cost + costs.patch + costs.byte * length;
       if (more > room && !(to === from && this.#parts.length === 1 && this.#current?.patches === 0)) break;
       cost = more;
       byteTo += length;
@@ -152,6 +166,22 @@ export class ShardCutter<K> {
       if (more > room) break;
     }
     return { to, byteTo, cost };
+  }
+
+  /** What rows count for, and that nothing else is quantized than of the value before. */
+  #costsOf(value: Patches): RowCosts {
+    if (this.#costs === undefined || (this.#parts.length === 0 && value.dim !== this.#dim)) {
+      this.#costs = rowCosts(value);
+      this.#quantized = value.quantized;
+      this.#besides = this.#layout === 'document' ? 0 : learnedCost(value, this.#shardBytes);
+    } else if (!sameQuantizers(this.#quantized, value.quantized)) {
+      throw badPatches(
+        value,
+        'other quantized fields, or other quantizers, than the value before it',
+        'put quantize() where all values pass it, and one only',
+      );
+    }
+    return this.#costs;
   }
 
   #begin(value: Patches, before: ShardPart<K> | undefined): void {
@@ -218,48 +248,4 @@ function sameDocument(a: DocumentHead, b: DocumentHead): boolean {
       a.source.position.ordinal === b.source.position.ordinal &&
       a.source.position.part === b.source.position.part)
   );
-}
-
-function documentCost(head: DocumentHead): number {
-  return (
-    ENTRY_COST + Buffer.byteLength(head.id) + Buffer.byteLength(head.source.uri) + Buffer.byteLength(headMetaJson(head))
-  );
-}
-
-function checkPatches(value: Patches): void {
-  const { lengths, bytes, dim, embeddings, prominence, entropy, coherence, entropies, norms } = value;
-  const patches = lengths.length;
-  let sum = 0;
-  for (const length of lengths) {
-    if (length < 1) throw badPatches(value, `a patch of ${length} bytes`);
-    sum += length;
-  }
-  if (sum !== bytes.length) throw badPatches(value, `lengths add up to ${sum}, bytes are ${bytes.length}`);
-  if (embeddings.length !== patches * dim)
-    throw badPatches(value, `${embeddings.length} embedding values for ${patches} x ${dim}`);
-  for (const [name, signal] of Object.entries({ prominence, entropy, coherence })) {
-    if (signal.length !== patches) throw badPatches(value, `${signal.length} values of ${name} for ${patches} patches`);
-    if (!signal.every(Number.isFinite)) throw badPatches(value, `${name} that is not finite`);
-  }
-  for (const [name, signal] of Object.entries({ entropies, norms })) {
-    // A pipeline may leave these out altogether.
-    if (signal.length !== 0 && signal.length !== bytes.length) {
-      throw badPatches(value, `${signal.length} ${name} for ${bytes.length} bytes`);
-    }
-  }
-}
-
-/** A value that contradicts itself, or lacks what a sink needs. */
-export function badPatches(
-  value: Patches,
-  what: string,
-  hint = 'the operator in front of the sink gives arrays that do not belong together',
-): SluiceError {
-  const { id, source } = value.segment.document;
-  return new SluiceError(`document '${id}' arrives at a sink with ${what}`, {
-    code: 'BAD_PATCHES',
-    path: source.uri,
-    position: source.position,
-    hint,
-  });
 }

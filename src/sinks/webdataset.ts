@@ -140,7 +140,7 @@ function patchWriter(
   wanted: readonly MemberKind[],
 ): SinkWriter<Patches> {
   const writer = new SampleWriter(context, limits, 'patches');
-  const documents = byDocument(sampleBytes, async (document) => {
+  const documents = byDocument('webdataset', sampleBytes, async (document) => {
     const number = document.part === 0 ? writer.documents : writer.documents - 1;
     const key = sampleKey(context.split.id, number, document.part);
     await writer.add(await sampleOfPatches(document, key, wanted));

@@ -30,9 +30,10 @@ function load(file: Buffer): Record<string, { head: string; values: Numbers }> {
         '<f8': () => at(8, (offset) => view.readDoubleLE(offset)),
         '<i4': () => at(4, (offset) => view.readInt32LE(offset)),
         '<i8': () => at(8, (offset) => view.readBigInt64LE(offset)),
+        '|i1': () => at(1, (offset) => view.readInt8(offset)),
         '|u1': () => [...view],
-      }[type]();
-      return [name, { head: `${type} ${shape.join(' ')}`, values }];
+      }[type as string]?.();
+      return [name, { head: `${type} ${shape.join(' ')}`, values: values ?? [] }];
     }),
   );
 }

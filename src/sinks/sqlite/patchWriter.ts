@@ -58,7 +58,7 @@ export function patchWriter(
     open = joinedTo(open, { ...piece, part });
     if (piece.complete) endDocument();
   };
-  const documents = byDocument(Math.max(LEAST_PIECE, Math.floor(options.fileBytes / PIECES)), take);
+  const documents = byDocument('sqlite', Math.max(LEAST_PIECE, Math.floor(options.fileBytes / PIECES)), take);
   return {
     write: (value) => documents.write(value),
     async finish() {
