@@ -1,6 +1,6 @@
 import { fromF16, scaleF16, toF16 } from '../../kernels/blocks/half.ts';
 import { roundEven } from '../../kernels/rounding.ts';
-import type { ScaleMethod } from './floatMatrix.ts';
+import type { SearchMethod } from './floatMatrix.ts';
 
 const STEPS = 15;
 /** How many steps the range is cut into: fewer than 15 widen it, more clip both of its ends. */
@@ -14,7 +14,7 @@ export interface BlockLine {
 }
 
 export interface BlockOptions {
-  readonly method: ScaleMethod;
+  readonly method: SearchMethod;
   /** For `percentile`: the ends of the range are clipped to this magnitude. */
   readonly clip?: number | undefined;
   /** f64[values]: what an error counts, for `mse`. Default: all alike. */
@@ -24,9 +24,9 @@ export interface BlockOptions {
 /**
  * Scale and minimum of a block of weights.
  *
- * - `minmax`: the least weight is code 0, the largest one code 15, each as near as binary16 comes.
- * - `percentile`: the same, with both ends clipped to a magnitude.
- * - `mse`: the least weighted sum of squared errors among that line and those through ranges of 13 to 19 steps; each is
+ * - `percentile`: the least weight is code 0, the largest one code 15, each as near as binary16 comes, with both ends
+ *   clipped to a magnitude.
+ * - `mse`: the least weighted sum of squared errors among the unclipped line and those through ranges of 13 to 19 steps; each is
  *   fitted to the codes it gives (least squares in two unknowns), rounded to binary16, and judged as rounded. The best is
  *   fitted again, up to four times, as long as the error falls.
  */

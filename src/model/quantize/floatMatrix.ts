@@ -5,11 +5,11 @@ export interface FloatMatrix {
   readonly values: Float32Array;
 }
 
-/** Where the scale of a group of weights comes from. */
-export type ScaleMethod = 'minmax' | 'percentile' | 'mse';
+/** Where the scale of a group of weights comes from, besides from its ends. */
+export type SearchMethod = 'percentile' | 'mse';
 
 export interface RoundingOptions {
-  readonly method: ScaleMethod;
+  readonly method: SearchMethod;
   /** Of the magnitudes that share a scale, for `percentile`: above 0, at most 100. Default: 99.9. */
   readonly percentile?: number | undefined;
   /**

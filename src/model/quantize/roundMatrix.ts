@@ -9,9 +9,9 @@ const INT8_LIMIT = 127;
 
 /**
  * A linear weight in fewer bits, every weight rounded to the nearest code of its group's scale: of the whole matrix
- * (`int8`), of a row (`int8-channel`, `ternary`) or of a block (`int4`, `int4-64`, with a minimum).
+ * (`int8`), of a row (`int8-channel`, `ternary`) or of a block (`int4`, `int4-64`, with a minimum). `roundToNearest` does the same with the plainest scales.
  *
- *     const { codes, scales } = roundMatrix({ outputs: 1, inputs: 3, values }, 'int8-channel', { method: 'minmax' });
+ *     const { codes, scales } = roundMatrix({ outputs: 1, inputs: 3, values }, 'int8-channel', { method: 'mse' });
  */
 export function roundMatrix(matrix: FloatMatrix, type: QuantizedType, options: RoundingOptions): QuantizedMatrix {
   if (type === 'int4' || type === 'int4-64') return roundBlocks(matrix, type, options);

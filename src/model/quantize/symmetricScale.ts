@@ -11,19 +11,21 @@ const REFITS = 4;
  * The scale of weights that are kept as `code * scale`, with codes from `-limit` to `limit`: float32, zero where all
  * weights are. `values` are whole rows of as many inputs as `importance` has.
  *
- * - `minmax`: the largest magnitude is the last code.
- * - `percentile`: that percentile of the magnitudes is; what lies beyond is clipped. Of weights that are mostly zero, where
- *   it would be zero, the largest magnitude.
+ * - `percentile`: that percentile of the magnitudes is the last code; what lies beyond is clipped. Of weights that are
+ *   mostly zero, where it would be zero, the largest magnitude.
  * - `mse`: the least weighted sum of squared errors over ends from the largest magnitude down to a fifth of it, in steps
  *   of 1/32 and around the best of those in steps of 1/128; then the codes that this gives say which scale fits them best
  *   (`sum(w * code) / sum(code^2)`), up to four times, as long as the error falls.
  */
-export function symmetricScale(values: Float32Array, limit: number, options: RoundingOptions): number {
+export function symmetricScale(
+  values: Float32Array,
+  limit: number,
+  { method, percentile = DEFAULT_PERCENTILE, importance }: RoundingOptions,
+): number {
   const most = largestMagnitude(values);
-  const { method, percentile = DEFAULT_PERCENTILE } = options;
-  if (method === 'minmax' || most === 0) return normalScale(most / limit);
+  if (most === 0) return 0;
   if (method === 'percentile') return normalScale((magnitudeAt(values, percentile) || most) / limit);
-  return searchedScale(values, limit, most, options.importance);
+  return searchedScale(values, limit, most, importance);
 }
 
 /** The code of a weight: the nearest, half to even, clipped at `-limit` and `limit`. */

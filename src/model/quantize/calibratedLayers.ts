@@ -1,0 +1,155 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import { FixedWeights } from '../cpu/layers/fixedWeights.ts';
+import type { ModelFile } from '../modelFile.ts';
+import { isBlocked } from '../quantized/layout.ts';
+import { dequantizedMatrix, type QuantizedMatrix, type QuantizedType } from '../quantized/matrix.ts';
+import { encodeBytes } from '../tokenizer.ts';
+import { layerShapes } from '../weights.ts';
+import { foldedLayer, type LayerGrams, READERS, readerOf, roundedLayer } from './awqLayer.ts';
+import { gptq } from './gptq.ts';
+import { type CalibrationWindow, LayerRunner, type LayerTensors } from './layerRunner.ts';
+import type { LayerWeights } from './layerWeights.ts';
+import { emptyGram, type Gram, Products } from './products.ts';
+
+/** A layer in fewer bits, and what it was made of. */
+export interface CalibratedLayer {
+  /** What was rounded: the model's tensors, with scales put in where the method does that. */
+  readonly tensors: LayerTensors;
+  readonly matrices: ReadonlyMap<string, QuantizedMatrix>;
+  /** Squared errors of the outputs of each linear weight over the calibration text, in parts of their energy. */
+  readonly outputErrors: ReadonlyMap<string, number>;
+}
+
+/**
+ * Quantizes layer after layer. Every layer sees what the quantized ones before it give: the windows' residual streams go
+ * through it twice, once with its own weights to see what its linear weights read, once with the rounded ones.
+ *
+ * Memory: the residual streams (f32[tokens, dim]), the weights of one layer as float32, and for each of its four different
+ * inputs f64[in, in], with three times as much while the widest of them is worked on.
+ */
+export class CalibratedLayers {
+  readonly #model: ModelFile;
+  readonly #weights: LayerWeights;
+  readonly #type: QuantizedType;
+  readonly #method: 'awq' | 'gptq';
+  readonly #windows: readonly CalibrationWindow[];
+  readonly #runner: LayerRunner;
+  readonly #products: Products;
+  readonly #signal: AbortSignal | undefined;
+  #done = 0;
+  #last: CalibratedLayer | undefined;
+
+  private constructor(given: CalibrationPlan, runner: LayerRunner, products: Products) {
+    const fixed = new FixedWeights(given.model);
+    this.#model = given.model;
+    this.#weights = given.weights;
+    this.#type = given.type;
+    this.#method = given.method;
+    this.#signal = given.signal;
+    this.#windows = given.windows.map((bytes) => {
+      const tokens = Int32Array.from(encodeBytes(bytes, { addEos: false }));
+      return { tokens, residual: fixed.embed(tokens) };
+    });
+    this.#runner = runner;
+    this.#products = products;
+  }
+
+  static async open(given: CalibrationPlan): Promise<CalibratedLayers> {
+    const threads = availableParallelism();
+    const runner = await LayerRunner.open(given.model.config, threads);
+    return new CalibratedLayers(given, runner, await Products.open(threads));
+  }
+
+  /** Layers are asked for in order; the last one may be asked for again. */
+  async layer(index: number): Promise<CalibratedLayer> {
+    if (this.#last !== undefined && index === this.#done - 1) return this.#last;
+    if (index !== this.#done) throw new RangeError(`Layer ${index} is asked for after ${this.#done} layers.`);
+    this.#last = undefined;
+    this.#last = await this.#next(index);
+    this.#done++;
+    return this.#last;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#runner.close(), this.#products.close()]);
+  }
+
+  async #next(index: number): Promise<CalibratedLayer> {
+    const original = this.#weights.layer(index);
+    const grams = await this.#grams(original);
+    const { tensors, matrices } = await this.#rounded(original, grams);
+    const outputErrors = new Map<string, number>();
+    const given = new Map(tensors);
+    for (const [name, matrix] of matrices) {
+      const rounded = dequantizedMatrix(matrix);
+      given.set(name, rounded);
+      outputErrors.set(name, await this.#outputError(tensors.get(name), rounded, grams.get(readerOf(name))));
+    }
+    for (const window of this.#windows) {
+      await this.#turn();
+      window.residual = await this.#runner.residual(window, given);
+    }
+    return { tensors, matrices, outputErrors };
+  }
+
+  async #grams(tensors: LayerTensors): Promise<LayerGrams> {
+    const shapes = layerShapes(this.#model.config);
+    const grams = READERS.map((name) => emptyGram(shapes.get(name)?.[1] ?? 0));
+    for (const window of this.#windows) {
+      await this.#turn();
+      const inputs = await this.#runner.inputs(window, tensors, READERS);
+      for (const [i, x] of inputs.entries()) await this.#products.add(grams[i] ?? emptyGram(0), x);
+    }
+    return new Map(READERS.map((name, i) => [name, grams[i] ?? emptyGram(0)]));
+  }
+
+  async #rounded(
+    tensors: LayerTensors,
+    grams: LayerGrams,
+  ): Promise<Pick<CalibratedLayer, 'tensors' | 'matrices'>> {
+    const { config } = this.#model;
+    const type = this.#type;
+    if (this.#method === 'awq' || !isBlocked(type)) {
+      const folded = await foldedLayer(config, tensors, grams, type, this.#products);
+      return { tensors: folded.tensors, matrices: roundedLayer(config, folded, type) };
+    }
+    const matrices = new Map<string, QuantizedMatrix>();
+    for (const [name, [outputs = 0, inputs]] of layerShapes(config)) {
+      if (inputs === undefined) continue;
+      await this.#turn();
+      const values = tensors.get(name) ?? new Float32Array(0);
+      const { products } = grams.get(readerOf(name)) ?? emptyGram(inputs);
+      matrices.set(name, gptq({ outputs, inputs, values }, type, products));
+    }
+    return { tensors, matrices };
+  }
+
+  async #outputError(
+    before: Float32Array | undefined,
+    after: Float32Array,
+    gram: Gram | undefined,
+  ): Promise<number> {
+    if (before === undefined || gram === undefined) return 0;
+    const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+    const off = sum(await this.#products.quadratic(Float64Array.from(after, (value, i) => value - (before[i] ?? 0)), gram));
+    const energy = sum(await this.#products.quadratic(Float64Array.from(before), gram));
+    return energy === 0 ? 0 : off / energy;
+  }
+
+  /** Lets signals in. */
+  async #turn(): Promise<void> {
+    await setImmediate();
+    this.#signal?.throwIfAborted();
+  }
+}
+
+export interface CalibrationPlan {
+  readonly model: ModelFile;
+  readonly weights: LayerWeights;
+  readonly type: QuantizedType;
+  readonly method: 'awq' | 'gptq';
+  /** Of at most 8,192 bytes each. */
+  readonly windows: readonly Uint8Array[];
+  readonly signal?: AbortSignal | undefined;
+}
