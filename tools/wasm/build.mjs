@@ -57,6 +57,20 @@ const kernels = [
     // grown from outside to what the filter and a block of samples take
     options: ['--initialMemory=1', '--enable=simd'],
   },
+  {
+    source: 'tools/wasm/vectors.as.ts',
+    module: 'src/quantization/vectors/vectorsWasm.ts',
+    name: 'vectorsWasm',
+    // grown from outside to what a matrix and a chunk of rows take
+    options: ['--initialMemory=1', '--enable=simd'],
+  },
+  {
+    source: 'tools/wasm/quantize.as.ts',
+    module: 'src/quantization/codes/quantizeWasm.ts',
+    name: 'quantizeWasm',
+    // 1 MiB of its own, used at fixed addresses
+    options: ['--initialMemory=16', '--maximumMemory=16', '--enable=simd'],
+  },
 ];
 
 for (const { source, module, name, options } of kernels) {

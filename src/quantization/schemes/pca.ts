@@ -1,0 +1,90 @@
+import { PipelineError } from '../../errors.ts';
+import { requireOptions } from '../../knownOptions.ts';
+import { type TrainedTensor, transformScheme } from '../scheme.ts';
+import { componentsOf, requireCount } from '../training/options.ts';
+import { principalAxes } from '../training/principal.ts';
+import { transposed } from '../vectors/memory.ts';
+import { ResidualMap } from '../vectors/residualMap.ts';
+
+export interface PcaOptions {
+  /** Numbers that a row becomes, at most its columns. Default: `auto`, half of them, rounded up. */
+  readonly components?: number | 'auto' | undefined;
+  /** Whether every component is divided by its standard deviation; those without variance become 0. Default: false. */
+  readonly whiten?: boolean | undefined;
+}
+
+/**
+ * Principal component analysis: `(row - mean) * components^T`, and back. It learns from the covariance of everything that
+ * the sample was drawn from, where that is known: docs/quantization/learned.md.
+ */
+export const pca = transformScheme<{ readonly components: number | 'auto'; readonly whiten: boolean }>({
+  name: 'pca',
+  shorthand: 'components',
+  resolve(given: PcaOptions) {
+    requireOptions('pca', given, { components: true, whiten: true });
+    const { components = 'auto', whiten = false } = given;
+    if (components !== 'auto') requireCount('pca', 'components', components, Number.MAX_SAFE_INTEGER);
+    if (typeof whiten !== 'boolean') {
+      throw new PipelineError(`pca: whiten is ${String(whiten)}`, { code: 'BAD_OPTION', hint: 'give true or false' });
+    }
+    return { components, whiten };
+  },
+  tensors({ components }, columns) {
+    const kept = componentsOf('pca', components, columns);
+    return [
+      { name: 'mean', shape: [columns] },
+      { name: 'components', shape: [kept, columns] },
+      { name: 'variances', shape: [kept] },
+    ];
+  },
+  train({ components }, sample): TrainedTensor[] {
+    const { columns } = sample;
+    const kept = componentsOf('pca', components, columns);
+    const { mean, axes, variances } = principalAxes(sample);
+    return [
+      { name: 'mean', shape: [columns], values: mean },
+      { name: 'components', shape: [kept, columns], values: axes.slice(0, kept * columns) },
+      { name: 'variances', shape: [kept], values: Float32Array.from(variances.subarray(0, kept)) },
+    ];
+  },
+  open({ components, whiten }, columns, [mean, axes, variances]) {
+    const kept = componentsOf('pca', components, columns);
+    const centre = mean?.values ?? new Float32Array(columns);
+    const matrix = axes?.values ?? new Float32Array(kept * columns);
+    const deviations = Float64Array.from(variances?.values ?? [], Math.sqrt);
+    const scaled = (factor: (deviation: number) => number): Float32Array<ArrayBuffer> =>
+      whiten
+        ? Float32Array.from(matrix, (value, at) => value * factor(deviations[Math.floor(at / columns)] ?? 0))
+        : matrix.slice();
+    const forward = once(
+      () => new ResidualMap({ matrix: scaled((deviation) => (deviation === 0 ? 0 : 1 / deviation)), centre }, columns),
+    );
+    const backward = once(
+      () =>
+        new ResidualMap(
+          {
+            matrix: transposed(
+              scaled((deviation) => deviation),
+              columns,
+            ),
+            shift: centre,
+          },
+          kept,
+        ),
+    );
+    return {
+      outputs: kept,
+      forward: (rows) => forward().apply(rows),
+      backward: (rows) => backward().apply(rows),
+    };
+  },
+});
+
+/** Made when it is first asked for: who only writes has no use for the way back. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
