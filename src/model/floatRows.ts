@@ -1,5 +1,6 @@
 import { TensorReader } from './cpu/layers/tensorReader.ts';
-import type { Weights } from './weights.ts';
+import type { PackedRows } from './quantized/codes.ts';
+import type { QuantizedWeight, Weights } from './weights.ts';
 
 const PAGE = 65_536;
 const CHUNK_BYTES = 1 << 20;
@@ -25,6 +26,11 @@ export class FloatRows {
     for (const { rows } of this.#reader.decodeRows(name, 0, { address: this.#bytes, bytes: this.#bytes })) {
       yield new Float32Array(this.#memory.buffer as SharedArrayBuffer, 0, rows * width);
     }
+  }
+
+  /** Whole rows of a weight that is kept in fewer bits, as they are. Throws ModelError `MODEL_FILE` or `MODEL_WEIGHT_VALUE`. */
+  packed(weight: QuantizedWeight): Iterable<PackedRows> {
+    return this.#reader.packedRows(weight, { address: this.#bytes, bytes: this.#bytes });
   }
 
   close(): void {

@@ -3,12 +3,13 @@ import { fileChunks } from '../../formats/fileChunks.ts';
 import type { Gpu, Memory, Program } from '../../gpu/index.ts';
 import type { Kernel } from '../../kernels/index.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { type WeightType, weightLayouts } from '../../kernels/weights/layout.ts';
+import { type PackedWeights, type WeightType, weightLayouts } from '../../kernels/weights/layout.ts';
 import { weightsOf } from '../../kernels/weights/pack.ts';
 import { requireStamp } from '../fileStamp.ts';
 import { FloatRows } from '../floatRows.ts';
 import type { ModelFile } from '../modelFile.ts';
-import type { Weight, WeightDtype, Weights } from '../weights.ts';
+import { isQuantized, type QuantizedWeight, type Weight, type WeightDtype, type Weights } from '../weights.ts';
+import { deviceWords } from './deviceWords.ts';
 import type { GpuWeightForm } from './weightForm.ts';
 
 type MatmulProgram = ReturnType<typeof matmul> extends Kernel<infer S, infer B> ? Program<S, B> : never;
@@ -33,12 +34,17 @@ export interface GpuLayer {
   readonly down: Linear;
 }
 
-/** Types that are multiplied as they lie in the file. */
+/** Types that are multiplied as they lie in the file, or with the same codes and scales in another order. */
 const AS_STORED: Partial<Readonly<Record<WeightDtype, WeightType>>> = {
   F32: 'f32',
   BF16: 'bf16',
   F16: 'f16',
   Q4_K: 'q4_k',
+  int8: 'int8',
+  'int8-channel': 'int8',
+  int4: 'int4',
+  'int4-64': 'int4',
+  ternary: 'ternary',
 };
 
 /** All weights of a model on one device. */
@@ -92,9 +98,11 @@ export function weightType(parts: readonly Weight[], form: GpuWeightForm): Weigh
   const [first] = parts;
   const type = first && AS_STORED[first.dtype];
   const inputs = first?.shape.at(-1) ?? 0;
-  const fits = type !== undefined && inputs % Math.max(4, weightLayouts[type].unit) === 0;
+  const fits = type !== undefined && (hasCodes(first) || inputs % Math.max(4, weightLayouts[type].unit) === 0);
   return fits && parts.every(({ dtype }) => dtype === first?.dtype) ? type : 'f32';
 }
+
+const hasCodes = (weight: Weight | undefined): weight is QuantizedWeight => weight !== undefined && isQuantized(weight);
 
 class Upload {
   readonly #gpu: Gpu;
@@ -132,12 +140,12 @@ class Upload {
     const isStored = this.#form === 'f32' && parts.every(({ dtype }) => AS_STORED[dtype] === type);
     let [wordsAt, scalesAt] = [0, 0];
     for (const [i, name] of names.entries()) {
-      if (isStored && inputs % 4 === 0) {
-        wordsAt = await this.#stored(words, wordsAt, parts[i]);
+      const part = parts[i];
+      if (isStored && !hasCodes(part) && inputs % 4 === 0) {
+        wordsAt = await this.#stored(words, wordsAt, part);
         continue;
       }
-      for (const rows of this.#rows.of(name)) {
-        const packed = weightsOf(type, rows, inputs);
+      for (const packed of isStored && hasCodes(part) ? this.#recoded(part) : this.#packed(type, name, inputs)) {
         wordsAt = await this.#write(words, wordsAt, packed.words);
         scalesAt = await this.#write(scales, scalesAt, packed.scales);
       }
@@ -148,6 +156,15 @@ class Upload {
 
   close(): void {
     this.#rows.close();
+  }
+
+  *#packed(type: WeightType, name: string, inputs: number): Iterable<PackedWeights> {
+    for (const rows of this.#rows.of(name)) yield weightsOf(type, rows, inputs);
+  }
+
+  /** Codes and scales as they are, in the order of the device. */
+  *#recoded(weight: QuantizedWeight): Iterable<PackedWeights> {
+    for (const rows of this.#rows.packed(weight)) yield deviceWords(rows);
   }
 
   /** Copies bytes from the file as they are. */

@@ -6,7 +6,7 @@ const TERNARY_BYTES = 3 ** TRITS;
 
 /** The codes of a matrix as files have them: see `quantizedTensors`. */
 export function packedCodes({ type, outputs, inputs, codes }: QuantizedMatrix): Uint8Array {
-  if (rowBytes(type, inputs) === inputs && !isBlocked(type) && type !== 'ternary') {
+  if (type === 'int8' || type === 'int8-channel') {
     return new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength);
   }
   const width = rowBytes(type, inputs);
@@ -30,6 +30,7 @@ export function packedCodes({ type, outputs, inputs, codes }: QuantizedMatrix): 
 export interface PackedRows {
   readonly type: QuantizedType;
   readonly inputs: number;
+  readonly rows: number;
   /** Codes. */
   readonly bytes: Uint8Array;
   /** Of these rows; the one of the matrix for `int8`. */
@@ -37,18 +38,11 @@ export interface PackedRows {
   readonly minima: Float32Array | undefined;
 }
 
-/**
- * Decodes rows to f32[rows, in]: the numbers of `dequantizedMatrix`, bit for bit.
- * @returns where the first byte is that is no code, or -1
- */
-export function decodeRows(rows: PackedRows, target: Float32Array): number {
-  const bad = badCode(rows);
-  if (bad === -1) decoders[rows.type](rows, target);
-  return bad;
-}
+/** Decodes rows to f32[rows, in]: the numbers of `dequantizedMatrix`, bit for bit. */
+export const decodeRows = (rows: PackedRows, target: Float32Array): void => decoders[rows.type](rows, target);
 
 /** Where the first byte is that no codes give, or -1: bytes of `ternary` end at 242, codes of `int8` begin at -127. */
-export function badCode({ type, bytes }: Pick<PackedRows, 'type' | 'bytes'>): number {
+export function badCode(type: QuantizedType, bytes: Uint8Array): number {
   if (isBlocked(type)) return -1;
   if (type === 'ternary') return bytes.findIndex((byte) => byte >= TERNARY_BYTES);
   return bytes.indexOf(0x80);
@@ -62,19 +56,18 @@ const decoders: Readonly<Record<QuantizedType, (rows: PackedRows, target: Float3
   ternary: decodeTrits,
 };
 
-function decodeBytes({ type, inputs, bytes, scales }: PackedRows, target: Float32Array): void {
+function decodeBytes({ type, inputs, rows, bytes, scales }: PackedRows, target: Float32Array): void {
   const codes = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let row = 0, at = 0; at < codes.length; row++) {
+  for (let row = 0, at = 0; row < rows; row++) {
     const scale = scales[type === 'int8' ? 0 : row] ?? 0;
     for (const end = at + inputs; at < end; at++) target[at] = (codes[at] ?? 0) * scale;
   }
 }
 
-function decodeNibbles({ type, inputs, bytes, scales, minima }: PackedRows, target: Float32Array): void {
+function decodeNibbles({ type, inputs, rows, bytes, scales, minima }: PackedRows, target: Float32Array): void {
   const block = blockInputs(type, inputs);
   const width = rowBytes(type, inputs);
-  const count = target.length / inputs;
-  for (let row = 0, group = 0; row < count; row++) {
+  for (let row = 0, group = 0; row < rows; row++) {
     for (let first = 0; first < inputs; first += block, group++) {
       const scale = scales[group] ?? 0;
       const minimum = minima?.[group] ?? 0;
@@ -95,8 +88,8 @@ const trits = Int8Array.from(
   (_, i) => (Math.floor(Math.floor(i / TRITS) / 3 ** (i % TRITS)) % 3) - 1,
 );
 
-function decodeTrits({ inputs, bytes, scales }: PackedRows, target: Float32Array): void {
-  for (let row = 0, at = 0, from = 0; at < target.length; row++) {
+function decodeTrits({ inputs, rows, bytes, scales }: PackedRows, target: Float32Array): void {
+  for (let row = 0, at = 0, from = 0; row < rows; row++) {
     const scale = scales[row] ?? 0;
     for (const end = at + inputs; at < end; from++) {
       const first = (bytes[from] ?? 0) * TRITS;

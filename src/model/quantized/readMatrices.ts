@@ -52,8 +52,8 @@ export function scalesFrom(type: QuantizedType, bytes: Uint8Array): Float32Array
 }
 
 /** A byte of a weight's codes that no code gives. */
-export function noCode(path: string, byte: number, shape: readonly number[], type: QuantizedType): ModelError {
-  return new ModelError(`Byte ${byte} of ${path} is no code of ${type}, in a weight [${shape.join(', ')}].`, {
+export function noCode(path: string, byte: number, { dtype, shape }: QuantizedWeight): ModelError {
+  return new ModelError(`Byte ${byte} of ${path} is no code of ${dtype}, in a weight [${shape.join(', ')}].`, {
     code: 'MODEL_WEIGHT_VALUE',
     path,
     position: { ordinal: 0, byte },

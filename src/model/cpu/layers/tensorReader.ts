@@ -3,7 +3,7 @@ import { ModelError } from '../../../errors.ts';
 import { BlockDecoder } from '../../../kernels/blocks/decoder.ts';
 import { blockBytes } from '../../../kernels/blocks/layout.ts';
 import { requireStamp } from '../../fileStamp.ts';
-import { decodeRows } from '../../quantized/codes.ts';
+import { badCode, decodeRows, type PackedRows } from '../../quantized/codes.ts';
 import { rowBytes } from '../../quantized/layout.ts';
 import { noCode, scalesFrom } from '../../quantized/readMatrices.ts';
 import { isQuantized, type QuantizedWeight, type Span, type Weight, type Weights } from '../../weights.ts';
@@ -70,6 +70,16 @@ export class TensorReader {
     }
   }
 
+  /**
+   * Reads a weight that is kept in fewer bits as it is, piece by piece, to `staging`; each piece is there until the next.
+   * Throws as {@link decode}.
+   */
+  *packedRows(weight: QuantizedWeight, staging: Staging): Iterable<PackedRows> {
+    for (const { first, rows } of chunks(weight, staging.bytes)) {
+      yield this.#packed(weight, first, rows, staging.address);
+    }
+  }
+
   close(): void {
     closeSync(this.#file);
   }
@@ -77,7 +87,8 @@ export class TensorReader {
   #rows(weight: Weight, first: number, rows: number, target: number, staging: number): void {
     const values = rows * rowValues(weight);
     if (isQuantized(weight)) {
-      this.#quantized(weight, first, rows, new Float32Array(this.#memory.buffer, target, values), staging);
+      const packed = this.#packed(weight, first, rows, staging);
+      decodeRows(packed, new Float32Array(this.#memory.buffer, target, values));
       return;
     }
     const { dtype, offset } = weight;
@@ -87,23 +98,22 @@ export class TensorReader {
     if (dtype !== 'F32') this.#decoder.decode(dtype, source, target, values);
   }
 
-  #quantized(weight: QuantizedWeight, first: number, rows: number, target: Float32Array, staging: number): void {
-    const { dtype: type, offset, shape, scales, minima } = weight;
+  #packed(weight: QuantizedWeight, first: number, rows: number, staging: number): PackedRows {
+    const { dtype: type, offset, scales, minima } = weight;
     const inputs = rowValues(weight);
     const width = rowBytes(type, inputs);
     const bytes = new Uint8Array(this.#memory.buffer, staging, rows * width);
     this.#read(bytes, offset + first * width);
-    const bad = decodeRows(
-      {
-        type,
-        inputs,
-        bytes,
-        scales: this.#scales(weight, scales, first, rows),
-        minima: minima && this.#scales(weight, minima, first, rows),
-      },
-      target,
-    );
-    if (bad !== -1) throw noCode(this.#weights.path, offset + first * width + bad, shape, type);
+    const bad = badCode(type, bytes);
+    if (bad !== -1) throw noCode(this.#weights.path, offset + first * width + bad, weight);
+    return {
+      type,
+      inputs,
+      rows,
+      bytes,
+      scales: this.#scales(weight, scales, first, rows),
+      minima: minima && this.#scales(weight, minima, first, rows),
+    };
   }
 
   /** Those of some rows; the one of all rows where there is one. */
