@@ -22,6 +22,7 @@ export const PARQUET_PATCHES_FORMAT = 'sluice_patches_parquet_v1';
 export const PARQUET_PATCHED_DOCUMENTS_FORMAT = 'sluice_patched_documents_parquet_v1';
 export const SQLITE_DOCUMENTS_FORMAT = 'sluice_documents_sqlite_v1';
 export const SQLITE_PATCHES_FORMAT = 'sluice_patches_sqlite_v1';
+export const QUANTIZATION_QUALITY_FORMAT = 'sluice_quantization_quality_v1';
 export const SPHERE_FORMAT = 'sluice_sphere_v1';
 export const SPHERE_NPZ_FORMAT = 'sluice_sphere_npz_v1';
 export const SPHERE_INDEX_FORMAT = 'sluice_sphere_index_v1';

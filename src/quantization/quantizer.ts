@@ -18,8 +18,10 @@ export interface Quantizer extends Coder {
 
 /** Whether a chain has to learn from a sample before it can be used. */
 export function needsTraining(chain: Chain): boolean {
-  // which tensors there are does not depend on the columns, only their shapes do
-  return chain.some(({ scheme, options }) => schemeOf(scheme).tensors(options, 1).length > 0);
+  return chain.some(({ scheme: name, options }) => {
+    const scheme = schemeOf(name);
+    return scheme.learns?.(options) ?? scheme.train !== undefined;
+  });
 }
 
 /**

@@ -78,7 +78,9 @@ interface AnyScheme<O extends SchemeOptions> {
    * @throws PipelineError `BAD_OPTION`, `UNKNOWN_OPTION`
    */
   resolve(given: object): O;
-  /** Tensors it must have learned before it can be opened; none for most. */
+  /** Whether it has to learn before it can be opened. Default: where it can `train`. */
+  learns?(options: O): boolean;
+  /** The tensors that it must have learned; none where it need not. */
   tensors(options: O, columns: number): readonly Pick<TrainedTensor, 'name' | 'shape'>[];
   /**
    * Learns them; slow, to be done in a worker. The same sample gives the same bits on every machine.

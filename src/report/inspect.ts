@@ -4,7 +4,14 @@ import { OutputError } from '../errors.ts';
 import { tensorChunks } from '../formats/checkPatches.ts';
 import { fileLines } from '../formats/fileChunks.ts';
 import { float32From, int32From } from '../formats/littleEndian.ts';
-import { PATCHES_FORMAT, REJECTS_FORMAT, SIDECAR_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
+import {
+  PATCHES_FORMAT,
+  QUANTIZED_PATCHES_FORMAT,
+  QUANTIZED_SIGNALS_FORMAT,
+  REJECTS_FORMAT,
+  SIDECAR_FORMAT,
+  SIGNALS_FORMAT,
+} from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
 import { MODALITIES, type Modality } from '../records.ts';
@@ -16,6 +23,7 @@ import { PLAN_REJECTS, readPlan } from '../run/plan.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type DedupInspection, dedupOf } from './dedupReport.ts';
 import { type Distribution, distributionOf, type Floats } from './distribution.ts';
+import { type QuantizationInspection, quantizationOf } from './quantizationReport.ts';
 
 /** Documents by size, in bytes: tiny below 512, small below 2048, medium below 8192, large below 32768, huge above. */
 const sizeClasses = [
@@ -54,6 +62,8 @@ export interface Inspection {
   readonly dedup?: DedupInspection;
   /** Files by format. */
   readonly files: readonly { readonly format: string; readonly files: number; readonly bytes: number }[];
+  /** Fields that were quantized, what they take, and what it has cost. Absent where none was. */
+  readonly quantization?: readonly QuantizationInspection[];
   /** What sidecars list; absent where there are none. */
   readonly documents?: {
     readonly count: number;
@@ -117,10 +127,10 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
     .flatMap((commit) => commit.artefacts)
     .filter((artefact) => !(finished && isTemporary(artefact)));
   // One folder of each kind: a pipeline may write the same patches twice, in two layouts.
-  const of = (format: string): string[] =>
-    firstFolder(artefacts.filter(({ info }) => info.format === format)).map((file) => path.join(root, file));
-  const patches = of(PATCHES_FORMAT);
-  const signals = of(SIGNALS_FORMAT);
+  const of = (...formats: readonly unknown[]): string[] =>
+    firstFolder(artefacts.filter(({ info }) => formats.includes(info.format))).map((file) => path.join(root, file));
+  const patches = of(PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT);
+  const signals = of(SIGNALS_FORMAT, QUANTIZED_SIGNALS_FORMAT);
   const documents = await documentsOf(of(SIDECAR_FORMAT), options.largest ?? 10);
   const entropy = await entropyOf(signals, patches, options.bins ?? 50);
   const lengths = await lengthsOf(patches);
@@ -136,6 +146,7 @@ export async function inspectOutput(root: string, options: InspectOptions = {}):
     totals,
     ...(await dedupOf(root, artefacts)),
     files: formatsOf(artefacts),
+    ...(await quantizationOf(root, artefacts)),
     ...(documents === undefined ? {} : { documents }),
     ...(mix.length === 0 ? {} : { mix }),
     ...(entropy === undefined ? {} : { entropy }),

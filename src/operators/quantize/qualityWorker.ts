@@ -42,8 +42,8 @@ export default function measure(task: QualityTask): Promise<void> {
         ? quantizerFor({ field, chain, trains: true }, trained, file ?? '')
         : undefined;
       const quantizer = learned ?? openQuantizer(chain, sample.columns);
-      const quality = measureQuality(quantizer, sample.rows);
-      fields[field] = { chain: described, columns: sample.columns, rows_seen: sample.seen, ...quality };
+      const quality = { ...measureQuality(quantizer, sample.rows) };
+      fields[field] = { chain: described, columns: sample.columns, rows_seen: sample.seen, quality };
     }
     await writeFile(task.out, `${canonicalJson({ format, fields }, 1)}\n`);
   });

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { QUANTIZATION_QUALITY_FORMAT } from '../../formats/names.ts';
 import { QUANTIZER_FORMAT, readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { JobStage, JobView } from '../../run/jobStage.ts';
 import { sharedPool, workerModule } from '../../run/pool.ts';
@@ -10,8 +11,6 @@ import { SAMPLE_FORMAT } from './samples.ts';
 import { filesOf, type QuantizeSettings } from './settings.ts';
 import { requireAsked } from './trained.ts';
 import type { TrainTask } from './trainWorker.ts';
-
-export const QUALITY_FORMAT = 'sluice_quantization_quality_v1';
 
 const trainModule = workerModule(import.meta.url, './trainWorker');
 const qualityModule = workerModule(import.meta.url, './qualityWorker');
@@ -104,12 +103,12 @@ function qualityStage(settings: QuantizeSettings): JobStage {
         fields: fields.map(({ field, chain }) => ({ field, chain })),
         rows: qualityRows,
         quantizer: trained ? path.join(context.root, files.quantizer) : undefined,
-        format: QUALITY_FORMAT,
+        format: QUANTIZATION_QUALITY_FORMAT,
         out: out.temporary,
       };
       context.signal.throwIfAborted();
       await sharedPool().run<void>(qualityModule, task);
-      await out.publish({ format: QUALITY_FORMAT });
+      await out.publish({ format: QUANTIZATION_QUALITY_FORMAT });
       return {};
     },
   };
