@@ -8,6 +8,7 @@ import {
   badLayout,
   DEFAULT_ROW_BYTES,
   type Held,
+  notQuantized,
   type PatchRows,
   type PatchTable,
   type RowsOptions,
@@ -127,6 +128,7 @@ class CorpusTable implements PatchTable {
   readonly dim: number;
   readonly held: Held;
   readonly metadata = {};
+  readonly quantized = notQuantized;
   readonly trailingBytes: number;
   readonly #id: string;
   readonly #bytes: Uint8Array | undefined;

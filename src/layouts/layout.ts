@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts';
+import type { QuantizedField } from '../records.ts';
 
 /**
  * Layouts of patches, by what their files hold; `docs/layouts.md` has the tensors of each.
@@ -45,6 +46,11 @@ export interface PatchRows {
   readonly entropies?: Float32Array | undefined;
   /** f32 for every byte, from there too. */
   readonly norms?: Float32Array | undefined;
+  /**
+   * What the file keeps of the columns above in fewer bytes, where that is asked for and there is any; the columns are what
+   * it decodes to. The same fields in the same order in all rows.
+   */
+  readonly quantized?: readonly QuantizedField[] | undefined;
 }
 
 /** Members of `PatchRows` that are read only where they are wanted; `signals` are `entropies` and `norms`. */
@@ -60,6 +66,8 @@ export interface RowsOptions {
   readonly rowBytes?: number | undefined;
   /** What to read besides lengths. Default: everything. */
   readonly columns?: readonly RowColumn[] | undefined;
+  /** Whether quantized fields are given as they are kept besides: see {@link PatchRows.quantized}. Default: false. */
+  readonly asStored?: boolean | undefined;
 }
 
 /** The patches of one file or archive member. */
@@ -76,6 +84,11 @@ export interface PatchTable {
   /** Bytes behind the last patch, which belong to none. */
   readonly trailingBytes: number;
   /**
+   * Fields that the file keeps in fewer bytes, with how, and whether their float32 values are there too; none in most files.
+   * `rows` decodes them, unless they are.
+   */
+  quantized(): Promise<readonly Omit<QuantizedField, 'encoded'>[]>;
+  /**
    * Reads every number once: lengths that add up, values that are finite.
    * @throws SluiceError `BAD_VALUE`, `PATCH_PAST_BYTES`, `COUNT_MISMATCH` with the place
    */
@@ -83,6 +96,9 @@ export interface PatchTable {
   /** Chunks of whole patches, each in memory of its own. */
   rows(options?: RowsOptions): AsyncGenerator<PatchRows, void, undefined>;
 }
+
+/** Of layouts that are never quantized. */
+export const notQuantized: PatchTable['quantized'] = async () => [];
 
 export const DEFAULT_ROW_BYTES = 1 << 20;
 

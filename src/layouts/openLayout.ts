@@ -70,7 +70,7 @@ export async function openLayout(file: string, options: LayoutOptions = {}): Pro
   try {
     const tensors = await Tensors.open(bytes);
     if (layoutOf(tensors) === 'sluice') {
-      const shard = await openShard(tensors, file);
+      const shard = await openShard(tensors, file, options);
       return counted(
         file,
         'sluice',
@@ -78,7 +78,7 @@ export async function openLayout(file: string, options: LayoutOptions = {}): Pro
         () => shard.close(),
       );
     }
-    const table = await tableOf(tensors, options);
+    const table = await tableOf(tensors, options, { near: file });
     const documents = () => olderDocuments(table, path.basename(file), file);
     return counted(file, table.format, documents, () => bytes.close());
   } catch (error) {
@@ -128,7 +128,7 @@ async function* archiveDocuments(
     },
   };
   try {
-    for await (const sample of samples(open, reading, options)) yield await sampleDocument(sample, options);
+    for await (const sample of samples(open, reading, options)) yield await sampleDocument(sample, options, file);
   } finally {
     await open.close();
   }

@@ -5,7 +5,7 @@ import { openSqlite } from '../formats/sqlite.ts';
 import { type ByteFile, openByteFile } from './byteFile.ts';
 import { type LayoutDocument, wholeDocument } from './document.ts';
 import type { PatchTable } from './layout.ts';
-import { tableOf } from './openTable.ts';
+import { type TableOptions, tableOf } from './openTable.ts';
 import { listsDocuments, shardDocuments } from './shardDocuments.ts';
 import { Tensors } from './tensors.ts';
 
@@ -32,7 +32,7 @@ export interface Shard {
  * @throws SluiceError `WRONG_TENSOR` where its signals are of other bytes, and what a layout is checked for; OutputError
  *   `MISSING_PACKAGE` without better-sqlite3
  */
-export async function openShard(tensors: Tensors, file: string): Promise<Shard> {
+export async function openShard(tensors: Tensors, file: string, options: TableOptions = {}): Promise<Shard> {
   const { sidecar, signals } = besideShard(file);
   let beside: ByteFile | undefined;
   let db: Sqlite.Database | undefined;
@@ -43,7 +43,7 @@ export async function openShard(tensors: Tensors, file: string): Promise<Shard> 
   };
   try {
     beside = existsSync(signals) ? await openByteFile(signals) : undefined;
-    const table = await tableOf(tensors, {}, beside && (await Tensors.open(beside)));
+    const table = await tableOf(tensors, options, { near: file, signals: beside && (await Tensors.open(beside)) });
     db = existsSync(sidecar) ? await openSqlite(sidecar, { readonly: true, fileMustExist: true }) : undefined;
     const listed = db !== undefined && listsDocuments(db) ? db : undefined;
     return {

@@ -10,6 +10,19 @@ export interface TableOptions {
    * wrote single files did; the file itself does not say. Default: true.
    */
   readonly specialTokens?: boolean | undefined;
+  /**
+   * The quantizer of files that refer to one: those that hold one document only, whose schemes have learned something.
+   * Default: `quantizer/quantizer.safetensors` of the output folder that they lie in.
+   */
+  readonly quantizer?: string | undefined;
+}
+
+/** What else a table is read from. */
+export interface Beside {
+  /** The file of signals beside a shard of this program. */
+  readonly signals?: Tensors | undefined;
+  /** Path of the file on this machine, or of the archive that it is a member of: its output folder is above it. */
+  readonly near?: string | undefined;
 }
 
 /** Which layout tensors of these names make, with what `__metadata__` adds to it. */
@@ -18,7 +31,7 @@ export function layoutOf(tensors: Tensors): LayoutFormat | undefined {
   const { metadata } = tensors.header;
   if (has('tokens', 'embeddings', 'patch_indices', 'patch_lengths')) return 'f3';
   if (has('embeddings', 'patch_indices', 'patch_mask')) return has('entropies') ? 'f2' : 'f1';
-  if (has('embeddings', 'prominence')) {
+  if (tensors.holds('embeddings') && tensors.holds('prominence')) {
     if (has('bytes', 'patch_lengths', 'entropies')) return 'f5';
     return metadata['split'] !== undefined && metadata['shard'] !== undefined ? 'sluice' : 'corpus';
   }
@@ -27,10 +40,9 @@ export function layoutOf(tensors: Tensors): LayoutFormat | undefined {
 
 /**
  * The patches of a safetensors file, whichever layout it has.
- * @param signals the file of signals beside a shard of this program
  * @throws SluiceError `UNKNOWN_LAYOUT`, `SAFETENSORS_*`, and what the layout's own checks find
  */
-export async function tableOf(tensors: Tensors, options: TableOptions = {}, signals?: Tensors): Promise<PatchTable> {
+export async function tableOf(tensors: Tensors, options: TableOptions = {}, beside: Beside = {}): Promise<PatchTable> {
   const format = layoutOf(tensors);
   if (format === undefined) {
     const names = [...tensors.header.tensors.keys()].slice(0, 8).join(', ');
@@ -41,11 +53,13 @@ export async function tableOf(tensors: Tensors, options: TableOptions = {}, sign
       'docs/layouts.md lists the layouts that are read',
     );
   }
-  if (format !== 'f1' && format !== 'f2' && format !== 'f3') return RowTable.open(tensors, format, signals);
+  if (format !== 'f1' && format !== 'f2' && format !== 'f3') {
+    return RowTable.open(tensors, format, { near: beside.near, file: options.quantizer }, beside.signals);
+  }
   return TokenTable.open(tensors, format, format === 'f1' ? options.specialTokens : false);
 }
 
 /** The same of a file that is not open yet. */
-export async function openTable(file: ByteFile, options: TableOptions = {}): Promise<PatchTable> {
-  return tableOf(await Tensors.open(file), options);
+export async function openTable(file: ByteFile, options: TableOptions = {}, near?: string): Promise<PatchTable> {
+  return tableOf(await Tensors.open(file), options, { near });
 }

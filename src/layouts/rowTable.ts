@@ -1,3 +1,5 @@
+import { fieldTensor } from '../quantization/fieldTensors.ts';
+import type { QuantizedField, QuantizedFieldName } from '../records.ts';
 import {
   badLayout,
   DEFAULT_ROW_BYTES,
@@ -9,6 +11,8 @@ import {
   requireFinite,
   wants,
 } from './layout.ts';
+import { type FieldReader, openField } from './quantized/fieldReader.ts';
+import type { QuantizerPlace } from './quantized/quantizerFile.ts';
 import type { Tensors } from './tensors.ts';
 
 /** Patches looked at in one go, whatever their size. */
@@ -23,23 +27,23 @@ export class RowTable implements PatchTable {
   readonly held: Held;
   readonly trailingBytes: number;
   readonly #tensors: Tensors;
-  readonly #signals: Tensors | undefined;
+  readonly #fields: Fields;
 
-  private constructor(tensors: Tensors, format: LayoutFormat, sizes: Sizes, signals: Tensors | undefined) {
+  private constructor(tensors: Tensors, format: LayoutFormat, sizes: Sizes, fields: Fields) {
     this.format = format;
     this.patches = sizes.patches;
     this.bytes = sizes.bytes;
     this.dim = sizes.dim;
     this.trailingBytes = sizes.trailingBytes;
     this.#tensors = tensors;
-    this.#signals = signals;
+    this.#fields = fields;
     this.held = {
       bytes: tensors.has('bytes'),
       embeddings: sizes.dim > 0,
-      prominence: tensors.has('prominence'),
-      entropy: tensors.has('patch_entropies') || tensors.has('entropies'),
+      prominence: fields.has('prominence'),
+      entropy: fields.has('entropy') || tensors.has('entropies'),
       coherence: false,
-      signals: signals !== undefined,
+      signals: fields.has('norms'),
     };
   }
 
@@ -54,14 +58,19 @@ export class RowTable implements PatchTable {
   /**
    * Looks at types and shapes and adds up the lengths; everything else is read later.
    * @param signals the file of signals beside a shard of this program
-   * @throws SluiceError `MISSING_TENSOR`, `WRONG_TENSOR`, `PATCH_PAST_BYTES`, `BAD_VALUE`, `COUNT_MISMATCH`, `HEADER_LIES`
+   * @throws SluiceError `MISSING_TENSOR`, `WRONG_TENSOR`, `PATCH_PAST_BYTES`, `BAD_VALUE`, `COUNT_MISMATCH`, `HEADER_LIES`, and
+   *   what is wrong with quantized fields
    */
-  static async open(tensors: Tensors, format: LayoutFormat, signals?: Tensors): Promise<RowTable> {
-    const patches = patchesOf(tensors, format);
-    const dim = tensors.has('embeddings') ? (tensors.entry('embeddings').shape.at(-1) ?? 0) : 0;
-    for (const name of ['prominence', 'patch_entropies']) {
-      if (format !== 'f4' || tensors.has(name)) requireRow(tensors, name, patches);
-    }
+  static async open(
+    tensors: Tensors,
+    format: LayoutFormat,
+    place: QuantizerPlace = {},
+    signals?: Tensors,
+  ): Promise<RowTable> {
+    const fields = await fieldsOf(tensors, place);
+    const patches = patchesOf(tensors, fields, format);
+    const dim = fields.get('embeddings')?.columns ?? 0;
+    for (const [field, { rows }] of fields) if (field !== 'embeddings') requireRows(tensors, field, rows, patches);
     const there = tensors.has('bytes') ? tensors.require('bytes', 'U8', [-1]).length : undefined;
     const bytes = tensors.has('patch_lengths') ? await lengthsSum(tensors, there) : 0;
     if (tensors.has('entropies')) {
@@ -72,21 +81,34 @@ export class RowTable implements PatchTable {
     tensors.requireSaid({ num_patches: patches, n_patches: patches });
     if (there !== undefined) tensors.requireSaid({ total_bytes: there });
     if (dim > 0) tensors.requireSaid({ embed_dim: dim });
-    if (signals !== undefined) for (const name of ['entropies', 'norms']) signals.require(name, 'F32', [bytes]);
+    if (signals !== undefined) {
+      for (const field of ['entropies', 'norms'] as const)
+        fields.set(field, await openField(signals, field, [bytes], place, bytes));
+    }
     const sizes = { patches, bytes, dim, trailingBytes: Math.max(0, (there ?? bytes) - bytes) };
-    return new RowTable(tensors, format, sizes, signals);
+    return new RowTable(tensors, format, sizes, fields);
+  }
+
+  async quantized(): Promise<readonly Omit<QuantizedField, 'encoded'>[]> {
+    const readers = await Promise.all([...this.#fields.values()].map((reader) => reader.stored()));
+    return readers.filter((stored) => stored !== undefined);
   }
 
   async check(): Promise<void> {
-    const { path, held } = this;
-    const scan = async (name: string, least?: number, width = 1): Promise<void> => {
-      const floats = this.#tensors.scan(name, this.#tensors.floats);
-      for await (const { from, values } of floats) requireFinite(path, name, values, from, least, width);
-    };
-    if (held.embeddings) await scan('embeddings', undefined, this.dim);
-    if (held.prominence) await scan('prominence', 0);
-    if (this.#tensors.has('patch_entropies')) await scan('patch_entropies', -1e-3);
-    if (this.#tensors.has('entropies')) await scan('entropies', -1e-3);
+    const { path } = this;
+    for (const [field, { columns, rows, isDecoded, floats }] of this.#fields) {
+      if (field === 'entropies' || field === 'norms') continue;
+      const step = Math.max(1, Math.floor(SCAN / Math.max(1, columns)));
+      // what schemes give back may differ from what was written by a little
+      const least = isDecoded ? undefined : LEAST[field];
+      for (let from = 0; from < rows && columns > 0; from += step) {
+        const values = await floats(from, Math.min(rows, from + step));
+        requireFinite(path, fieldTensor(field), values, from * columns, least, columns);
+      }
+    }
+    if (!this.#tensors.has('entropies')) return;
+    for await (const { from, values } of this.#tensors.scan('entropies', this.#tensors.floats))
+      requireFinite(path, 'entropies', values, from, LEAST.entropy);
   }
 
   async *rows(options: RowsOptions = {}): AsyncGenerator<PatchRows, void, undefined> {
@@ -96,7 +118,11 @@ export class RowTable implements PatchTable {
     if (!tensors.has('patch_lengths')) {
       for (let first = from; first < to; first += most) {
         const next = Math.min(to, first + most);
-        yield { first, patches: next - first, start: 0, ...(await this.#perPatch(options, first, next)) };
+        const columns = {
+          ...(await this.#perPatch(options, first, next)),
+          ...(await this.#asStored(options, [first, next], [0, 0])),
+        };
+        yield { first, patches: next - first, start: 0, ...columns };
       }
       return;
     }
@@ -109,6 +135,7 @@ export class RowTable implements PatchTable {
       const signals = {
         ...(await this.#perPatch(options, first, next)),
         ...(await this.#perByte(options, start, end, lengths)),
+        ...(await this.#asStored(options, [first, next], [start, end])),
       };
       yield { first, patches: lengths.length, start, lengths, ...signals };
       first = next;
@@ -127,39 +154,52 @@ export class RowTable implements PatchTable {
   }
 
   async #perPatch(options: RowsOptions, from: number, to: number): Promise<Partial<PatchRows>> {
-    const { held, dim } = this;
-    const tensors = this.#tensors;
-    const isMean = tensors.has('patch_entropies') && wants(options, 'entropy');
-    return {
-      ...(held.embeddings && wants(options, 'embeddings')
-        ? { embeddings: await tensors.floats('embeddings', from * dim, to * dim) }
-        : {}),
-      ...(held.prominence && wants(options, 'prominence')
-        ? { prominence: await tensors.floats('prominence', from, to) }
-        : {}),
-      ...(isMean ? { entropy: await tensors.floats('patch_entropies', from, to) } : {}),
+    const read = async (field: 'embeddings' | 'prominence' | 'entropy'): Promise<Partial<PatchRows>> => {
+      const reader = wants(options, field) ? this.#fields.get(field) : undefined;
+      return reader === undefined || reader.columns === 0 ? {} : { [field]: await reader.floats(from, to) };
     };
+    return { ...(await read('embeddings')), ...(await read('prominence')), ...(await read('entropy')) };
   }
 
   async #perByte(options: RowsOptions, from: number, to: number, lengths: Int32Array): Promise<Partial<PatchRows>> {
     const tensors = this.#tensors;
-    const signals = wants(options, 'signals') ? this.#signals : undefined;
-    const isMean = wants(options, 'entropy') && !tensors.has('patch_entropies');
+    const [entropies, norms] = [this.#fields.get('entropies'), this.#fields.get('norms')];
+    const isMean = wants(options, 'entropy') && !this.#fields.has('entropy');
     const isWanted = tensors.has('entropies') && (isMean || wants(options, 'nextEntropies'));
     const next = isWanted ? await tensors.floats('entropies', from, to) : undefined;
     return {
       ...(this.held.bytes && wants(options, 'bytes') ? { bytes: await tensors.bytes('bytes', from, to) } : {}),
       ...(next !== undefined && isMean ? { entropy: means(next, lengths) } : {}),
       ...(next !== undefined && wants(options, 'nextEntropies') ? { nextEntropies: next } : {}),
-      ...(signals === undefined
+      ...(entropies === undefined || norms === undefined || !wants(options, 'signals')
         ? {}
-        : {
-            entropies: await signals.floats('entropies', from, to),
-            norms: await signals.floats('norms', from, to),
-          }),
+        : { entropies: await entropies.floats(from, to), norms: await norms.floats(from, to) }),
     };
   }
+
+  /** Quantized fields of what is wanted, as they are kept: of patches [from, to), and of bytes. */
+  async #asStored(options: RowsOptions, patches: Rows, bytes: Rows): Promise<Partial<PatchRows>> {
+    if (options.asStored !== true) return {};
+    const quantized: QuantizedField[] = [];
+    for (const [field, reader] of this.#fields) {
+      const isSignal = field === 'entropies' || field === 'norms';
+      if (!wants(options, isSignal ? 'signals' : field)) continue;
+      const [from, to] = isSignal ? bytes : patches;
+      const encoded = await reader.encoded(from, to);
+      if (encoded !== undefined) quantized.push(encoded);
+    }
+    return quantized.length === 0 ? {} : { quantized };
+  }
 }
+
+type Fields = Map<QuantizedFieldName, FieldReader>;
+type Rows = readonly [from: number, to: number];
+
+/** Least values of what was written as float32. */
+const LEAST = { embeddings: undefined, prominence: 0, entropy: -1e-3 } as const;
+
+/** Numbers that are looked through at a time. */
+const SCAN = 1 << 18;
 
 interface Sizes {
   readonly patches: number;
@@ -168,16 +208,27 @@ interface Sizes {
   readonly trailingBytes: number;
 }
 
+/** The fields that a file has for every patch. */
+async function fieldsOf(tensors: Tensors, place: QuantizerPlace): Promise<Fields> {
+  const fields: Fields = new Map();
+  for (const field of ['embeddings', 'prominence', 'entropy'] as const) {
+    if (!tensors.holds(field)) continue;
+    // an axis of one before all others is an older habit
+    const isNested = tensors.header.tensors.get(fieldTensor(field))?.shape.length === (field === 'embeddings' ? 3 : 2);
+    const shape = field === 'embeddings' ? [-1, -1] : [-1];
+    fields.set(field, await openField(tensors, field, isNested ? [1, ...shape] : shape, place));
+  }
+  return fields;
+}
+
 /** How many patches there are, where every tensor that tells says the same. */
-function patchesOf(tensors: Tensors, format: LayoutFormat): number {
+function patchesOf(tensors: Tensors, fields: Fields, format: LayoutFormat): number {
   const lengths = tensors.has('patch_lengths') ? tensors.require('patch_lengths', 'I32', [-1]).shape[0] : undefined;
   if (format === 'f4') {
     tensors.require('bytes', 'U8', [-1]);
     return lengths ?? tensors.count('patch_lengths');
   }
-  const { shape } = tensors.entry('embeddings');
-  tensors.require('embeddings', 'F32', shape.length === 3 ? [1, -1, -1] : [-1, -1]);
-  const rows = shape.at(-2) ?? 0;
+  const rows = fields.get('embeddings')?.rows ?? 0;
   if (lengths !== undefined && lengths !== rows) {
     throw badLayout(tensors.path, 'COUNT_MISMATCH', `has ${lengths} patch_lengths for ${rows} embeddings`);
   }
@@ -186,12 +237,10 @@ function patchesOf(tensors: Tensors, format: LayoutFormat): number {
   return rows;
 }
 
-function requireRow(tensors: Tensors, name: string, patches: number): void {
-  if (!tensors.has(name) && name === 'patch_entropies') return;
-  const { shape } = tensors.entry(name);
-  tensors.require(name, 'F32', shape.length === 2 ? [1, -1] : [-1]);
-  if (shape.at(-1) === patches) return;
-  throw badLayout(tensors.path, 'COUNT_MISMATCH', `has ${shape.at(-1)} values of ${name} for ${patches} patches`);
+function requireRows(tensors: Tensors, field: QuantizedFieldName, rows: number, patches: number): void {
+  if (rows === patches) return;
+  const name = fieldTensor(field);
+  throw badLayout(tensors.path, 'COUNT_MISMATCH', `has ${rows} values of ${name} for ${patches} patches`);
 }
 
 async function lengthsSum(tensors: Tensors, there: number | undefined): Promise<number> {

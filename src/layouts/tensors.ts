@@ -1,8 +1,11 @@
 import { float32From, int32From } from '../formats/littleEndian.ts';
 import { type Dtype, dtypeSize } from '../formats/safetensors/dtype.ts';
 import { parseSafetensorsHeader, type SafetensorsHeader, type TensorEntry } from '../formats/safetensors/read.ts';
+import { fieldTensor } from '../quantization/fieldTensors.ts';
+import type { QuantizedFieldName } from '../records.ts';
 import type { ByteFile } from './byteFile.ts';
 import { badLayout } from './layout.ts';
+import { type StoredFields, storedFields } from './quantized/storedFields.ts';
 
 /** The format's own limit is 100 MB; nobody needs a hundredth of it for a dozen tensors. */
 const MAX_HEADER = 16 << 20;
@@ -14,13 +17,19 @@ const SCAN = 1 << 18;
 export class Tensors {
   readonly file: ByteFile;
   readonly header: SafetensorsHeader;
+  /** Fields that are there in fewer bytes, by what the file says. */
+  readonly stored: StoredFields;
 
   private constructor(file: ByteFile, header: SafetensorsHeader) {
     this.file = file;
     this.header = header;
+    this.stored = storedFields(header, file.path);
   }
 
-  /** @throws SluiceError `SAFETENSORS_*` where the header cannot be parsed, or lies about the file */
+  /**
+   * @throws SluiceError `SAFETENSORS_*` where the header cannot be parsed, or lies about the file, `BAD_QUANTIZATION` where
+   *   what it says of quantized fields is nothing that sluice writes
+   */
   static async open(file: ByteFile): Promise<Tensors> {
     const first = await file.read(0, Math.min(8, file.size));
     const claimed = first.length < 8 ? 0 : Number(Buffer.from(first).readBigUInt64LE(0));
@@ -43,6 +52,11 @@ export class Tensors {
 
   has(name: string): boolean {
     return this.header.tensors.has(name);
+  }
+
+  /** Whether it has the numbers of a field, as float32 or in fewer bytes. */
+  holds(field: QuantizedFieldName): boolean {
+    return this.has(fieldTensor(field)) || this.stored.has(field);
   }
 
   entry(name: string): TensorEntry {

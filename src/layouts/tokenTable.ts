@@ -3,6 +3,7 @@ import {
   DEFAULT_ROW_BYTES,
   type Held,
   type LayoutFormat,
+  notQuantized,
   type PatchRows,
   type PatchTable,
   type RowsOptions,
@@ -34,6 +35,7 @@ export class TokenTable implements PatchTable {
   readonly dim: number;
   readonly held: Held;
   readonly trailingBytes = 0;
+  readonly quantized = notQuantized;
   readonly #tensors: Tensors;
   readonly #special: 0 | 1;
 

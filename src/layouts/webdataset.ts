@@ -72,14 +72,19 @@ function tooLarge(uri: string, position: Position, most: number): SluiceError {
 
 /**
  * The document that a sample is.
+ * @param archive its path on this machine
  * @throws SluiceError what the sample fails by, `MISSING_TENSOR` without a safetensors member, `BAD_JSON`, `HEADER_LIES`
  *   where the JSON counts otherwise than the tensors
  */
-export async function sampleDocument(sample: Sample, options: TableOptions = {}): Promise<LayoutDocument> {
+export async function sampleDocument(
+  sample: Sample,
+  options: TableOptions = {},
+  archive?: string,
+): Promise<LayoutDocument> {
   const { key, uri, tensors, json, failure } = sample;
   if (failure !== undefined) throw failure;
   if (tensors === undefined) throw badLayout(uri, 'MISSING_TENSOR', `has no ${key}.safetensors beside it`);
-  const table = await openTable(byteFileOf(uri, tensors), options);
+  const table = await openTable(byteFileOf(uri, tensors), options, archive);
   const whole = { ...wholeDocument(key, uri, table), position: sample.position };
   if (json === undefined) return whole;
   const said = jsonOf(uri, json);

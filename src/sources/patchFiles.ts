@@ -8,7 +8,7 @@ import { openCorpusDb } from '../layouts/corpusDb.ts';
 import type { LayoutDocument } from '../layouts/document.ts';
 import type { LayoutOptions } from '../layouts/openLayout.ts';
 import { besideShard, openShard } from '../layouts/openShard.ts';
-import { layoutOf, type TableOptions, tableOf } from '../layouts/openTable.ts';
+import { layoutOf, tableOf } from '../layouts/openTable.ts';
 import { Tensors } from '../layouts/tensors.ts';
 import { MAX_SAMPLE_BYTES, sampleDocument, samples } from '../layouts/webdataset.ts';
 import type { Patches } from '../records.ts';
@@ -20,7 +20,7 @@ import { changed, type OpenFile } from './open-file.ts';
 import { chainValues, type PlannedShard, plannedShard, shardValues, stampOf } from './patchFiles/chain.ts';
 import { olderValues } from './patchFiles/older.ts';
 import { chainsOf, isOutput, longestSegment, outputShards } from './patchFiles/output.ts';
-import type { Absent } from './patchFiles/values.ts';
+import type { Absent, Made } from './patchFiles/values.ts';
 import type { Source, Split } from './source.ts';
 import { isTar } from './tar.ts';
 import type { FoundFile } from './walk.ts';
@@ -33,6 +33,11 @@ export interface PatchFilesOptions extends ListOptions, LayoutOptions {
    * `NO_SIGNALS`.
    */
   readonly absent?: Absent | undefined;
+  /**
+   * Whether values carry the quantized fields of files as they are kept, so that sinks write them again as they are. Without
+   * it they carry float32 values alone, which those are decoded to. Default: false.
+   */
+  readonly asStored?: boolean | undefined;
 }
 
 const OPTIONS = {
@@ -40,7 +45,9 @@ const OPTIONS = {
   dir: true,
   absent: { prominence: true, entropy: true },
   specialTokens: true,
+  quantizer: true,
   maxSampleBytes: true,
+  asStored: true,
 } as const;
 
 /** Rows that are on their way, and what a table reads at a time. */
@@ -61,16 +68,32 @@ const BESIDES = 8 << 20;
  */
 export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Source<Patches> {
   requireOptions('patchFiles', options, OPTIONS);
-  const { dir, absent = {}, specialTokens, maxSampleBytes = MAX_SAMPLE_BYTES, ...list } = options;
-  const tensors = tensorFormat({ specialTokens }, absent);
-  const archive = archiveFormat({ specialTokens, maxSampleBytes }, absent);
-  const corpus = corpusFormat(absent);
+  const {
+    dir,
+    absent = {},
+    specialTokens,
+    quantizer,
+    maxSampleBytes = MAX_SAMPLE_BYTES,
+    asStored = false,
+    ...list
+  } = options;
+  const made: Made = { absent, specialTokens, quantizer, asStored };
+  const tensors = tensorFormat(made);
+  const archive = archiveFormat(made, maxSampleBytes);
+  const corpus = corpusFormat(made);
   const older = (among: Inputs): Source<Patches> =>
     fileSource({
       kind: 'patchFiles',
       inputs: among,
       list,
-      options: { dir: dir ?? null, absent: { ...absent }, specialTokens: specialTokens ?? true, maxSampleBytes },
+      options: {
+        dir: dir ?? null,
+        absent: { ...absent },
+        specialTokens: specialTokens ?? true,
+        maxSampleBytes,
+        // where the quantizer lies decides nothing: the files say which one it must be
+        ...(asStored ? { asStored } : {}),
+      },
       formats: [tensors, archive, corpus],
       formatOf(uri) {
         if (isTar(uri)) return archive;
@@ -100,7 +123,7 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
     read(split) {
       const { spec } = split;
       if (!isChain(spec)) return every.read(split);
-      return gated('patchFiles', split, spec.holds + BESIDES, (reading) => chainValues(spec.shards, reading, absent));
+      return gated('patchFiles', split, spec.holds + BESIDES, (reading) => chainValues(spec.shards, reading, made));
     },
   };
 }
@@ -170,13 +193,13 @@ async function besides(local: string | undefined, tensors: Tensors): Promise<Ran
   };
 }
 
-function tensorFormat(options: TableOptions, absent: Absent): Format<Patches> {
+function tensorFormat(made: Made): Format<Patches> {
   return {
     name: 'tensors',
     async *pieces(file, context) {
       yield* planned(file, context, async (open) => {
         const tensors = await Tensors.open(byteFileOf(open));
-        const { bytes } = await tableOf(tensors, options);
+        const { bytes } = await tableOf(tensors, made, { near: open.local });
         const isRemote = schemeOf(open.location) !== undefined;
         const whole = isRemote && open.size <= WHOLE ? { start: 0, end: open.size } : {};
         return { holds: bytes, ...whole, ...(await besides(open.local, tensors)) };
@@ -192,42 +215,42 @@ function tensorFormat(options: TableOptions, absent: Absent): Format<Patches> {
       if (now['besideBytes'] !== range['besideBytes'] || now['besideMtimeMs'] !== range['besideMtimeMs'])
         throw changed(file.uri, 'what lies beside it was written to');
       if (layoutOf(tensors) === 'sluice' && file.local !== undefined) {
-        const shard = await openShard(tensors, file.local);
+        const shard = await openShard(tensors, file.local, made);
         try {
-          yield* attempted(file, reading, () => each(shard.documents(), file, reading, absent, shardValues));
+          yield* attempted(file, reading, () => each(shard.documents(), file, reading, made, shardValues));
         } finally {
           await shard.close();
         }
         return;
       }
-      const table = await tableOf(tensors, options);
+      const table = await tableOf(tensors, made, { near: file.local });
       yield* attempted(file, reading, async function* () {
         await table.check();
-        yield* each(olderDocuments(table, file.uri, file.local), file, reading, absent);
+        yield* each(olderDocuments(table, file.uri, file.local), file, reading, made);
       });
     },
   };
 }
 
-function archiveFormat(options: TableOptions & { readonly maxSampleBytes: number }, absent: Absent): Format<Patches> {
+function archiveFormat(made: Made, maxSampleBytes: number): Format<Patches> {
   return {
     name: 'webdataset',
     pieces: (file) => [{ bytes: file.size, range: { start: 0, end: file.size } }],
     // a sample and the copies that the reading of archives leaves
-    holds: () => 3 * options.maxSampleBytes + BESIDES,
+    holds: () => 3 * maxSampleBytes + BESIDES,
     async *read(file, _range, reading) {
-      for await (const sample of samples(file, reading, options)) {
+      for await (const sample of samples(file, reading, { maxSampleBytes })) {
         yield* attempted(file, reading, async function* () {
-          const document = await sampleDocument(sample, options);
+          const document = await sampleDocument(sample, made, file.local);
           await document.table.check();
-          yield* olderValues(document, reading, absent);
+          yield* olderValues(document, reading, made);
         });
       }
     },
   };
 }
 
-function corpusFormat(absent: Absent): Format<Patches> {
+function corpusFormat(made: Made): Format<Patches> {
   return {
     name: 'corpus-db',
     pieces: (file, context) =>
@@ -240,7 +263,7 @@ function corpusFormat(absent: Absent): Format<Patches> {
     async *read(file, _range, reading) {
       const corpus = await openCorpusDb(file.local ?? file.uri);
       try {
-        yield* attempted(file, reading, () => each(corpus.documents(), file, reading, absent));
+        yield* attempted(file, reading, () => each(corpus.documents(), file, reading, made));
       } finally {
         corpus.close();
       }
@@ -270,10 +293,10 @@ async function* each(
   documents: AsyncIterable<LayoutDocument> | Iterable<LayoutDocument>,
   file: OpenFile,
   reading: Reading,
-  absent: Absent,
+  made: Made,
   values = olderValues,
 ): AsyncGenerator<readonly Patches[]> {
-  for await (const document of documents) yield* attempted(file, reading, () => values(document, reading, absent));
+  for await (const document of documents) yield* attempted(file, reading, () => values(document, reading, made));
 }
 
 /** Rejects what fails before its first value; what fails later would leave a document cut off. */

@@ -8,7 +8,7 @@ import type { DocumentHead, Modality, Patches, Segment } from '../../records.ts'
 import type { Reading } from '../file-source.ts';
 import { changed } from '../open-file.ts';
 import { olderValues } from './older.ts';
-import { type Absent, bytesOf, metaFrom, requireUsable, valuesOf } from './values.ts';
+import { bytesOf, type Made, metaFrom, requireUsable, valuesOf } from './values.ts';
 
 /** A file as it was when it was planned. */
 export interface Stamp {
@@ -45,7 +45,7 @@ export async function plannedShard(path: string): Promise<PlannedShard> {
   return { path, tensors, sidecar: await stampOf(sidecar), signals: await stampOf(signals) };
 }
 
-async function openPlannedShard({ path, tensors, sidecar, signals }: PlannedShard): Promise<Shard> {
+async function openPlannedShard({ path, tensors, sidecar, signals }: PlannedShard, made: Made): Promise<Shard> {
   const beside = besideShard(path);
   const files = [
     [path, tensors],
@@ -59,7 +59,7 @@ async function openPlannedShard({ path, tensors, sidecar, signals }: PlannedShar
   }
   const bytes = await openByteFile(path);
   try {
-    return await openShard(await Tensors.open(bytes), path);
+    return await openShard(await Tensors.open(bytes), path, made);
   } catch (error) {
     await bytes.close();
     throw error;
@@ -75,22 +75,22 @@ async function openPlannedShard({ path, tensors, sidecar, signals }: PlannedShar
 export async function* chainValues(
   shards: readonly PlannedShard[],
   reading: Reading,
-  absent: Absent,
+  made: Made,
 ): AsyncGenerator<readonly Patches[], void, undefined> {
   let open: OpenDocument | undefined;
   for (const [place, planned] of shards.entries()) {
-    const shard = await openPlannedShard(planned);
+    const shard = await openPlannedShard(planned, made);
     try {
       for await (const document of shard.documents()) {
         reading.signal.throwIfAborted();
-        requireUsable(document, absent);
+        requireUsable(document, made.absent);
         if (document.segments === undefined) {
-          yield* olderValues(document, reading, absent);
+          yield* olderValues(document, reading, made);
           continue;
         }
         if (document.part === 0) open = { head: headOf(document, reading), segment: undefined };
         else if (open?.head.id !== document.id) throw apart(document, 'goes on where the shard before it does not end');
-        const values = documentValues(document, document.segments, open, shards.slice(place + 1), absent);
+        const values = documentValues(document, document.segments, open, shards.slice(place + 1), made);
         for await (const value of values) yield [value];
       }
     } finally {
@@ -106,15 +106,15 @@ export async function* chainValues(
 export async function* shardValues(
   document: LayoutDocument,
   reading: Reading,
-  absent: Absent,
+  made: Made,
 ): AsyncGenerator<readonly Patches[], void, undefined> {
   if (document.segments === undefined || document.part > 0 || !document.complete) {
-    yield* olderValues(document, reading, absent);
+    yield* olderValues(document, reading, made);
     return;
   }
-  requireUsable(document, absent);
+  requireUsable(document, made.absent);
   const open = { head: headOf(document, reading), segment: undefined };
-  for await (const value of documentValues(document, document.segments, open, [], absent)) yield [value];
+  for await (const value of documentValues(document, document.segments, open, [], made)) yield [value];
 }
 
 /** A document that may go on in the next shard, and its segment that may. */
@@ -140,14 +140,14 @@ async function* documentValues(
   segments: readonly LayoutSegment[],
   open: OpenDocument,
   behind: readonly PlannedShard[],
-  absent: Absent,
+  made: Made,
 ): AsyncGenerator<Patches, void, undefined> {
   let from = document.firstPatch;
   let byteFrom = document.firstByte;
   for (const [place, listed] of segments.entries()) {
     const isLastHere = place === segments.length - 1;
     if (listed.start === 0) {
-      const { bytes, last } = await assembled(document, listed, byteFrom, isLastHere, behind);
+      const { bytes, last } = await assembled(document, listed, byteFrom, isLastHere, behind, made);
       open.segment = segmentOf(open.head, listed, bytes, last);
     } else if (open.segment?.index !== listed.index) {
       throw apart(document, `has segment ${listed.index} from byte ${listed.start} on, and not its beginning`);
@@ -162,14 +162,14 @@ async function* documentValues(
       start: listed.start,
       last: ends,
     };
-    yield* valuesOf(run, absent);
+    yield* valuesOf(run, made);
     from += listed.patches;
     byteFrom += listed.bytes;
   }
   if (segments.length > 0 || !document.complete) return;
   // A document without patches is a document too.
   const segment = segmentOf(open.head, emptySegment(document), new Uint8Array(0), true);
-  yield* valuesOf({ segment, document, from, to: from, byteFrom, start: 0, last: true }, absent);
+  yield* valuesOf({ segment, document, from, to: from, byteFrom, start: 0, last: true }, made);
 }
 
 /** The bytes of a segment that begins in this document, which may end in a later shard, and whether it is the last one. */
@@ -179,6 +179,7 @@ async function assembled(
   firstByte: number,
   isLastHere: boolean,
   behind: readonly PlannedShard[],
+  made: Made,
 ): Promise<{ bytes: Uint8Array; last: boolean }> {
   const there = behind.reduce((sum, { tensors }) => sum + tensors.size, document.table.bytes);
   if (listed.segmentBytes > there) throw apart(document, `has a segment of ${listed.segmentBytes} bytes`);
@@ -188,7 +189,7 @@ async function assembled(
   let last = isLastHere && document.complete;
   for (const planned of behind) {
     if (filled === bytes.length) break;
-    const shard = await openPlannedShard(planned);
+    const shard = await openPlannedShard(planned, made);
     try {
       for await (const next of shard.documents()) {
         const [first, ...others] = next.segments ?? [];

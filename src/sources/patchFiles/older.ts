@@ -3,7 +3,7 @@ import type { LayoutDocument } from '../../layouts/document.ts';
 import { detect } from '../../operators/pretokenize/detect.ts';
 import type { Modality, Patches } from '../../records.ts';
 import type { Reading } from '../file-source.ts';
-import { type Absent, bytesOf, metaFrom, requireUsable, valuesOf } from './values.ts';
+import { bytesOf, type Made, metaFrom, requireUsable, valuesOf } from './values.ts';
 
 /** Modalities by the names that older programs gave them; anything else is found out by the bytes. */
 const modalities = new Map<string, Modality>([
@@ -44,9 +44,9 @@ async function kindOf(bytes: Uint8Array, said: string | undefined): Promise<Kind
 export async function* olderValues(
   document: LayoutDocument,
   reading: Reading,
-  absent: Absent,
+  made: Made,
 ): AsyncGenerator<readonly Patches[], void, undefined> {
-  requireUsable(document, absent);
+  requireUsable(document, made.absent);
   const bytes = await bytesOf(document);
   const { modality, mediaType } = await kindOf(bytes, document.modality);
   const { id, uri, byteLength = bytes.length, sha256, label = 'document', position, complete, part } = document;
@@ -76,5 +76,5 @@ export async function* olderValues(
   };
   const { firstPatch: from, patches, firstByte: byteFrom } = document;
   const run = { segment, document, from, to: from + patches, byteFrom, start: 0, last: true };
-  for await (const value of valuesOf(run, absent)) yield [value];
+  for await (const value of valuesOf(run, made)) yield [value];
 }

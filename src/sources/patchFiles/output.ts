@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { SourceError } from '../../errors.ts';
-import { PATCHES_FORMAT } from '../../formats/names.ts';
+import { PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT } from '../../formats/names.ts';
 import { openSqlite } from '../../formats/sqlite.ts';
 import { besideShard } from '../../layouts/openShard.ts';
 import { listsDocuments } from '../../layouts/shardDocuments.ts';
@@ -42,7 +42,8 @@ export function isOutput(folder: string): boolean {
 export async function outputShards(root: string, dir?: string): Promise<OutputShard[]> {
   const { artefacts } = await readManifest(root);
   const beside = new Map(artefacts.map((artefact) => [artefact.path, artefact]));
-  const found = artefacts.filter(({ info }) => info.format === PATCHES_FORMAT);
+  const formats: readonly unknown[] = [PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT];
+  const found = artefacts.filter(({ info }) => formats.includes(info.format));
   const folders = [...new Set(found.map((artefact) => path.posix.dirname(artefact.path)))].sort();
   const only = dir ?? folders[0];
   if (only === undefined || !folders.includes(only)) {

@@ -2,6 +2,7 @@ import { SluiceError, SourceError } from '../../errors.ts';
 import type { LayoutDocument } from '../../layouts/document.ts';
 import { exactJson } from '../../layouts/exactJson.ts';
 import { badLayout, type PatchRows } from '../../layouts/layout.ts';
+import type { TableOptions } from '../../layouts/openTable.ts';
 import type { Meta, Patches, Segment } from '../../records.ts';
 
 /** What stands for signals that a file does not hold. Nothing is made up unless somebody says so. */
@@ -10,6 +11,13 @@ export interface Absent {
   readonly prominence?: number;
   /** For every patch of a file without entropies, nats. */
   readonly entropy?: number;
+}
+
+/** How patches are made of what a file holds. */
+export interface Made extends TableOptions {
+  readonly absent: Absent;
+  /** Whether values carry quantized fields as the file has them, besides what they decode to. */
+  readonly asStored?: boolean | undefined;
 }
 
 const HINT = 'the model has to read the bytes again; or say { absent: { %: 1 } } to have one value stand for all';
@@ -75,14 +83,18 @@ export interface SegmentRun {
  * The patches of a run as values.
  * @throws SourceError where the file is not what it was when it was looked at first
  */
-export async function* valuesOf(run: SegmentRun, absent: Absent): AsyncGenerator<Patches, void, undefined> {
+export async function* valuesOf(run: SegmentRun, made: Made): AsyncGenerator<Patches, void, undefined> {
   const { from, to, byteFrom, document } = run;
+  const { absent, asStored } = made;
   if (from === to) {
-    if (run.last) yield patchesOf(run, { first: from, patches: 0, start: byteFrom }, absent, true);
+    if (!run.last) return;
+    // nothing, in as many fields as all other values have
+    const quantized = asStored === true ? await emptyFields(document) : {};
+    yield patchesOf(run, { first: from, patches: 0, start: byteFrom, ...quantized }, absent, true);
     return;
   }
   try {
-    for await (const rows of document.table.rows({ from, to, byteFrom })) {
+    for await (const rows of document.table.rows({ from, to, byteFrom, asStored })) {
       yield patchesOf(run, rows, absent, rows.first + rows.patches === to && run.last);
     }
   } catch (error) {
@@ -95,6 +107,13 @@ function spoilt(error: unknown): unknown {
   if (!(error instanceof SluiceError) || error instanceof SourceError) return error;
   const { message, code, path, position, hint, cause } = error;
   return new SourceError(message, { code, path, position, hint, cause });
+}
+
+async function emptyFields({ table }: LayoutDocument): Promise<Pick<PatchRows, 'quantized'>> {
+  const stored = await table.quantized();
+  if (stored.length === 0) return {};
+  const nothing = (count: number) => Array.from({ length: count }, () => new Uint8Array(0));
+  return { quantized: stored.map((field) => ({ ...field, encoded: nothing(field.quantizer.parts.length) })) };
 }
 
 const NONE = new Float32Array(0);
@@ -119,6 +138,7 @@ function patchesOf(run: SegmentRun, rows: PatchRows, absent: Absent, last: boole
     coherence: rows.coherence ?? coherenceOf(prominence, entropy),
     entropies: rows.entropies ?? NONE,
     norms: rows.norms ?? NONE,
+    ...(rows.quantized === undefined ? {} : { quantized: rows.quantized }),
   };
 }
 
