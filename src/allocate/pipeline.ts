@@ -19,6 +19,8 @@ export interface AllocateRun extends AllocateOptions {
   readonly dir?: string | undefined;
   /** Whether `f1` files have special tokens; see docs/layouts.md. Default: true. */
   readonly specialTokens?: boolean | undefined;
+  /** Quantizer of files that refer to one; see docs/quantization.md. Default: that of the output they lie in. */
+  readonly quantizer?: string | undefined;
 }
 
 const FOLDER = 'sphere';
@@ -43,8 +45,8 @@ interface Piece {
  * @throws PipelineError `BAD_OPTION`, `MIXED_DIMS`; SourceError what the input cannot be listed for
  */
 export async function allocatePipeline(inputs: readonly string[], options: AllocateRun = {}): Promise<Pipeline> {
-  const { scope = 'all', formats = ['npz'], dir, specialTokens, ...rest } = options;
-  const tables = { inputs, dir, specialTokens };
+  const { scope = 'all', formats = ['npz'], dir, specialTokens, quantizer, ...rest } = options;
+  const tables = { inputs, dir, specialTokens, quantizer };
   const settings = allocateSettings(rest);
   const files = await listTables(tables, {
     splitBytes: 1,

@@ -28,6 +28,7 @@ export interface TableFile {
   readonly dim: number;
   /** See `TableOptions`. */
   readonly specialTokens: boolean;
+  readonly quantizer?: string | undefined;
 }
 
 /** What is listed, and how it is read. */
@@ -49,6 +50,7 @@ export function tableFiles(tables: TableInputs): Source<TableFile> {
   const { inputs, dir = null, specialTokens = true } = tables;
   return {
     kind: 'tableFiles',
+    // where a quantizer lies decides nothing: the files say which one it must be
     options: { inputs, dir, specialTokens },
     async *splits(context) {
       const files = await listTables(tables, context);
@@ -69,7 +71,8 @@ export function tableFiles(tables: TableInputs): Source<TableFile> {
 
 /** The same files, for whoever has to know them before a pipeline is made. */
 export async function listTables(tables: TableInputs, context: PlanContext): Promise<TableFile[]> {
-  const { inputs, dir, specialTokens = true } = tables;
+  const { inputs, dir, specialTokens = true, quantizer } = tables;
+  const reading = { specialTokens, ...(quantizer === undefined ? {} : { quantizer: path.resolve(quantizer) }) };
   const names = new Map<string, number>();
   const named = (file: string): string => {
     const stem = path.basename(file, '.safetensors').replace(/[^\w-]+/g, '_');
@@ -82,7 +85,7 @@ export async function listTables(tables: TableInputs, context: PlanContext): Pro
     if (isOutput(input)) {
       for (const { path: file, patches, bytes, dim } of await outputShards(path.resolve(input), dir)) {
         if (!found.has(file))
-          found.set(file, { ...(await stamped(file)), name: named(file), patches, bytes, dim, specialTokens });
+          found.set(file, { ...(await stamped(file)), name: named(file), patches, bytes, dim, ...reading });
       }
       continue;
     }
@@ -92,8 +95,8 @@ export async function listTables(tables: TableInputs, context: PlanContext): Pro
       if (isTar(location)) throw archive(location);
       const bytes = await openByteFile(location);
       try {
-        const table = await openTable(bytes, { specialTokens });
-        const counts = { patches: table.patches, bytes: table.bytes, dim: table.dim, specialTokens };
+        const table = await openTable(bytes, reading, location);
+        const counts = { patches: table.patches, bytes: table.bytes, dim: table.dim, ...reading };
         found.set(location, { ...(await stamped(location)), name: named(location), ...counts });
       } finally {
         await bytes.close();
@@ -132,7 +135,7 @@ export async function openPlanned(file: TableFile): Promise<{ readonly table: Pa
   await requireSame(file.path, file.tensors);
   const bytes = await openByteFile(file.path);
   try {
-    return { table: await openTable(bytes, file), close: () => bytes.close() };
+    return { table: await openTable(bytes, file, file.path), close: () => bytes.close() };
   } catch (error) {
     await bytes.close();
     throw error;

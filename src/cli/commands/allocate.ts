@@ -16,6 +16,7 @@ interface AllocateFlags
   readonly format: 'npz' | 'safetensors' | 'both';
   readonly dir?: string;
   readonly specialTokens: boolean;
+  readonly quantizer?: string;
 }
 
 export function allocateCommand(): Command {
@@ -39,6 +40,7 @@ export function allocateCommand(): Command {
     .addOption(new Option('--format <name>', 'files to write').choices(['npz', 'safetensors', 'both']).default('npz'))
     .option('--dir <name>', 'folder of shards within the output that is read (default: the only one with patches)')
     .option('--no-special-tokens', 'F1 files have no tokens for beginning and end')
+    .option('--quantizer <file>', 'of quantized files that refer to one (default: that of the output they lie in)')
     .option('--workers <n>', 'files in hand at once (default: one per core)', positiveInteger)
     .option('--memory <size>', 'stay under this much memory, such as 2GB')
     .option('--resume', 'go on with what is in the output folder; this is the default')
@@ -46,7 +48,8 @@ export function allocateCommand(): Command {
     .addOption(new Option('--progress <mode>', 'how to show progress').choices(progressModes).default('auto'))
     .action(async (inputs: string[], flags: AllocateFlags) => {
       requireOtherFolder(inputs, flags.output);
-      const { method, temperature, shells, rMin, rMax, level, direction, dir, specialTokens, format } = flags;
+      const { method, temperature, shells, rMin, rMax, level, direction, dir, specialTokens, quantizer, format } =
+        flags;
       const pipeline = await allocatePipeline(inputs, {
         method,
         temperature,
@@ -57,6 +60,7 @@ export function allocateCommand(): Command {
         direction,
         dir,
         specialTokens,
+        quantizer,
         scope: flags.perFile ? 'file' : 'all',
         formats: format === 'both' ? ['npz', 'safetensors'] : [format],
       });
