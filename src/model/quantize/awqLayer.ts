@@ -81,11 +81,13 @@ export async function foldedLayer(
   };
   const divideRows = (name: string, scales: Float32Array): void => {
     matrices.set(name, dividedRows(need(matrices, name), scales));
-    outputWeights.set(name, Float64Array.from(scales, (one) => one * one));
+    outputWeights.set(
+      name,
+      Float64Array.from(scales, (one) => one * one),
+    );
   };
   // one scale for a whole matrix is the only one that rows of different size spoil
-  const writer = (name: string, gram: string) =>
-    type === 'int8' ? { writer: judged(name, need(grams, gram)) } : {};
+  const writer = (name: string, gram: string) => (type === 'int8' ? { writer: judged(name, need(grams, gram)) } : {});
   divideRows(W3, await scale([W2], writer(W3, W1)));
   divideRows(WV, await scale([WO], { channels: valueChannels(config), ...writer(WV, WQ) }));
   for (const [norm, readers] of [
@@ -93,7 +95,10 @@ export async function foldedLayer(
     ['attention_norm.weight', [WQ, WK, WV]],
   ] as const) {
     const scales = await scale(readers);
-    vectors.set(norm, need(vectors, norm).map((value, i) => value / (scales[i] ?? 1)));
+    vectors.set(
+      norm,
+      need(vectors, norm).map((value, i) => value / (scales[i] ?? 1)),
+    );
   }
   const folded = new Map<string, Float32Array>(vectors);
   for (const [name, { values }] of matrices) folded.set(name, values);

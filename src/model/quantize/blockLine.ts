@@ -47,7 +47,7 @@ export function blockLine(values: Float32Array, options: BlockOptions): BlockLin
 export function blockCode(value: number, { scale, minimum }: BlockLine): number {
   if (scale === 0) return 0;
   const code = roundEven((value - minimum) / scale);
-  return code > STEPS ? STEPS : code < 0 ? 0 : code;
+  return Math.min(STEPS, Math.max(0, code));
 }
 
 /** What a code stands for; see `QuantizedMatrix`. */

@@ -104,10 +104,7 @@ export class CalibratedLayers {
     return new Map(READERS.map((name, i) => [name, grams[i] ?? emptyGram(0)]));
   }
 
-  async #rounded(
-    tensors: LayerTensors,
-    grams: LayerGrams,
-  ): Promise<Pick<CalibratedLayer, 'tensors' | 'matrices'>> {
+  async #rounded(tensors: LayerTensors, grams: LayerGrams): Promise<Pick<CalibratedLayer, 'tensors' | 'matrices'>> {
     const { config } = this.#model;
     const type = this.#type;
     if (this.#method === 'awq' || !isBlocked(type)) {
@@ -125,14 +122,15 @@ export class CalibratedLayers {
     return { tensors, matrices };
   }
 
-  async #outputError(
-    before: Float32Array | undefined,
-    after: Float32Array,
-    gram: Gram | undefined,
-  ): Promise<number> {
+  async #outputError(before: Float32Array | undefined, after: Float32Array, gram: Gram | undefined): Promise<number> {
     if (before === undefined || gram === undefined) return 0;
     const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
-    const off = sum(await this.#products.quadratic(Float64Array.from(after, (value, i) => value - (before[i] ?? 0)), gram));
+    const off = sum(
+      await this.#products.quadratic(
+        Float64Array.from(after, (value, i) => value - (before[i] ?? 0)),
+        gram,
+      ),
+    );
     const energy = sum(await this.#products.quadratic(Float64Array.from(before), gram));
     return energy === 0 ? 0 : off / energy;
   }

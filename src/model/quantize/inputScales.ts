@@ -55,7 +55,10 @@ export async function inputScales(given: ScaledInputs, round: Rounder, products:
   const energies = new Map<Judged, number>();
   const judged = [...given.readers, ...(given.writer === undefined ? [] : [given.writer])];
   for (const one of judged) {
-    energies.set(one, weightedSum(await products.quadratic(Float64Array.from(one.matrix.values), one.gram), one.outputs));
+    energies.set(
+      one,
+      weightedSum(await products.quadratic(Float64Array.from(one.matrix.values), one.gram), one.outputs),
+    );
   }
   const measure = async (exponent: number): Promise<InputScales> => {
     const scales = scalesOf(roots, exponent);
@@ -177,7 +180,8 @@ function rootsOf(magnitudes: Float64Array): readonly Float64Array[] {
 function scalesOf(roots: readonly Float64Array[], exponent: number): Float32Array {
   const powers = new Float64Array(roots[0]?.length ?? 0).fill(1);
   for (const [index, root] of roots.entries()) {
-    if (exponent & (DENOMINATOR >> index)) for (let i = 0; i < powers.length; i++) powers[i] = (powers[i] ?? 1) * (root[i] ?? 1);
+    if (exponent & (DENOMINATOR >> index))
+      for (let i = 0; i < powers.length; i++) powers[i] = (powers[i] ?? 1) * (root[i] ?? 1);
   }
   const least = powers.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = powers.reduce((a, b) => Math.max(a, b), 0);

@@ -38,7 +38,11 @@ export const isGgufTarget = (target: QuantizeTarget): target is GgufTarget => ta
  *
  * @throws UsageError `BAD_FLAG` for a method that the type does not have, or that needs text
  */
-export function chosenMethod(target: QuantizeTarget, asked: QuantizeMethod | undefined, hasText: boolean): ChosenMethod {
+export function chosenMethod(
+  target: QuantizeTarget,
+  asked: QuantizeMethod | undefined,
+  hasText: boolean,
+): ChosenMethod {
   if (isGgufTarget(target)) {
     if (asked === undefined) return 'ggml';
     throw refused(asked, target, 'leave --method out: its encoder searches scales of least squared error');

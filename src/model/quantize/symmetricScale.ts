@@ -32,7 +32,7 @@ export function symmetricScale(
 export function symmetricCode(value: number, scale: number, limit: number): number {
   if (scale === 0) return 0;
   const code = roundEven(value / scale);
-  return code > limit ? limit : code < -limit ? -limit : code;
+  return Math.min(limit, Math.max(-limit, code));
 }
 
 interface Fit {
