@@ -7,7 +7,8 @@ import type { SinkWriter } from './sink.ts';
 /** How a sink writes each kind of value; one of the two is opened for a split. */
 export interface EitherWriters {
   documents(): SinkWriter<Document>;
-  patches(): SinkWriter<Patches>;
+  /** @param first the first value, which `write` gets next */
+  patches(first: Patches): SinkWriter<Patches>;
 }
 
 /**
@@ -22,7 +23,7 @@ export function eitherWriter(kind: string, writers: EitherWriters): SinkWriter<D
       requireValues(kind, ['documents', 'patches'], value);
       if (isPatches(value)) {
         if (documents !== undefined) throw mixed(kind);
-        patches ??= writers.patches();
+        patches ??= writers.patches(value);
         return patches.write(value);
       }
       if (patches !== undefined) throw mixed(kind);

@@ -10,6 +10,7 @@ import { gatherFiles } from './gatherFiles.ts';
 import { LineFiles } from './jsonl/lineFiles.ts';
 import { documentLine, type EmbeddingForm, embeddingForms, patchLine } from './jsonl/lines.ts';
 import { byDocument } from './patchDocument.ts';
+import { openQuantized, PATCH_FIELDS, quantizedInfo } from './quantizedColumns.ts';
 import { checkedCutBytes } from './shardCut.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
@@ -41,11 +42,12 @@ const LINE_GROWTH = { none: 4, base64: 4, list: 6 } as const;
  *
  * Patches become one line a document, with `part`, `complete`, `num_patches`, `total_bytes`, `embed_dim`, `derived` where its
  * bytes are not the source's own, and the lists `patch_lengths`, `prominence`, `patch_entropies` and `coherence`. Numbers are
- * written so that they give the same f32 again.
+ * written so that they give the same f32 again. What `quantize` has quantized has a member for each of its parts instead, such as
+ * `embeddings_codes` (where embeddings are written at all), in base64, and `quantization` tells how to read them.
  *
  * @param dir folder within the output folder. Default `documents`
  * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_NAME`, `BAD_EMBEDDINGS`, `BAD_DOCUMENT_BYTES`; the flow fails with
- * `MIXED_VALUES` or `WRONG_VALUES` where values are not all documents or all patches
+ * `QUANTIZER_FILE` as that of `safetensors`, `MIXED_VALUES` or `WRONG_VALUES` where values are not all documents or all patches
  */
 export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Document | Patches> {
   requireOptions('jsonl', options, { fileBytes: true, into: true, embeddings: true, documentBytes: true });
@@ -78,7 +80,7 @@ export function jsonl(dir = 'documents', options: JsonlOptions = {}): Sink<Docum
     open: async (context) =>
       eitherWriter('jsonl', {
         documents: () => documentWriter(context, files),
-        patches: () => patchWriter(context, files, embeddings, documentBytes),
+        patches: (first) => patchWriter(context, files, embeddings, documentBytes, first),
       }),
   };
   if (into === undefined) return sink;
@@ -94,7 +96,8 @@ function infoOfAll(parts: readonly Artefact['info'][]): Artefact['info'] {
       if (typeof value === 'number') counts[key] = (counts[key] ?? 0) + value;
     }
   }
-  return { format: parts[0]?.format ?? DOCUMENTS_FORMAT, ...counts };
+  const { format = DOCUMENTS_FORMAT, quantized } = parts[0] ?? {};
+  return { format, ...(quantized !== undefined && { quantized }), ...counts };
 }
 
 interface Files {
@@ -116,15 +119,18 @@ function patchWriter(
   files: Files,
   embeddings: EmbeddingForm,
   documentBytes: number,
+  first: Patches,
 ): SinkWriter<Patches> {
   const none = { lines: 0, documents: 0, patches: 0, bytes: 0 };
-  const lines = new LineFiles(context, { ...files, format: PATCHES_JSONL_FORMAT }, none);
+  const taken = (value: Patches): Patches => (embeddings === 'none' ? withoutEmbeddings(value) : value);
+  const info = quantizedInfo(openQuantized(taken(first), PATCH_FIELDS, { sink: 'jsonl', learned: 'reference' }));
+  const lines = new LineFiles(context, { ...files, format: PATCHES_JSONL_FORMAT, info }, none);
   const documents = byDocument('jsonl', documentBytes, async (document) => {
     const { patches, bytes, part } = document;
     await lines.add(patchLine(document, embeddings), { lines: 1, documents: part === 0 ? 1 : 0, patches, bytes });
   });
   return {
-    write: (value) => documents.write(embeddings === 'none' ? withoutEmbeddings(value) : value),
+    write: (value) => documents.write(taken(value)),
     async finish() {
       await documents.finish();
       const { lines: _, ...counts } = await lines.finish();
@@ -136,5 +142,6 @@ function patchWriter(
 const NO_EMBEDDINGS = new Float32Array(0);
 
 function withoutEmbeddings(value: Patches): Patches {
-  return { ...value, embeddings: NO_EMBEDDINGS, dim: 0 };
+  const quantized = value.quantized?.filter(({ field }) => field !== 'embeddings');
+  return { ...value, embeddings: NO_EMBEDDINGS, dim: 0, quantized };
 }

@@ -6,8 +6,9 @@ import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
 import { type PatchTable, patchedDocumentTable, patchTable } from './parquet/patchTables.ts';
-import { type TableLayout, TableWriter } from './parquet/tableWriter.ts';
+import { type Table, type TableLayout, TableWriter } from './parquet/tableWriter.ts';
 import { byDocument } from './patchDocument.ts';
+import { openQuantized, PATCH_FIELDS, quantizationMetadata, quantizedInfo } from './quantizedColumns.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
 import { cellsOf, documentColumns } from './table/columns.ts';
@@ -61,6 +62,9 @@ const tables = { patch: patchTable, document: patchedDocumentTable } as const;
  * `patch_lengths`, `prominence`, `patch_entropies`, `coherence` and `embeddings` (f32 [P, D] row by row), its `bytes`, position
  * and `meta`. docs/output.md has the types.
  *
+ * What `quantize` has quantized has a column of bytes for each of its parts instead, such as `embedding_codes` and
+ * `embedding_scales`, or `embeddings_codes` in rows of documents, and `quantization` in the file's metadata tells how to read them.
+ *
  * Row groups and files are cut by what bytes a row has, and 1024 for each document or 384 for each patch. A row is never divided: one that is larger than a row group has one to itself, and is in memory about four times
  * meanwhile. Of patches a document that counts for more than half a row group goes on in further rows.
  *
@@ -69,7 +73,8 @@ const tables = { patch: patchTable, document: patchedDocumentTable } as const;
  * @param dir folder within the output folder. Default `documents`
  * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES`, `BAD_ROW_GROUP_BYTES`, `BAD_COMPRESSION`, `BAD_ROWS`,
  * `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow fails with `COLUMN_TYPE` where a document's metadata are not what `columns`
- * declares, `DOCUMENT_TOO_LARGE` beyond 2 GiB, `RESERVED_COLUMN` for a name that a table of patches has, and `MIXED_VALUES` or
+ * declares, `DOCUMENT_TOO_LARGE` beyond 2 GiB, `RESERVED_COLUMN` for a name that a table of patches has, `QUANTIZER_FILE` as that of
+ * `safetensors`, and `MIXED_VALUES` or
  * `WRONG_VALUES` where values are not all documents or all patches
  */
 export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<Document | Patches> {
@@ -92,7 +97,7 @@ export function parquet(dir = 'documents', options: ParquetOptions = {}): Sink<D
     open: async (context) =>
       eitherWriter('parquet', {
         documents: () => documentWriter(context, layout, typed),
-        patches: () => patchWriter(context, layout, tables[rows], columns),
+        patches: (first) => patchWriter(context, layout, tables[rows], columns, first),
       }),
   };
 }
@@ -124,12 +129,22 @@ function documentWriter(
 function patchWriter(
   context: SinkContext,
   layout: TableLayout,
-  { rowsOf, ...table }: PatchTable,
+  { rowsOf, columns: columnsOf, format, rowBytes }: PatchTable,
   declared: TypedColumns,
+  first: Patches,
 ): SinkWriter<Patches> {
-  const typed = typedColumns(declared, table.columns);
-  const columns = [...table.columns, ...storedColumns(typed)];
-  const rows = new TableWriter(context, layout, { ...table, columns }, { rows: 0, patches: 0, bytes: 0 });
+  const quantized = openQuantized(first, PATCH_FIELDS, { sink: 'parquet', learned: 'reference' });
+  const own = columnsOf(quantized);
+  // names of columns that are not there this time are taken as well
+  const typed = typedColumns(declared, [...columnsOf([]), ...own]);
+  const table: Table = {
+    format,
+    rowBytes,
+    columns: [...own, ...storedColumns(typed)],
+    metadata: quantizationMetadata(quantized),
+    info: quantizedInfo(quantized),
+  };
+  const rows = new TableWriter(context, layout, table, { rows: 0, patches: 0, bytes: 0 });
   const counts = { documents: 0, patches: 0, bytes: 0 };
   // A document is in memory besides the row group that it goes into.
   const documentBytes = Math.max(LEAST_DOCUMENT, layout.rowGroupBytes >> 1);

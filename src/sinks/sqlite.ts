@@ -39,12 +39,14 @@ const BESIDES = 4 << 20;
  * `record`, `uri`, `part`, `complete`, `modality`, `derived`, `num_patches`, `total_bytes`, `embed_dim`, position, `meta`).
  * Numbers count from 0 within the file. Integers of 64 bits are exact, flags are 0 and 1, timestamps milliseconds; SQLite has no
  * NaN and no -0, so they become null and 0.
+ * What `quantize` has quantized has a column of bytes for each of its parts instead, such as `embedding_codes`, and `quantization`
+ * in `meta` tells how to read them.
  *
  *     sqlite('tables', { columns: { lang: 'string?' }, into: 'documents.db' })
  *
  * @param dir folder within the output folder. Default `tables`
  * @throws PipelineError `BAD_FOLDER`, `BAD_FILE_BYTES` (below 4096 bytes), `BAD_NAME`, `RESERVED_COLUMN`, `UNKNOWN_KIND`; the flow
- * fails with `COLUMN_TYPE`, `DOCUMENT_TOO_LARGE` (512 MiB), `MIXED_VALUES` or `WRONG_VALUES`, and with OutputError `MISSING_PACKAGE`
+ * fails with `COLUMN_TYPE`, `DOCUMENT_TOO_LARGE` (512 MiB), `QUANTIZER_FILE` as that of `safetensors`, `MIXED_VALUES` or `WRONG_VALUES`, and with OutputError `MISSING_PACKAGE`
  * without better-sqlite3
  */
 export function sqlite(dir = 'tables', options: SqliteOptions = {}): Sink<Document | Patches> {
@@ -68,7 +70,7 @@ export function sqlite(dir = 'tables', options: SqliteOptions = {}): Sink<Docume
     open: async (context) =>
       eitherWriter('sqlite', {
         documents: () => documentWriter(context, files, typed),
-        patches: () => patchWriter(context, files, typedOfPatches()),
+        patches: (first) => patchWriter(context, files, typedOfPatches(), first),
       }),
   };
   if (into === undefined) return sink;

@@ -4,6 +4,7 @@ import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
 import { byDocument } from './patchDocument.ts';
+import { openQuantized, PATCH_FIELDS, quantizedInfo } from './quantizedColumns.ts';
 import { checkedCutBytes, checkedShardBytes } from './shardCut.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';
@@ -51,7 +52,7 @@ const OPTIONS = {
  *
  * | member | content |
  * |---|---|
- * | `<key>.safetensors` | its patches, a `blt_patches_v3` file |
+ * | `<key>.safetensors` | its patches, a file as `safetensors` writes it with `layout: 'document'` |
  * | `<key>.json` | id, record, uri, position, modality, meta, total_bytes; of patches also num_patches, embed_dim, part, complete, derived |
  * | `<key>.<extension>` | its bytes: those of the segments in order, or those of the document |
  *
@@ -64,7 +65,7 @@ const OPTIONS = {
  *
  * @param dir folder within the output folder. Default `wds`
  * @throws PipelineError `BAD_FOLDER`, `BAD_COMPRESSION`, `BAD_SAMPLES`, `BAD_SHARD_BYTES`, `BAD_SAMPLE_BYTES`, `BAD_MEMBERS`; the flow fails
- * with `BAD_MEMBERS` where documents should be written as safetensors, `MIXED_VALUES` or `WRONG_VALUES`
+ * with `BAD_MEMBERS` where documents should be written as safetensors, `QUANTIZER_FILE` as that of `safetensors`, `MIXED_VALUES` or `WRONG_VALUES`
  */
 export function webdataset(dir = 'wds', options: WebdatasetOptions = {}): Sink<Document | Patches> {
   requireOptions('webdataset', options, OPTIONS);
@@ -95,7 +96,7 @@ export function webdataset(dir = 'wds', options: WebdatasetOptions = {}): Sink<D
     open: async (context) =>
       eitherWriter('webdataset', {
         documents: () => documentWriter(context, limits, wanted ?? ['json', 'payload']),
-        patches: () => patchWriter(context, limits, sampleBytes, wanted ?? ['safetensors', 'json']),
+        patches: (first) => patchWriter(context, limits, sampleBytes, wanted ?? ['safetensors', 'json'], first),
       }),
     after: [indexStage(dir, name)],
   };
@@ -138,15 +139,18 @@ function patchWriter(
   limits: ShardLimits,
   sampleBytes: number,
   wanted: readonly MemberKind[],
+  first: Patches,
 ): SinkWriter<Patches> {
-  const writer = new SampleWriter(context, limits, 'patches');
+  const holdsFields = wanted.includes('safetensors');
+  const quantized = holdsFields ? openQuantized(first, PATCH_FIELDS, { sink: 'webdataset', learned: 'reference' }) : [];
+  const writer = new SampleWriter(context, limits, 'patches', quantizedInfo(quantized));
   const documents = byDocument('webdataset', sampleBytes, async (document) => {
     const number = document.part === 0 ? writer.documents : writer.documents - 1;
     const key = sampleKey(context.split.id, number, document.part);
     await writer.add(await sampleOfPatches(document, key, wanted));
   });
   return {
-    write: (value) => documents.write(value),
+    write: (value) => documents.write(holdsFields ? value : { ...value, quantized: undefined }),
     async finish() {
       await documents.finish();
       return writer.finish();

@@ -25,15 +25,15 @@ function load(file: Buffer): Record<string, { head: string; values: Numbers }> {
       const view = Buffer.from(data);
       const at = (size: number, read: (offset: number) => number | bigint): Numbers =>
         Array.from({ length: view.length / size }, (_, i) => read(i * size));
-      const values = {
+      const readers: Readonly<Record<string, () => Numbers>> = {
         '<f4': () => at(4, (offset) => view.readFloatLE(offset)),
         '<f8': () => at(8, (offset) => view.readDoubleLE(offset)),
         '<i4': () => at(4, (offset) => view.readInt32LE(offset)),
         '<i8': () => at(8, (offset) => view.readBigInt64LE(offset)),
         '|i1': () => at(1, (offset) => view.readInt8(offset)),
         '|u1': () => [...view],
-      }[type as string]?.();
-      return [name, { head: `${type} ${shape.join(' ')}`, values: values ?? [] }];
+      };
+      return [name, { head: `${type} ${shape.join(' ')}`, values: readers[type]?.() ?? [] }];
     }),
   );
 }

@@ -9,6 +9,8 @@ export interface LineFileOptions {
   /** Whether the files go when the run is complete. */
   readonly temporary: boolean;
   readonly format: string;
+  /** What is said of every file besides its format, split and counts. */
+  readonly info?: Artefact['info'] | undefined;
 }
 
 const LINE_END = Buffer.from('\n');
@@ -65,8 +67,8 @@ export class LineFiles<C extends Counts> {
 
   async #close(): Promise<void> {
     await this.#flush();
-    const { format, temporary } = this.#options;
-    const info: Artefact['info'] = { format, split: this.#context.split.id, ...this.#inFile.take() };
+    const { format, temporary, info: more } = this.#options;
+    const info: Artefact['info'] = { format, split: this.#context.split.id, ...more, ...this.#inFile.take() };
     await this.#file?.publish(temporary ? { ...info, temporary } : info);
     if (this.#file !== undefined) this.#files++;
     this.#file = undefined;

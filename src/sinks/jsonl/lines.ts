@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { float32From, int32From } from '../../formats/littleEndian.ts';
+import { fieldTensor, partColumn } from '../../quantization/fieldTensors.ts';
 import type { Document } from '../../records.ts';
 import { headMetaJson, metaJson } from '../metaJson.ts';
 import { joined } from '../patchColumns.ts';
 import { type PatchDocument, patchFacts } from '../patchDocument.ts';
+import { isLeftOut, type QuantizedColumn, quantizationMetadata } from '../quantizedColumns.ts';
 
 /** How embeddings are written: not at all, as a list of numbers for each patch, or as base64 of little-endian f32. */
 export const embeddingForms = ['none', 'list', 'base64'] as const;
@@ -29,12 +31,26 @@ export function* patchLine(document: PatchDocument, form: EmbeddingForm): Genera
   const facts = JSON.stringify(patchFacts(document));
   yield Buffer.from(`${first.slice(0, -1)},"meta":${headMetaJson(head)},${facts.slice(1, -1)}`);
   yield list('patch_lengths', int32From(joined(columns.lengths)));
-  yield list('prominence', float32From(joined(columns.prominence)));
-  yield list('patch_entropies', float32From(joined(columns.entropy)));
+  for (const field of ['prominence', 'entropy'] as const) {
+    if (!isLeftOut(columns.quantized, field)) yield list(fieldTensor(field), float32From(joined(columns[field])));
+  }
   yield list('coherence', float32From(joined(columns.coherence)));
-  if (form === 'list') yield* embeddingLists(document);
-  if (form === 'base64') yield Buffer.from(`,"embeddings":"${base64(joined(columns.embeddings))}"`);
+  if (!isLeftOut(columns.quantized, 'embeddings')) {
+    if (form === 'list') yield* embeddingLists(document);
+    if (form === 'base64') yield Buffer.from(`,"embeddings":"${base64(joined(columns.embeddings))}"`);
+  }
+  yield* quantizedParts(columns.quantized);
   yield Buffer.from(`,${contentOf(joined(columns.bytes))}}`);
+}
+
+function* quantizedParts(quantized: readonly QuantizedColumn[]): Generator<Uint8Array, void, undefined> {
+  for (const { field, quantizer, encoded } of quantized) {
+    for (const [i, list] of encoded.entries()) {
+      const name = partColumn(fieldTensor(field), quantizer.parts[i]?.name ?? '');
+      yield Buffer.from(`,"${name}":"${base64(joined(list))}"`);
+    }
+  }
+  for (const [key, text] of Object.entries(quantizationMetadata(quantized))) yield Buffer.from(`,"${key}":${text}`);
 }
 
 function list(name: string, values: Int32Array | Float32Array): Uint8Array {

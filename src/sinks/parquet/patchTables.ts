@@ -1,7 +1,9 @@
 import { PARQUET_PATCHED_DOCUMENTS_FORMAT, PARQUET_PATCHES_FORMAT } from '../../formats/names.ts';
+import { fieldTensor } from '../../quantization/fieldTensors.ts';
 import { headMetaJson } from '../metaJson.ts';
 import { joined } from '../patchColumns.ts';
 import type { PatchDocument } from '../patchDocument.ts';
+import type { QuantizedColumn } from '../quantizedColumns.ts';
 import {
   type Cell,
   listColumn,
@@ -10,10 +12,12 @@ import {
   positionCells,
   positionColumns,
   required,
+  type StoredColumn,
   TEXT,
   textCell,
 } from '../table/columns.ts';
 import { patchColumns, patchedDocumentCells, patchedDocumentColumns, patchRows } from '../table/patchRows.ts';
+import { fieldCells, fieldColumns } from '../table/quantizedCells.ts';
 import type { TypedColumn } from '../table/typedColumns.ts';
 import type { Table } from './tableWriter.ts';
 
@@ -25,7 +29,9 @@ interface PatchRow {
 }
 
 /** A table of patches, and how a document becomes rows of it. */
-export interface PatchTable extends Table {
+export interface PatchTable extends Pick<Table, 'format' | 'rowBytes'> {
+  /** Columns for patches of which this is quantized. */
+  columns(quantized: readonly QuantizedColumn[]): StoredColumn[];
   rowsOf(document: PatchDocument, typed: readonly TypedColumn[]): Iterable<PatchRow>;
 }
 
@@ -33,11 +39,11 @@ export interface PatchTable extends Table {
 export const patchTable: PatchTable = {
   format: PARQUET_PATCHES_FORMAT,
   rowBytes: 384,
-  columns: [
+  columns: (quantized) => [
     { element: { name: 'doc_id', ...TEXT, ...required } },
     { element: { name: 'record', ...TEXT, ...nullable } },
     { element: { name: 'uri', ...TEXT, ...required } },
-    ...patchColumns,
+    ...patchColumns(quantized),
   ],
   *rowsOf(document, typed) {
     const { document: head } = document;
@@ -52,27 +58,29 @@ export const patchTable: PatchTable = {
 export const patchedDocumentTable: PatchTable = {
   format: PARQUET_PATCHED_DOCUMENTS_FORMAT,
   rowBytes: 1024,
-  columns: [
+  columns: (quantized) => [
     ...patchedDocumentColumns,
     { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
     listColumn('patch_lengths', 'INT32'),
-    listColumn('prominence', 'FLOAT'),
-    listColumn('patch_entropies', 'FLOAT'),
+    ...fieldColumns(quantized, 'prominence', listColumn(fieldTensor('prominence'), 'FLOAT')),
+    ...fieldColumns(quantized, 'entropy', listColumn(fieldTensor('entropy'), 'FLOAT')),
     listColumn('coherence', 'FLOAT'),
-    listColumn('embeddings', 'FLOAT'),
+    ...fieldColumns(quantized, 'embeddings', listColumn(fieldTensor('embeddings'), 'FLOAT')),
     ...positionColumns,
     metaColumn,
   ],
   *rowsOf(document, typed) {
     const { document: head, columns, patches, bytes } = document;
+    const field = (name: 'prominence' | 'entropy' | 'embeddings'): Cell[] =>
+      fieldCells(columns.quantized, name)(() => joined(columns[name]), 0, patches);
     const cells = [
       ...patchedDocumentCells(document),
       joined(columns.bytes),
       joined(columns.lengths),
-      joined(columns.prominence),
-      joined(columns.entropy),
+      ...field('prominence'),
+      ...field('entropy'),
       joined(columns.coherence),
-      joined(columns.embeddings),
+      ...field('embeddings'),
       ...positionCells(head),
       Buffer.from(headMetaJson(head)),
       ...typed.map((column) => column.cell(head)),

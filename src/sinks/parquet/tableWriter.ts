@@ -1,4 +1,5 @@
 import type { CompressionCodec } from 'hyparquet';
+import type { Artefact } from '../artefact.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell, StoredColumn } from '../table/columns.ts';
 import { type Counts, Tally } from '../table/counts.ts';
@@ -19,6 +20,10 @@ export interface Table {
   readonly columns: readonly StoredColumn[];
   /** Counted for a row besides the bytes in it: its numbers, and the objects that stand for it while it is encoded. */
   readonly rowBytes: number;
+  /** Entries of every file's key-value metadata besides `format` and `split`. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** What is said of every file besides its format, split and counts. */
+  readonly info?: Artefact['info'] | undefined;
 }
 
 /** Writes rows into files `<folder>/<split>-<n>.parquet`, row group by row group; a row is never divided. */
@@ -78,13 +83,15 @@ export class TableWriter<C extends Counts> {
     const file = await this.#context.file(`${folder}/${id}-${number}.parquet`);
     return new ParquetFile(file, this.#table.columns, codec, [
       { key: 'format', value: this.#table.format },
+      ...Object.entries(this.#table.metadata ?? {}).map(([key, value]) => ({ key, value })),
       { key: 'split', value: id },
     ]);
   }
 
   async #close(): Promise<void> {
     await this.#flush();
-    await this.#file?.publish({ format: this.#table.format, split: this.#context.split.id, ...this.#inFile.take() });
+    const { format, info } = this.#table;
+    await this.#file?.publish({ format, split: this.#context.split.id, ...info, ...this.#inFile.take() });
     this.#file = undefined;
     this.#rows = 0;
     this.#bytes = 0;

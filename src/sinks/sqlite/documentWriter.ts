@@ -19,7 +19,12 @@ export function documentWriter(
   typed: readonly TypedColumn[],
 ): SinkWriter<Document> {
   const tables = documentTables(storedColumns(typed));
-  const files = new TableFiles(context, options, SQLITE_DOCUMENTS_FORMAT, tables, { documents: 0, bytes: 0 });
+  const files = new TableFiles(
+    context,
+    options,
+    { format: SQLITE_DOCUMENTS_FORMAT, tables },
+    { documents: 0, bytes: 0 },
+  );
   return {
     async write(document) {
       if (document.bytes.length > LARGEST) throw tooLarge(document);

@@ -43,7 +43,8 @@ export function gatherTables(
         const answer = await sharedPool().run<DatabaseAnswer<null>>(module, task);
         context.signal.throwIfAborted();
         requireDone(answer, into, file.temporary);
-        await file.publish({ format, ...sums(parts) });
+        const { quantized } = parts[0]?.info ?? {};
+        await file.publish({ format, ...(quantized !== undefined && { quantized }), ...sums(parts) });
         return { files: parts.length };
       } finally {
         context.signal.removeEventListener('abort', abort);

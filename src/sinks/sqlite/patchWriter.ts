@@ -2,6 +2,7 @@ import { SQLITE_PATCHES_FORMAT } from '../../formats/names.ts';
 import type { DocumentHead, Patches } from '../../records.ts';
 import { headMetaJson } from '../metaJson.ts';
 import { byDocument, type PatchDocument } from '../patchDocument.ts';
+import { openQuantized, PATCH_FIELDS, quantizationMetadata, quantizedInfo } from '../quantizedColumns.ts';
 import type { SinkContext, SinkWriter } from '../sink.ts';
 import { positionCells } from '../table/columns.ts';
 import { type PatchedDocument, patchedDocumentCells, patchRows } from '../table/patchRows.ts';
@@ -24,9 +25,17 @@ export function patchWriter(
   context: SinkContext,
   options: TableFileOptions,
   typed: readonly TypedColumn[],
+  first: Patches,
 ): SinkWriter<Patches> {
   const none = { rows: 0, documents: 0, patches: 0, bytes: 0 };
-  const files = new TableFiles(context, options, SQLITE_PATCHES_FORMAT, patchTables(storedColumns(typed)), none);
+  const quantized = openQuantized(first, PATCH_FIELDS, { sink: 'sqlite', learned: 'reference' });
+  const content = {
+    format: SQLITE_PATCHES_FORMAT,
+    tables: patchTables(storedColumns(typed), quantized),
+    meta: quantizationMetadata(quantized),
+    info: quantizedInfo(quantized),
+  };
+  const files = new TableFiles(context, options, content, none);
   /** What the file at hand has of the document that has not ended. */
   let open: PatchedDocument | undefined;
   const endDocument = (): void => {

@@ -1,3 +1,4 @@
+import type { QuantizedColumn } from '../quantizedColumns.ts';
 import type { StoredColumn } from '../table/columns.ts';
 import { documentColumns, metaColumn, positionColumns, required } from '../table/columns.ts';
 import { patchColumns, patchedDocumentColumns } from '../table/patchRows.ts';
@@ -17,13 +18,13 @@ export function documentTables(typed: readonly StoredColumn[]): TableSpec[] {
 }
 
 /** The tables of a database of patches; `patches.document` is the number of a row of `documents`. */
-export function patchTables(typed: readonly StoredColumn[]): TableSpec[] {
+export function patchTables(typed: readonly StoredColumn[], quantized: readonly QuantizedColumn[] = []): TableSpec[] {
   return [
     documentsTable([...patchedDocumentColumns, ...positionColumns, metaColumn, ...typed]),
     {
       name: 'patches',
       key: 'patch',
-      columns: [{ element: { name: 'document', type: 'INT64', ...required } }, ...patchColumns],
+      columns: [{ element: { name: 'document', type: 'INT64', ...required } }, ...patchColumns(quantized)],
       index: 'CREATE INDEX patches_document ON patches(document);',
     },
   ];

@@ -1,4 +1,5 @@
 import { sharedPool, workerModule } from '../../run/pool.ts';
+import type { Artefact } from '../artefact.ts';
 import { type DatabaseAnswer, requireDone } from '../hypergraph/failure.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Cell } from '../table/columns.ts';
@@ -16,12 +17,21 @@ export interface TableFileOptions {
   readonly temporary: boolean;
 }
 
+/** What is in the files. */
+export interface TableContent {
+  readonly format: string;
+  readonly tables: readonly TableSpec[];
+  /** Rows of `meta` besides those of every file. */
+  readonly meta?: Readonly<Record<string, string>> | undefined;
+  /** What is said of a file besides its format, place and counts. */
+  readonly info?: Artefact['info'] | undefined;
+}
+
 /** Gathers rows of some tables into databases `<dir>/<split>-<n>.db`, each of which a worker thread builds at once. */
 export class TableFiles<C extends Counts> {
   readonly #context: SinkContext;
   readonly #options: TableFileOptions;
-  readonly #format: string;
-  readonly #specs: readonly TableSpec[];
+  readonly #content: TableContent;
   #tables: PackedRows[];
   #files = 0;
   #bytes = 0;
@@ -29,11 +39,10 @@ export class TableFiles<C extends Counts> {
   readonly #all: Tally<C>;
 
   /** @param none what files count, all 0 */
-  constructor(context: SinkContext, options: TableFileOptions, format: string, specs: readonly TableSpec[], none: C) {
+  constructor(context: SinkContext, options: TableFileOptions, content: TableContent, none: C) {
     this.#context = context;
     this.#options = options;
-    this.#format = format;
-    this.#specs = specs;
+    this.#content = content;
     this.#tables = this.#empty();
     this.#inFile = new Tally(none);
     this.#all = new Tally(none);
@@ -71,7 +80,7 @@ export class TableFiles<C extends Counts> {
   }
 
   #empty(): PackedRows[] {
-    return this.#specs.map(({ columns }) => new PackedRows(columns));
+    return this.#content.tables.map(({ columns }) => new PackedRows(columns));
   }
 
   /** Ends the file at hand. */
@@ -81,20 +90,21 @@ export class TableFiles<C extends Counts> {
     this.#tables = this.#empty();
     this.#bytes = 0;
     const { dir, temporary } = this.#options;
+    const { format, tables: specs } = this.#content;
     const { id } = this.#context.split;
     const shard = this.#files++;
     const name = `${dir}/${id}-${String(shard).padStart(6, '0')}.db`;
     const file = await this.#context.file(name);
     const buffers: ArrayBuffer[] = [];
-    const tables = this.#specs.map((spec, i): FilledTable => {
+    const tables = specs.map((spec, i): FilledTable => {
       const packed = taken[i]?.take() ?? { values: [], buffers: [] };
       buffers.push(...packed.buffers);
       return { ...spec, rows: taken[i]?.rows ?? 0, values: packed.values };
     });
-    const meta = { format: this.#format, split: id, shard: String(shard) };
+    const meta = { ...this.#content.meta, format, split: id, shard: String(shard) };
     const task: TableFileTask = { file: file.temporary, meta, tables };
     requireDone(await sharedPool().run<DatabaseAnswer<null>>(WORKER, task, buffers), name, file.temporary);
-    const info = { format: this.#format, split: id, shard, ...this.#inFile.take() };
+    const info = { format, split: id, shard, ...this.#content.info, ...this.#inFile.take() };
     await file.publish(temporary ? { ...info, temporary } : info);
   }
 }

@@ -1,24 +1,26 @@
 import { float32From, int32From } from '../../formats/littleEndian.ts';
 import { joined } from '../patchColumns.ts';
 import type { PatchDocument } from '../patchDocument.ts';
+import type { QuantizedColumn } from '../quantizedColumns.ts';
 import { type Cell, listColumn, nullable, required, type StoredColumn, TEXT, textCell } from './columns.ts';
+import { fieldCells, fieldColumns } from './quantizedCells.ts';
 
 const FLOAT = { type: 'FLOAT', ...required } as const;
 const INT32 = { type: 'INT32', ...required } as const;
 const INT64 = { type: 'INT64', ...required } as const;
 
 /** What a row of a patch says, in the order of the cells of `patchRows`. */
-export const patchColumns: readonly StoredColumn[] = [
+export const patchColumns = (quantized: readonly QuantizedColumn[]): StoredColumn[] => [
   { element: { name: 'patch_index', ...INT64 }, plain: true },
   { element: { name: 'segment', ...INT32 } },
   { element: { name: 'modality', ...TEXT, ...required } },
   { element: { name: 'derived', ...TEXT, ...nullable } },
   { element: { name: 'offset', ...INT64 }, plain: true },
   { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
-  { element: { name: 'prominence', ...FLOAT }, plain: true },
-  { element: { name: 'entropy', ...FLOAT }, plain: true },
+  ...fieldColumns(quantized, 'prominence', { element: { name: 'prominence', ...FLOAT }, plain: true }),
+  ...fieldColumns(quantized, 'entropy', { element: { name: 'entropy', ...FLOAT }, plain: true }),
   { element: { name: 'coherence', ...FLOAT }, plain: true },
-  listColumn('embedding', 'FLOAT'),
+  ...fieldColumns(quantized, 'embeddings', listColumn('embedding', 'FLOAT')),
 ];
 
 /** The patches of a document, or of a part of one, as the cells of `patchColumns`, and how many bytes each has. */
@@ -29,8 +31,12 @@ export function* patchRows({
   patchesBefore,
 }: PatchDocument): Generator<{ readonly cells: Cell[]; readonly bytes: number }, void, undefined> {
   const lengths = int32From(joined(columns.lengths));
-  const signals = [columns.prominence, columns.entropy, columns.coherence].map((list) => float32From(joined(list)));
+  const floats = (name: 'prominence' | 'entropy' | 'coherence') => float32From(joined(columns[name]));
+  const [prominence, entropy, coherence] = [floats('prominence'), floats('entropy'), floats('coherence')];
   const [bytes, embeddings] = [joined(columns.bytes), joined(columns.embeddings)];
+  const prominenceCells = fieldCells(columns.quantized, 'prominence');
+  const entropyCells = fieldCells(columns.quantized, 'entropy');
+  const embeddingCells = fieldCells(columns.quantized, 'embeddings');
   let patch = 0;
   let byte = 0;
   for (const { index, modality, derived, offset, patches } of segments) {
@@ -43,8 +49,10 @@ export function* patchRows({
         ...segment,
         BigInt(at),
         bytes.subarray(byte, byte + length),
-        ...signals.map((signal) => signal[patch] ?? 0),
-        embeddings.subarray(4 * dim * patch, 4 * dim * (patch + 1)),
+        ...prominenceCells(() => prominence[patch] ?? 0, patch, patch + 1),
+        ...entropyCells(() => entropy[patch] ?? 0, patch, patch + 1),
+        coherence[patch] ?? 0,
+        ...embeddingCells(() => embeddings.subarray(4 * dim * patch, 4 * dim * (patch + 1)), patch, patch + 1),
       ];
       yield { cells, bytes: length };
       at += length;

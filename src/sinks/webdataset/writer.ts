@@ -1,4 +1,5 @@
 import { WEBDATASET_FORMAT } from '../../formats/names.ts';
+import type { Artefact } from '../artefact.ts';
 import type { SinkContext } from '../sink.ts';
 import type { Sample } from './samples.ts';
 import { extensions, type TarCompression, TarShard, tarBytes } from './tarShard.ts';
@@ -24,15 +25,23 @@ export class SampleWriter {
   readonly #context: SinkContext;
   readonly #limits: ShardLimits;
   readonly #content: 'patches' | 'documents';
+  readonly #info: Artefact['info'];
   #shard: TarShard | undefined;
   #shards = 0;
   #inShard = { samples: 0, tarBytes: 0, documents: 0, patches: 0, bytes: 0 };
   readonly #counts = { samples: 0, documents: 0, patches: 0, bytes: 0 };
 
-  constructor(context: SinkContext, limits: ShardLimits, content: 'patches' | 'documents') {
+  /** @param info what is said of every archive besides its format, place and counts */
+  constructor(
+    context: SinkContext,
+    limits: ShardLimits,
+    content: 'patches' | 'documents',
+    info: Artefact['info'] = {},
+  ) {
     this.#context = context;
     this.#limits = limits;
     this.#content = content;
+    this.#info = info;
   }
 
   /** Documents that have begun. */
@@ -78,6 +87,7 @@ export class SampleWriter {
       shard: this.#shards,
       compression: this.#limits.compression,
       content: this.#content,
+      ...this.#info,
       samples,
       ...counts,
     });
