@@ -1,12 +1,13 @@
 import { defer, type OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
 import { mapAsync } from '../flow/index.ts';
+import { type ModelSettings, openOptions } from '../model/openOptions.ts';
 import { readQuantizers } from '../quantization/quantizerFile.ts';
 import type { Meta, Patches } from '../records.ts';
 import { currentRun, type SplitOutput } from '../run/context.ts';
 import { withTraits } from '../run/stages.ts';
 import { requireValues } from '../run/valueKinds.ts';
-import { FieldQuantizer, readTrained, type TrainedFile } from './quantize/fieldQuantizer.ts';
+import { type EncodeDevice, FieldQuantizer, readTrained, type TrainedFile } from './quantize/fieldQuantizer.ts';
 import { QUALITY_BYTES } from './quantize/qualityWorker.ts';
 import { SAMPLE_FORMAT, SplitSamples } from './quantize/samples.ts';
 import { filesOf, type QuantizeOptions, type QuantizeSettings, quantizeSettings } from './quantize/settings.ts';
@@ -45,8 +46,8 @@ export function quantize<M extends Meta = Meta>(options: QuantizeOptions): Opera
   const decisive = { fields: fields.map(({ field, chain }) => ({ field, chain })), keep, sample, qualityRows, dir };
   const operator = (source: Parameters<OperatorFunction<Patches<M>, Patches<M>>>[0]) =>
     defer(() => {
-      const { output, rehearsal = false } = currentRun() ?? {};
-      const flow = rehearsal ? undefined : new QuantizeFlow(settings, output);
+      const { output, rehearsal = false, model } = currentRun() ?? {};
+      const flow = rehearsal ? undefined : new QuantizeFlow(settings, output, deviceOf(settings.device, model));
       return source.pipe(
         mapAsync(
           (value: Patches<M>) => {
@@ -69,16 +70,25 @@ export function quantize<M extends Meta = Meta>(options: QuantizeOptions): Opera
   return withTraits(operator, { preparation: quantizePreparation(settings) });
 }
 
+/** A GPU that encodes; undefined for the CPU. */
+function deviceOf(asked: string, model: ModelSettings | undefined): EncodeDevice | undefined {
+  const isAsked = asked !== 'auto';
+  const { device = 'cpu' } = openOptions({ device: isAsked ? asked : model?.device });
+  return device.startsWith('webgpu') ? { name: device, isAsked } : undefined;
+}
+
 /** The values of one subscription. */
 class QuantizeFlow {
   readonly #settings: QuantizeSettings;
   readonly #output: SplitOutput | undefined;
   readonly #samples: SplitSamples | undefined;
+  readonly #device: EncodeDevice | undefined;
   #fields: Promise<readonly FieldQuantizer[]> | undefined;
 
-  constructor(settings: QuantizeSettings, output: SplitOutput | undefined) {
+  constructor(settings: QuantizeSettings, output: SplitOutput | undefined, device: EncodeDevice | undefined) {
     this.#settings = settings;
     this.#output = output;
+    this.#device = device;
     const { fields, qualityRows, sample, dir } = settings;
     if (output === undefined || qualityRows === 0) return;
     const drawings = fields.map(({ field }) => ({ field, moments: false }));
@@ -107,7 +117,7 @@ class QuantizeFlow {
   async #open(): Promise<readonly FieldQuantizer[]> {
     const { fields, keep } = this.#settings;
     const trained = fields.some(({ trains }) => trains) ? await this.#trained() : undefined;
-    return fields.map((field) => new FieldQuantizer(field, keep, trained));
+    return fields.map((field) => new FieldQuantizer(field, keep, { trained, device: this.#device }));
   }
 
   #trained(): Promise<TrainedFile> {

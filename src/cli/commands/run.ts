@@ -8,6 +8,7 @@ import {
   sharedLayerCounts,
   sharedTimes,
 } from '../../model/index.ts';
+import { closeSharedCoders } from '../../quantization/gpu/sharedCoders.ts';
 import type { Pipeline } from '../../run/definition.ts';
 import { MOVED_TO_CPU } from '../../run/deviceRecovery.ts';
 import { exitCode } from '../../run/exitCodes.ts';
@@ -139,7 +140,7 @@ export async function execute(pipeline: Pipeline, definition: string | undefined
   } catch (error) {
     reporter.clear();
     if (!stop.signal.aborted) throw error;
-    await Promise.all([sharedPool().settle(), closeSharedDevices()]);
+    await Promise.all([sharedPool().settle(), closeSharedDevices(), closeSharedCoders()]);
     process.stderr.write(
       `interrupted; committed splits stay. To resume, run the same command again (--output ${output})\n`,
     );

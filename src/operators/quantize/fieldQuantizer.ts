@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.ts';
+import { type SharedCoder, sharedCoder } from '../../quantization/gpu/sharedCoders.ts';
 import { openQuantizer, type Quantizer } from '../../quantization/quantizer.ts';
 import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { Encoded } from '../../quantization/scheme.ts';
@@ -28,17 +29,31 @@ export async function readTrained(file: string, path: string | undefined): Promi
   return { file, path, sha256, quantizers };
 }
 
+/** Where rows are encoded, when not here. */
+export interface EncodeDevice {
+  readonly name: string;
+  /** It was named for this, and not for the model. */
+  readonly isAsked: boolean;
+}
+
 /** Quantizes one field of the values of a flow. */
 export class FieldQuantizer {
   readonly #settings: FieldSettings;
   readonly #keep: boolean;
   readonly #trained: TrainedFile | undefined;
+  readonly #device: EncodeDevice | undefined;
   #quantizer: Quantizer | undefined;
+  #coder: SharedCoder | undefined;
 
-  constructor(settings: FieldSettings, keep: boolean, trained: TrainedFile | undefined) {
+  constructor(
+    settings: FieldSettings,
+    keep: boolean,
+    { trained, device }: { readonly trained: TrainedFile | undefined; readonly device: EncodeDevice | undefined },
+  ) {
     this.#settings = settings;
     this.#keep = keep;
     this.#trained = trained;
+    this.#device = device;
   }
 
   /** @throws SluiceError `QUANTIZE_VALUE` naming the document, for a number that cannot be quantized */
@@ -76,6 +91,12 @@ export class FieldQuantizer {
 
   async #encode(quantizer: Quantizer, rows: Float32Array): Promise<Encoded> {
     const trained = this.#trained;
+    if (this.#device !== undefined) {
+      const { name, isAsked } = this.#device;
+      this.#coder ??= sharedCoder(name, quantizer, trained?.sha256 ?? '', isAsked);
+      const encoded = await this.#coder.encode(rows);
+      if (encoded !== undefined) return encoded;
+    }
     const values = quantizer.trained.reduce((sum, tensor) => sum + tensor.values.length, 0);
     if (trained === undefined || values < MUCH_TO_MULTIPLY) return quantizer.encode(rows);
     const { file, sha256 } = trained;

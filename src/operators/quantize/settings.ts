@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { PipelineError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { isDevice } from '../../model/devices/device.ts';
 import { type Chain, resolveChain, type To } from '../../quantization/chain.ts';
 import { needsTraining } from '../../quantization/quantizer.ts';
 import { QUANTIZED_FIELDS, type QuantizedFieldName } from '../../records.ts';
@@ -70,6 +71,7 @@ export function quantizeSettings(options: QuantizeOptions): QuantizeSettings {
   });
   const { keep = false, sample = {}, quantizer, qualityRows = 2048, dir = 'quantizer', device = 'auto' } = options;
   const fields = fieldsOf(options);
+  requireDevice(device);
   if (fields.length === 0) {
     throw new PipelineError('quantize is asked for nothing', { code: 'BAD_OPTION', hint: "such as { to: 'int8' }" });
   }
@@ -108,6 +110,14 @@ function fieldsOf({ to, signals = {} }: QuantizeOptions): FieldSettings[] {
     if (given === undefined) return [];
     const chain = resolveChain(given);
     return [{ field, chain, trains: needsTraining(chain) }];
+  });
+}
+
+function requireDevice(device: string): void {
+  if (device === 'auto' || isDevice(device)) return;
+  throw new PipelineError(`quantize: there is no device ${JSON.stringify(device)}`, {
+    code: 'BAD_OPTION',
+    hint: 'auto, cpu, webgpu, or webgpu:<part of an adapter name>',
   });
 }
 
