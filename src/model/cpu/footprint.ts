@@ -1,11 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { HeaderEnds } from '../../formats/gguf/cursor.ts';
 import { parseGgufHeader } from '../../formats/gguf/read.ts';
 import { GPU_MEMORY_BYTES } from '../../gpu/gpu.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { ggufFacts } from '../ggufMetadata.ts';
-import { isGguf } from '../modelFile.ts';
+import { isGguf, weightsPath } from '../modelFile.ts';
 import { longestPiece } from '../stream.ts';
 import { weightValues } from '../weights.ts';
 import { BLOCK_QUERIES } from './bands.ts';
@@ -69,7 +68,7 @@ export function modelFootprint(path: string, options: FootprintOptions): Footpri
 /** Configuration, and bytes of the file that holds the weights. */
 function sizes(path: string): { readonly config: ModelConfig; readonly stored: number } {
   if (!isGguf(path)) {
-    return { config: readConfig(path), stored: statSync(join(path, 'model.safetensors')).size };
+    return { config: readConfig(path), stored: statSync(weightsPath(path)).size };
   }
   const stored = statSync(path).size;
   const config = (bytes: number) =>

@@ -19,7 +19,7 @@ export interface Quantization {
  * @throws ModelError `MODEL_CONFIG` for a member without a known type
  */
 export function quantizedTypeOf(config: unknown, path?: string): QuantizedType | undefined {
-  const quantization = member(config, 'quantization');
+  const quantization = member(config, 'quantization') ?? undefined;
   if (quantization === undefined) return undefined;
   const type = member(quantization, 'type');
   if (isQuantizedType(type)) return type;

@@ -25,6 +25,7 @@ import { type SoftwareAdapter, swiftshader } from '../../support/swiftshader.ts'
 import { goldenModel, largestDifference, modelCases, prose } from '../golden.ts';
 import { expectGolden, expectNorms, TOLERANCE } from '../goldenChecks.ts';
 import { modelFolder, smallArgs } from '../modelFolder.ts';
+import { quantizedFolder } from '../quantized/quantizedFolder.ts';
 import { testSession } from './session.ts';
 
 const WEBGPU: Device = 'onnx:webgpu';
@@ -125,6 +126,15 @@ describe('a model on onnx:webgpu', () => {
       code: 'DEVICE_PIECE',
     });
     await expect(async () => encodeAll(model, prose(10), { pieceTokens: 1 })).rejects.toThrow('piece of 1 tokens');
+  });
+
+  it('computes with the codes of a quantized folder, widened to float32', async () => {
+    const { dir } = await quantizedFolder(join(folder, 'int4'), 'int4');
+    const [device, cpu] = [await openModel(dir, { device: WEBGPU }), await openModel(dir, { threads: 1 })];
+    const [found, expected] = [await encodeAll(device, prose(60)), await encodeAll(cpu, prose(60))];
+    expect(largestDifference(found.entropies, expected.entropies)).toBeLessThan(TOLERANCE.entropy);
+    await Promise.all([device.close(), cpu.close()]);
+    rmSync(dir, { recursive: true });
   });
 
   it('leaves no decoded weights behind', () => {

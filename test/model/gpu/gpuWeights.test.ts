@@ -1,11 +1,14 @@
-import { statSync, truncateSync, utimesSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Gpu } from '../../../src/gpu/index.ts';
 import type { BlockType } from '../../../src/kernels/blocks/layout.ts';
 import { fileStamp } from '../../../src/model/fileStamp.ts';
 import { GpuWeights, weightType } from '../../../src/model/gpu/gpuWeights.ts';
 import { type ModelFile, readModelFile } from '../../../src/model/modelFile.ts';
 import { modelFolder } from '../modelFolder.ts';
+import { quantizedFolder } from '../quantized/quantizedFolder.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -30,6 +33,37 @@ describe('weights that are copied to a GPU', () => {
     const parts = dtypes.map((dtype) => matrix(dtype, inputs));
     expect(weightType(parts, 'f32')).toBe(type);
     expect(weightType(parts, 'int8')).toBe('int8');
+  });
+
+  it.each([
+    [['int8', 'int8'], 'int8'],
+    [['int8-channel'], 'int8'],
+    [['int4'], 'int4'],
+    [['int4-64', 'int4-64'], 'int4'],
+    [['ternary'], 'ternary'],
+    [['int4', 'F32'], 'f32'],
+  ] as const)('that are kept as %j are %s there, whatever their inputs', (dtypes, type) => {
+    const span = { offset: 0, length: 0 };
+    const parts = dtypes.map((dtype) =>
+      dtype === 'F32' ? matrix(dtype, 78) : { dtype, shape: [3, 78], ...span, scales: span, minima: undefined },
+    );
+    expect(weightType(parts, 'f32')).toBe(type);
+    expect(weightType(parts, 'ternary')).toBe('ternary');
+  });
+
+  it('must be codes where they are kept as such', async () => {
+    const { dir } = await quantizedFolder(join(mkdtempSync(join(tmpdir(), 'sluice-codes-')), 'model'), 'ternary');
+    onTestFinished(() => rmSync(dirname(dir), { recursive: true }));
+    const { path, tensors } = (await readModelFile(dir)).weights;
+    const bytes = readFileSync(path);
+    const { offset: place } = tensors.get('layers.0.feed_forward.w2.weight')!;
+    bytes[place] = 250;
+    writeFileSync(path, bytes);
+    await expect(GpuWeights.load(gpu, await readModelFile(dir), 'f32')).rejects.toMatchObject({
+      code: 'MODEL_WEIGHT_VALUE',
+      path,
+      position: { byte: place },
+    });
   });
 
   it('must all be in the file', async () => {

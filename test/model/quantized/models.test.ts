@@ -8,10 +8,9 @@ import { encodeBytes } from '../../../src/model/tokenizer.ts';
 import { type GpuDevice, gpuDevice } from '../../support/gpu.ts';
 import { largestDifference, prose } from '../golden.ts';
 import { expectNorms, TOLERANCE } from '../goldenChecks.ts';
-import { smallArgs } from '../modelFolder.ts';
 import { oracle } from '../oracle.ts';
 import { encodeAll } from '../reference.ts';
-import { oddArgs, quantizedFolder } from './quantizedFolder.ts';
+import { quantizedFolder } from './quantizedFolder.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'sluice-quantized-'));
 let gpu: GpuDevice;
