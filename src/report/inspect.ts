@@ -3,7 +3,7 @@ import path from 'node:path';
 import { OutputError } from '../errors.ts';
 import { tensorChunks } from '../formats/checkPatches.ts';
 import { fileLines } from '../formats/fileChunks.ts';
-import { float32From, int32From } from '../formats/littleEndian.ts';
+import { int32From } from '../formats/littleEndian.ts';
 import {
   PATCHES_FORMAT,
   QUANTIZED_PATCHES_FORMAT,
@@ -14,6 +14,9 @@ import {
 } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { openSqlite } from '../formats/sqlite.ts';
+import { openByteFile } from '../layouts/byteFile.ts';
+import { openField } from '../layouts/quantized/fieldReader.ts';
+import { Tensors } from '../layouts/tensors.ts';
 import { MODALITIES, type Modality } from '../records.ts';
 import { type CommitRecord, readCommit, taskCommitNames } from '../run/commitRecord.ts';
 import { isTemporary } from '../run/jobStage.ts';
@@ -33,6 +36,9 @@ const sizeClasses = [
   ['large', 32768],
   ['huge', Number.POSITIVE_INFINITY],
 ] as const;
+
+/** Numbers that are read at a time. */
+const ROWS = 1 << 18;
 
 interface DocumentLine {
   readonly id: string;
@@ -221,18 +227,23 @@ async function entropyOf(
 ): Promise<Inspection['entropy']> {
   const of = signals.length > 0 ? 'bytes' : 'patches';
   const distribution = await distributionOf(
-    of === 'bytes' ? floatsOf(signals, 'entropies') : floatsOf(patches, 'patch_entropies'),
+    of === 'bytes' ? floatsOf(signals, 'entropies') : floatsOf(patches, 'entropy'),
     bins,
   );
   return distribution === undefined ? undefined : { of, ...distribution };
 }
 
-/** One tensor of every file, 1 MiB at a time. */
-function floatsOf(files: readonly string[], tensor: string): Floats {
+/** One field of every file, 1 MiB at a time; decoded where it is quantized. */
+function floatsOf(files: readonly string[], field: 'entropies' | 'entropy'): Floats {
   return async function* () {
-    for (const file of files) {
-      const header = await readSafetensorsHeader(file);
-      for await (const chunk of tensorChunks(file, header, tensor)) yield float32From(chunk);
+    for (const near of files) {
+      const tensors = await Tensors.open(await openByteFile(near));
+      try {
+        const { rows, floats } = await openField(tensors, field, [-1], { near });
+        for (let from = 0; from < rows; from += ROWS) yield await floats(from, Math.min(rows, from + ROWS));
+      } finally {
+        await tensors.file.close();
+      }
     }
   };
 }
