@@ -1,15 +1,25 @@
 import { PipelineError } from '../errors.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Scheme } from './scheme.ts';
+import { type AutoencoderOptions, autoencoder } from './schemes/autoencoder.ts';
+import { type BinaryOptions, binary } from './schemes/binary.ts';
+import { type Int4Options, int4 } from './schemes/int4.ts';
 import { type Int8Options, int8 } from './schemes/int8.ts';
 import { type PcaOptions, pca } from './schemes/pca.ts';
 import { type PqOptions, pq } from './schemes/pq.ts';
+import { type TernaryOptions, ternary } from './schemes/ternary.ts';
+import { type VariableOptions, variable } from './schemes/variable.ts';
 
 /** Options of every scheme, by its name. */
 export interface SchemeOptionsByName {
+  readonly autoencoder: AutoencoderOptions;
+  readonly binary: BinaryOptions;
+  readonly int4: Int4Options;
   readonly int8: Int8Options;
   readonly pca: PcaOptions;
   readonly pq: PqOptions;
+  readonly ternary: TernaryOptions;
+  readonly variable: VariableOptions;
 }
 
 export type SchemeName = keyof SchemeOptionsByName;
@@ -19,7 +29,7 @@ export type SchemeSpec =
   | SchemeName
   | { readonly [N in SchemeName]: { readonly scheme: N } & SchemeOptionsByName[N] }[SchemeName];
 
-const schemes: Readonly<Record<SchemeName, Scheme>> = { int8, pca, pq };
+const schemes: Readonly<Record<SchemeName, Scheme>> = { autoencoder, binary, int4, int8, pca, pq, ternary, variable };
 
 export const schemeNames = Object.keys(schemes) as readonly SchemeName[];
 

@@ -72,6 +72,11 @@ export interface LinearCoder extends Coder {
   /** Those of every encoding, where `linear.from` is `fixed`. */
   readonly fixed: Groups | undefined;
   /**
+   * How codes become values: `(code - zero) * scale`, or with a `divisor` `code / divisor * scale + middle`, each float32;
+   * `scales` where they are no part.
+   */
+  readonly values: { readonly divisor?: number | undefined; readonly scales?: Float32Array | undefined };
+  /**
    * Groups out of what was found in rows. This is the one place that computes scales.
    *
    * @param found `most`: for `magnitude` the largest magnitude of every group, of `extremes` the largest value; `least`: for

@@ -1,0 +1,321 @@
+/**
+ * What is found in groups of numbers, and the steps that follow: part of quantize.as.ts. A group is a block of a row; the
+ * last of a row may be shorter. Kinds of steps: 0 float32, 1 binary16 within its normal range, 2 any binary16, 3 float32
+ * and kept as the largest magnitude instead. Functions that make steps answer with the first group whose step the kind
+ * cannot hold, or -1.
+ */
+
+const SMALLEST_NORMAL: f64 = 1.1754943508222875e-38;
+/** 2^-125: no smaller step, no larger inverse than 2^125. */
+const LEAST_STEP: f32 = 2.350988701644575e-38;
+/** 2^-14, the least normal binary16 number. */
+const LEAST_HALF: f32 = 6.103515625e-5;
+const MOST_HALF: u32 = 0x7bff;
+
+function held(bits: u32): v128 {
+  return i32x4.splat(bits | (memory.size() >>> 17));
+}
+
+/** The largest magnitude of each group; of all of them, as bits: from 0x7f800000 on there is NaN or an infinity. */
+export function magnitudes(source: usize, rows: usize, columns: usize, block: usize, target: usize): i32 {
+  const kept = held(0x7fffffff);
+  let all = i32x4.splat(0);
+  for (; rows > 0; rows--) {
+    for (let left = columns; left > 0; ) {
+      const length = min(left, block);
+      left -= length;
+      const end = source + (length << 2);
+      let a = i32x4.splat(0);
+      let b = a;
+      for (let many = length >> 4; many > 0; many--) {
+        a = i32x4.max_s(a, v128.and(v128.load(source), kept));
+        b = i32x4.max_s(b, v128.and(v128.load(source, 16), kept));
+        a = i32x4.max_s(a, v128.and(v128.load(source, 32), kept));
+        b = i32x4.max_s(b, v128.and(v128.load(source, 48), kept));
+        source += 64;
+      }
+      for (; source < end; source += 4) b = i32x4.max_s(b, v128.and(v128.load32_zero(source), kept));
+      a = i32x4.max_s(a, b);
+      a = i32x4.max_s(a, i32x4.shuffle(a, a, 2, 3, 0, 1));
+      a = i32x4.max_s(a, i32x4.shuffle(a, a, 1, 0, 3, 2));
+      all = i32x4.max_s(all, a);
+      v128.store32_lane(target, a, 0);
+      target += 4;
+    }
+  }
+  return i32x4.extract_lane(all, 0);
+}
+
+/** Least and largest value of each group, 0 among them, to `leasts` and `mosts`; answers as `magnitudes`. */
+export function extremes(source: usize, rows: usize, columns: usize, block: usize, leasts: usize, mosts: usize): i32 {
+  const kept = held(0x7fffffff);
+  let all = i32x4.splat(0);
+  for (; rows > 0; rows--) {
+    for (let left = columns; left > 0; ) {
+      const length = min(left, block);
+      left -= length;
+      const end = source + (length << 2);
+      let least = i32x4.splat(0);
+      let most = least;
+      for (let many = length >> 2; many > 0; many--) {
+        const numbers = v128.load(source);
+        all = i32x4.max_s(all, v128.and(numbers, kept));
+        least = f32x4.pmin(least, numbers);
+        most = f32x4.pmax(most, numbers);
+        source += 16;
+      }
+      for (; source < end; source += 4) {
+        const number = v128.load32_zero(source);
+        all = i32x4.max_s(all, v128.and(number, kept));
+        least = f32x4.pmin(least, number);
+        most = f32x4.pmax(most, number);
+      }
+      least = f32x4.pmin(least, i32x4.shuffle(least, least, 2, 3, 0, 1));
+      most = f32x4.pmax(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
+      v128.store32_lane(leasts, f32x4.pmin(least, i32x4.shuffle(least, least, 1, 0, 3, 2)), 0);
+      v128.store32_lane(mosts, f32x4.pmax(most, i32x4.shuffle(most, most, 1, 0, 3, 2)), 0);
+      leasts += 4;
+      mosts += 4;
+    }
+  }
+  all = i32x4.max_s(all, i32x4.shuffle(all, all, 2, 3, 0, 1));
+  return i32x4.extract_lane(i32x4.max_s(all, i32x4.shuffle(all, all, 1, 0, 3, 2)), 0);
+}
+
+/** Adds the magnitudes of each row to its four sums, f64, one for columns 0, 4, 8 ..., the next for 1, 5, 9 ... */
+export function addMagnitudes(source: usize, rows: usize, columns: usize, sums: usize): void {
+  const kept = held(0x7fffffff);
+  for (; rows > 0; rows--) {
+    let low = v128.load(sums);
+    let high = v128.load(sums, 16);
+    for (let many = columns >> 2; many > 0; many--) {
+      const numbers = v128.and(v128.load(source), kept);
+      low = f64x2.add(low, f64x2.promote_low_f32x4(numbers));
+      high = f64x2.add(high, f64x2.promote_low_f32x4(i32x4.shuffle(numbers, numbers, 2, 3, 2, 3)));
+      source += 16;
+    }
+    v128.store(sums, low);
+    v128.store(sums, high, 16);
+    const left = columns & 3;
+    for (let i: usize = 0; i < left; i++) {
+      const sum = sums + (i << 3);
+      store<f64>(sum, load<f64>(sum) + (abs(load<f32>(source)) as f64));
+      source += 4;
+    }
+    sums += 32;
+  }
+}
+
+/** Steps whose multiples up to `divisor` reach the largest magnitude. Uses up to 12 bytes behind each of the arrays. */
+export function magnitudeSteps(
+  mosts: usize,
+  count: usize,
+  divisor: f32,
+  kind: i32,
+  inverses: usize,
+  stored: usize,
+): i32 {
+  const divisors = f32x4.splat(divisor);
+  v128.store(mosts + (count << 2), i32x4.splat(0));
+  let wrong = -1;
+  for (let first: usize = 0; first < count; first += 4) {
+    const found = v128.load(mosts + (first << 2));
+    const most = v128.and(found, f32x4.ge(found, f32x4.splat(SMALLEST_NORMAL as f32)));
+    const exact = f32x4.div(most, divisors);
+    let inverse: v128;
+    let bad: v128;
+    if (kind === 1 || kind === 2) {
+      const isNone = f32x4.eq(most, i32x4.splat(0));
+      const isLow = f32x4.lt(exact, f32x4.splat(LEAST_HALF));
+      const odd = v128.and(i32x4.shr_u(exact, 13), i32x4.splat(1));
+      const normal = i32x4.shr_s(i32x4.add(i32x4.add(exact, i32x4.splat(0xc8000fff)), odd), 13);
+      const subnormal = i32x4.sub(f32x4.add(exact, f32x4.splat(0.5)), f32x4.splat(0.5));
+      let half = v128.bitselect(subnormal, normal, isLow);
+      const reach = f32x4.mul(fromHalves(half), f32x4.add(divisors, f32x4.splat(0.5)));
+      half = i32x4.sub(half, f32x4.gt(most, reach));
+      bad = v128.or(i32x4.gt_s(half, i32x4.splat(MOST_HALF)), kind === 1 ? v128.andnot(isLow, isNone) : i32x4.splat(0));
+      half = v128.andnot(half, isNone);
+      inverse = v128.andnot(f32x4.div(f32x4.splat(1), fromHalves(half)), isNone);
+      v128.store64_lane(stored + (first << 1), i16x8.narrow_i32x4_u(half, half), 0);
+    } else {
+      const isKept = f32x4.ge(exact, f32x4.splat(LEAST_STEP));
+      const step = v128.and(kind === 3 ? most : exact, isKept);
+      inverse = v128.and(f32x4.div(f32x4.splat(kind === 3 ? divisor : 1), step), isKept);
+      bad = v128.and(f32x4.gt(inverse, i32x4.splat(0)), f32x4.lt(inverse, f32x4.splat(SMALLEST_NORMAL as f32)));
+      v128.store(stored + (first << 2), step);
+    }
+    v128.store(inverses + (first << 2), inverse);
+    if (wrong < 0 && v128.any_true(bad)) wrong = (first as i32) + ctz(i32x4.bitmask(bad));
+  }
+  return wrong;
+}
+
+/** The values of binary16 numbers, finite and not below 0, in the low halves of lanes. */
+function fromHalves(halves: v128): v128 {
+  const normal = i32x4.add(i32x4.shl(halves, 13), i32x4.splat(0x38000000));
+  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(halves), f32x4.splat(5.9604644775390625e-8));
+  return v128.bitselect(subnormal, normal, i32x4.lt_s(halves, i32x4.splat(0x400)));
+}
+
+/** What the last `chooseStep` found: the binary16 number where that is what is kept, the step, and its inverse. */
+let chosenHalf: u32 = 0;
+let chosenStep: f32 = 0;
+let chosenInverse: f32 = 0;
+
+/** False where the kind cannot hold the step whose multiples up to `divisor` reach `most`. */
+function chooseStep(most: f64, divisor: f64, kind: i32): bool {
+  chosenHalf = 0;
+  chosenStep = 0;
+  chosenInverse = 0;
+  if (most < SMALLEST_NORMAL) return true;
+  const exact = (most / divisor) as f32;
+  if (kind === 0) {
+    if (exact < LEAST_STEP) return true;
+    chosenStep = exact;
+  } else {
+    if (kind === 1 && exact < LEAST_HALF) return false;
+    const bits = reinterpret<u32>(exact);
+    if (bits >= 0x477ff000) return false;
+    chosenHalf =
+      exact < LEAST_HALF
+        ? reinterpret<u32>(exact + 0.5) - reinterpret<u32>(0.5 as f32)
+        : (bits - 0x37fff001 + ((bits >> 13) & 1)) >> 13;
+    chosenStep = fromHalf(chosenHalf);
+    if (divisor > 1 && most > (chosenStep as f64) * (divisor + 0.5)) {
+      chosenHalf++;
+      chosenStep = fromHalf(chosenHalf);
+    }
+    if (chosenHalf > MOST_HALF) return false;
+    if (chosenHalf === 0) return true;
+  }
+  chosenInverse = (1 as f32) / chosenStep;
+  return chosenInverse >= (SMALLEST_NORMAL as f32);
+}
+
+function fromHalf(half: u32): f32 {
+  return f32x4.extract_lane(fromHalves(i32x4.splat(half)), 0);
+}
+
+function storeStep(stored: usize, group: usize, kind: i32): void {
+  if (kind === 0) store<f32>(stored + (group << 2), chosenStep);
+  else store<u16>(stored + (group << 1), chosenHalf);
+}
+
+/** Steps of which `low .. high` reach from the least to the largest value, and the codes of zero. */
+export function extremeSteps(
+  leasts: usize,
+  mosts: usize,
+  count: usize,
+  low: i32,
+  high: i32,
+  kind: i32,
+  inverses: usize,
+  zeros: usize,
+  stored: usize,
+): i32 {
+  let wrong = -1;
+  for (let group: usize = 0; group < count; group++) {
+    const least = min<f32>(load<f32>(leasts + (group << 2)), 0);
+    const most = max<f32>(load<f32>(mosts + (group << 2)), 0);
+    if (!chooseStep((most as f64) - (least as f64), (high - low) as f64, kind) && wrong < 0) wrong = group as i32;
+    store<f32>(inverses + (group << 2), chosenInverse);
+    store<i32>(zeros + (group << 2), zeroOf(least, low, high));
+    storeStep(stored, group, kind);
+  }
+  return wrong;
+}
+
+function zeroOf(least: f32, low: i32, high: i32): i32 {
+  return min(low - (nearest<f32>(least * chosenInverse) as i32), high);
+}
+
+/** The mean of each row's magnitudes as its step, from `addMagnitudes`. */
+export function meanSteps(sums: usize, rows: usize, columns: f64, kind: i32, inverses: usize, stored: usize): i32 {
+  let wrong = -1;
+  for (let row: usize = 0; row < rows; row++) {
+    const total = load<f64>(sums) + load<f64>(sums, 16) + (load<f64>(sums, 8) + load<f64>(sums, 24));
+    sums += 32;
+    if (!chooseStep((total / columns) as f32 as f64, 1, kind) && wrong < 0) wrong = row as i32;
+    store<f32>(inverses + (row << 2), chosenInverse);
+    storeStep(stored, row, kind);
+  }
+  return wrong;
+}
+
+/**
+ * The best of twelve steps for each group: for its extremes times 32/32, 31/32 ... 21/32, the first with the least sum of
+ * squared errors. Errors are in steps, float32, and summed in four sums, one for columns 0, 4, 8 ... of the group. Without
+ * `zeros` (0) the range is that of the largest magnitude on both sides, with it that from the least to the largest value.
+ */
+export function searchSteps(
+  source: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  leasts: usize,
+  mosts: usize,
+  low: i32,
+  high: i32,
+  kind: i32,
+  inverses: usize,
+  zeros: usize,
+  stored: usize,
+): i32 {
+  let wrong = -1;
+  let group: usize = 0;
+  for (; rows > 0; rows--) {
+    for (let left = columns; left > 0; ) {
+      const length = min(left, block);
+      left -= length;
+      const least: f32 = zeros === 0 ? 0 : load<f32>(leasts + (group << 2));
+      const most = load<f32>(mosts + (group << 2));
+      let best: f64 = Infinity;
+      for (let shrunk: f32 = 32; shrunk > 20; shrunk--) {
+        const part = shrunk / 32;
+        const isHeld = chooseStep(
+          ((most * part) as f64) - ((least * part) as f64),
+          zeros === 0 ? (high as f64) : ((high - low) as f64),
+          kind,
+        );
+        if (!isHeld) {
+          if (shrunk === 32 && wrong < 0) wrong = group as i32;
+          break;
+        }
+        const zero = zeros === 0 ? 0 : zeroOf(least * part, low, high);
+        const error = errorOf(source, length, low - zero, high - zero);
+        if (error >= best) continue;
+        best = error;
+        store<f32>(inverses + (group << 2), chosenInverse);
+        storeStep(stored, group, kind);
+        if (zeros !== 0) store<i32>(zeros + (group << 2), zero);
+      }
+      source += length << 2;
+      group++;
+    }
+  }
+  return wrong;
+}
+
+function errorOf(source: usize, length: usize, low: i32, high: i32): f64 {
+  const lows = f32x4.splat(low as f32);
+  const highs = f32x4.splat(high as f32);
+  let sums = i32x4.splat(0);
+  const end = source + (length << 2);
+  for (; source < end; source += 16) {
+    let numbers = v128.load(source);
+    const left = end - source;
+    if (left < 16) {
+      // as many lanes as there are bytes left
+      const lanes = i32x4(0, 1, 2, 3);
+      numbers = v128.and(numbers, i32x4.lt_u(i32x4.mul(lanes, i32x4.splat(4)), i32x4.splat(left as i32)));
+    }
+    const products = f32x4.mul(numbers, f32x4.splat(chosenInverse));
+    const off = f32x4.sub(products, f32x4.nearest(f32x4.pmin(highs, f32x4.pmax(lows, products))));
+    sums = f32x4.add(sums, f32x4.mul(off, off));
+  }
+  const lanes =
+    (f32x4.extract_lane(sums, 0) as f64) +
+    (f32x4.extract_lane(sums, 2) as f64) +
+    ((f32x4.extract_lane(sums, 1) as f64) + (f32x4.extract_lane(sums, 3) as f64));
+  return lanes * (chosenStep as f64) * (chosenStep as f64);
+}
