@@ -1,6 +1,7 @@
 import { PipelineError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
 import { type TrainedTensor, transformScheme } from '../scheme.ts';
+import { once } from '../training/once.ts';
 import { componentsOf, requireCount } from '../training/options.ts';
 import { principalAxes } from '../training/principal.ts';
 import { transposed } from '../vectors/memory.ts';
@@ -79,12 +80,3 @@ export const pca = transformScheme<{ readonly components: number | 'auto'; reado
     };
   },
 });
-
-/** Made when it is first asked for: who only writes has no use for the way back. */
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}

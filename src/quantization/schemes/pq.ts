@@ -2,6 +2,7 @@ import { PipelineError, SluiceError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
 import { type Coder, coderScheme, type TrainingSample } from '../scheme.ts';
 import { kMeans } from '../training/kMeans.ts';
+import { once } from '../training/once.ts';
 import { requireCount } from '../training/options.ts';
 import { Codebooks } from '../vectors/codebooks.ts';
 
@@ -59,17 +60,14 @@ export const pq = coderScheme<{ readonly subquantizers: number | 'auto'; readonl
 
 function openCodebooks(books: number, columns: number, values: Float32Array): Coder {
   const dims = columns / books;
-  // the memory of a decoder alone is never taken
-  let encoder: Codebooks | undefined;
+  const encoder = once(() => {
+    const made = new Codebooks(books, CENTROIDS, dims);
+    made.place(values);
+    return made;
+  });
   return {
     parts: [{ name: 'codes', dtype: 'U8', shape: [books], rowBytes: books }],
-    encode(rows) {
-      if (encoder === undefined) {
-        encoder = new Codebooks(books, CENTROIDS, dims);
-        encoder.place(values);
-      }
-      return [encoder.nearest(rows)];
-    },
+    encode: (rows) => [encoder().nearest(rows)],
     decode([codes = new Uint8Array()]) {
       if (codes.length % books !== 0) {
         throw new SluiceError(`${codes.length} bytes are no rows of ${books} codes`, {
