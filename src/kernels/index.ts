@@ -2,6 +2,8 @@ export { attention } from './attention/attention.ts';
 export { blockTable, sequenceTable, visiblePairs } from './attention/blocks.ts';
 export { carryKeys } from './carryKeys/carryKeys.ts';
 export { coherence } from './coherence/coherence.ts';
+export { decodeCodes } from './decodeCodes/decodeCodes.ts';
+export { decodeTrits } from './decodeCodes/decodeTrits.ts';
 export { dequantiseQ4K } from './dequantiseQ4K/dequantiseQ4K.ts';
 export { encodeCodes } from './encodeCodes/encodeCodes.ts';
 export { encodeSigns } from './encodeCodes/encodeSigns.ts';

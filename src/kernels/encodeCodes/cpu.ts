@@ -36,7 +36,8 @@ export function packedBits(stored: Int32Array, columns: number, bits: number, ro
   for (let i = 0; i < stored.length; i++) {
     const at = 8 * rowBytes * Math.floor(i / columns) + (i % columns) * bits;
     for (let bit = 0; bit < bits; bit++) {
-      bytes[(at + bit) >> 3]! |= (((stored[i] ?? 0) >> bit) & 1) << ((at + bit) & 7);
+      const byte = (at + bit) >> 3;
+      bytes[byte] = (bytes[byte] ?? 0) | ((((stored[i] ?? 0) >> bit) & 1) << ((at + bit) & 7));
     }
   }
   return new Uint32Array(bytes.buffer);
@@ -50,7 +51,7 @@ export function packedTrits(stored: Int32Array, columns: number): Uint32Array {
   for (let i = 0; i < stored.length; i++) {
     const column = i % columns;
     const at = rowBytes * Math.floor(i / columns) + Math.floor(column / 5);
-    bytes[at]! += 3 ** (column % 5) * (stored[i] ?? 0);
+    bytes[at] = (bytes[at] ?? 0) + 3 ** (column % 5) * (stored[i] ?? 0);
   }
   return new Uint32Array(bytes.buffer);
 }
