@@ -12,7 +12,7 @@ const OF_ALL_ROWS: readonly string[] = ['pca', 'autoencoder'];
 export function sampleSink({ fields, sample }: QuantizeSettings, pass: string): Sink<Patches> {
   const drawings = fields
     .filter(({ trains }) => trains)
-    .map(({ field, chain }) => ({ field, moments: OF_ALL_ROWS.includes(chain[0].scheme) }));
+    .map(({ field, chain }) => ({ field, first: chain[0], moments: OF_ALL_ROWS.includes(chain[0].scheme) }));
   return {
     kind: 'quantize.sample',
     options: null,

@@ -2,8 +2,10 @@ import { float32From, float64From, littleEndianBytes } from '../../formats/littl
 import { readSafetensorsHeader } from '../../formats/safetensors/read.ts';
 import { readTensor } from '../../formats/safetensors/readTensor.ts';
 import { safetensorsChunks, type TensorData } from '../../formats/safetensors/write.ts';
+import type { Link } from '../../quantization/chain.ts';
 import { type DrawnRows, Reservoir, streamKey } from '../../quantization/sample/reservoir.ts';
 import type { Moments as SampleMoments } from '../../quantization/scheme.ts';
+import { schemeOf } from '../../quantization/schemes.ts';
 import { Moments } from '../../quantization/training/moments.ts';
 import type { Patches, QuantizedFieldName } from '../../records.ts';
 import { rowsOf } from './fieldRows.ts';
@@ -13,6 +15,8 @@ export const SAMPLE_FORMAT = 'sluice_quantizer_sample_v1';
 /** What is drawn of one field. */
 export interface Drawing {
   readonly field: QuantizedFieldName;
+  /** What it will go through: what does not suit its columns is refused at the first row, not when all have been read. */
+  readonly first?: Link | undefined;
   /** Gather means and covariances of all rows as well. */
   readonly moments: boolean;
 }
@@ -38,12 +42,14 @@ export class SplitSamples {
     this.#key = streamKey(seed, name);
   }
 
+  /** @throws PipelineError `BAD_OPTION` where a scheme does not suit the columns */
   add(value: Patches): void {
-    for (const { field, moments } of this.#drawings) {
+    for (const { field, first, moments } of this.#drawings) {
       const { columns, rows } = rowsOf(value, field);
       if (rows.length === 0) continue;
       let reservoir = this.#reservoirs.get(field);
       if (reservoir === undefined) {
+        if (first !== undefined) schemeOf(first.scheme).tensors(first.options, columns);
         reservoir = new Reservoir(columns, capacityOf(this.#limits, columns), this.#key);
         this.#reservoirs.set(field, reservoir);
         if (moments) this.#moments.set(field, new Moments(columns));
