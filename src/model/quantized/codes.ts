@@ -44,8 +44,9 @@ export const decodeRows = (rows: PackedRows, target: Float32Array): void => deco
 /** Where the first byte is that no codes give, or -1: bytes of `ternary` end at 242, codes of `int8` begin at -127. */
 export function badCode(type: QuantizedType, bytes: Uint8Array): number {
   if (isBlocked(type)) return -1;
-  if (type === 'ternary') return bytes.findIndex((byte) => byte >= TERNARY_BYTES);
-  return bytes.indexOf(0x80);
+  if (type !== 'ternary') return bytes.indexOf(0x80);
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) >= TERNARY_BYTES) return i;
+  return -1;
 }
 
 const decoders: Readonly<Record<QuantizedType, (rows: PackedRows, target: Float32Array) => void>> = {
