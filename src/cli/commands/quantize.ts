@@ -41,7 +41,7 @@ export function quantizeCommand(): Command {
     .addOption(
       new Option(
         '--method <name>',
-        'how scales and codes are found (default: mse; with --calibrate gptq for int4, awq for the others)',
+        'how scales and codes are found (default: mse; with --calibrate awq for int8, gptq for int4)',
       ).choices(QUANTIZE_METHODS),
     )
     .option(

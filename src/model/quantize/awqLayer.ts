@@ -22,7 +22,9 @@ export type LayerGrams = ReadonlyMap<string, Gram>;
 /** A layer whose weights took scales on: the float model computes what it did before, but for rounding to float32. */
 export interface FoldedLayer {
   readonly tensors: LayerTensors;
-  /** Scales of the inputs of each linear weight, as they count in the importance of its columns: f64[in]. */
+  /** f32[in] of each linear weight: what its columns were multiplied with, and its inputs are divided by. */
+  readonly scales: ReadonlyMap<string, Float32Array>;
+  /** f64[in] of each linear weight: the mean squares of its inputs as they are then. */
   readonly importance: ReadonlyMap<string, Float64Array>;
   /** What was found for each group of weights, by its first one. */
   readonly found: ReadonlyMap<string, InputScales>;
@@ -58,10 +60,11 @@ export async function foldedLayer(
     dequantizedMatrix(roundMatrix(matrix, type, { method: 'mse', importance }));
   const found = new Map<string, InputScales>();
   const importance = new Map<string, Float64Array>();
+  const scales = new Map<string, Float32Array>();
   /** What an error of an output counts, once its row was divided. */
   const outputWeights = new Map<string, Float64Array>();
   const judged = (name: string, gram: Gram): Judged => ({
-    matrix: need(matrices, name),
+    matrix: needed(matrices, name),
     gram,
     outputs: outputWeights.get(name),
   });
@@ -70,39 +73,44 @@ export async function foldedLayer(
     others: Omit<ScaledInputs, 'readers'> = {},
   ): Promise<Float32Array> => {
     const first = readers[0] ?? '';
-    const gram = need(grams, first);
+    const gram = needed(grams, first);
     const best = await inputScales({ readers: readers.map((name) => judged(name, gram)), ...others }, round, products);
     found.set(first, best);
+    const { channels } = others;
     for (const name of readers) {
-      matrices.set(name, scaledColumns(need(matrices, name), best.scales, others.channels));
-      importance.set(name, inputImportance(gram, best.scales, others.channels));
+      matrices.set(name, scaledColumns(needed(matrices, name), best.scales, channels));
+      importance.set(name, inputImportance(gram, best.scales, channels));
+      scales.set(
+        name,
+        Float32Array.from({ length: gram.inputs }, (_, i) => best.scales[channels?.[i] ?? i] ?? 1),
+      );
     }
     return best.scales;
   };
-  const divideRows = (name: string, scales: Float32Array): void => {
-    matrices.set(name, dividedRows(need(matrices, name), scales));
+  const divideRows = (name: string, divisors: Float32Array): void => {
+    matrices.set(name, dividedRows(needed(matrices, name), divisors));
     outputWeights.set(
       name,
-      Float64Array.from(scales, (one) => one * one),
+      Float64Array.from(divisors, (one) => one * one),
     );
   };
   // one scale for a whole matrix is the only one that rows of different size spoil
-  const writer = (name: string, gram: string) => (type === 'int8' ? { writer: judged(name, need(grams, gram)) } : {});
+  const writer = (name: string, gram: string) => (type === 'int8' ? { writer: judged(name, needed(grams, gram)) } : {});
   divideRows(W3, await scale([W2], writer(W3, W1)));
   divideRows(WV, await scale([WO], { channels: valueChannels(config), ...writer(WV, WQ) }));
   for (const [norm, readers] of [
     ['ffn_norm.weight', [W1, W3]],
     ['attention_norm.weight', [WQ, WK, WV]],
   ] as const) {
-    const scales = await scale(readers);
+    const divisors = await scale(readers);
     vectors.set(
       norm,
-      need(vectors, norm).map((value, i) => value / (scales[i] ?? 1)),
+      needed(vectors, norm).map((value, i) => value / (divisors[i] ?? 1)),
     );
   }
   const folded = new Map<string, Float32Array>(vectors);
   for (const [name, { values }] of matrices) folded.set(name, values);
-  return { tensors: folded, importance, found };
+  return { tensors: folded, scales, importance, found };
 }
 
 /** The linear weights of a folded layer in fewer bits. */
@@ -114,7 +122,7 @@ export function roundedLayer(
   const rounded = new Map<string, QuantizedMatrix>();
   for (const [name, [outputs = 0, inputs]] of layerShapes(config)) {
     if (inputs === undefined) continue;
-    const matrix = { outputs, inputs, values: need(tensors, name) };
+    const matrix = { outputs, inputs, values: needed(tensors, name) };
     rounded.set(name, roundMatrix(matrix, type, { method: 'mse', importance: importance.get(name) }));
   }
   return rounded;
@@ -146,7 +154,8 @@ function valueChannels({ heads, kvHeads, headDim }: ModelConfig): Int32Array {
   );
 }
 
-function need<T>(map: ReadonlyMap<string, T>, name: string): T {
+/** What a layer has under a name. */
+export function needed<T>(map: ReadonlyMap<string, T>, name: string): T {
   const value = map.get(name);
   if (value === undefined) throw new RangeError(`The layer has no ${name}.`);
   return value;

@@ -17,7 +17,7 @@ export interface BlockOptions {
   readonly method: SearchMethod;
   /** For `percentile`: the ends of the range are clipped to this magnitude. */
   readonly clip?: number | undefined;
-  /** f64[values]: what an error counts, for `mse`. Default: all alike. */
+  /** f64[values]: what an error counts, for `mse`; what counts nothing sets no ends either. Default: all alike. */
   readonly importance?: Float64Array | undefined;
 }
 
@@ -31,16 +31,19 @@ export interface BlockOptions {
  *   fitted again, up to four times, as long as the error falls.
  */
 export function blockLine(values: Float32Array, options: BlockOptions): BlockLine {
-  const { method, clip = Number.POSITIVE_INFINITY, importance } = options;
+  const { method, clip = Number.POSITIVE_INFINITY } = options;
+  // where nothing counts, all do
+  const importance = options.importance?.some((weight) => weight > 0) ? options.importance : undefined;
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
+  for (const [i, value] of values.entries()) {
+    if (importance?.[i] === 0) continue;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  if (method === 'percentile') [low, high] = [Math.max(low, -clip), Math.min(high, clip)];
-  const plain = spanning(low, high);
-  return method === 'mse' ? searchedLine(values, plain, low, high, importance) : plain;
+  if (method === 'mse') return searchedLine(values, low, high, importance);
+  const clipped = (value: number): number => Math.min(clip, Math.max(-clip, value));
+  return spanning(clipped(low), clipped(high));
 }
 
 /** The code of a weight: the nearest, half to even, clipped at 0 and 15. */
@@ -63,12 +66,11 @@ function spanning(low: number, high: number): BlockLine {
 
 function searchedLine(
   values: Float32Array,
-  plain: BlockLine,
   low: number,
   high: number,
   importance: Float64Array | undefined,
 ): BlockLine {
-  let best = fitOf(values, plain, importance);
+  let best = fitOf(values, spanning(low, high), importance);
   const tryLine = (line: BlockLine): boolean => {
     const fit = fitOf(values, line, importance);
     if (!(fit.error < best.error)) return false;

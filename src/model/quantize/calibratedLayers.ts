@@ -6,7 +6,7 @@ import { isBlocked } from '../quantized/layout.ts';
 import { dequantizedMatrix, type QuantizedMatrix, type QuantizedType } from '../quantized/matrix.ts';
 import { encodeBytes } from '../tokenizer.ts';
 import { layerShapes } from '../weights.ts';
-import { foldedLayer, type LayerGrams, READERS, readerOf, roundedLayer } from './awqLayer.ts';
+import { foldedLayer, type LayerGrams, needed, READERS, readerOf, roundedLayer } from './awqLayer.ts';
 import { gptq } from './gptq.ts';
 import { type CalibrationWindow, LayerRunner, type LayerTensors } from './layerRunner.ts';
 import type { LayerWeights } from './layerWeights.ts';
@@ -58,7 +58,7 @@ export class CalibratedLayers {
   static async open(given: CalibrationPlan): Promise<CalibratedLayers> {
     const threads = availableParallelism();
     const runner = await LayerRunner.open(given.model.config, threads);
-    return new CalibratedLayers(given, runner, await Products.open(threads));
+    return new CalibratedLayers(given, runner, await Products.open(threads, given.signal));
   }
 
   /** Layers are asked for in order; the last one may be asked for again. */
@@ -78,13 +78,14 @@ export class CalibratedLayers {
   async #next(index: number): Promise<CalibratedLayer> {
     const original = this.#weights.layer(index);
     const grams = await this.#grams(original);
-    const { tensors, matrices } = await this.#rounded(original, grams);
+    const { tensors, matrices, scales } = await this.#rounded(original, grams);
     const outputErrors = new Map<string, number>();
     const given = new Map(tensors);
     for (const [name, matrix] of matrices) {
       const rounded = dequantizedMatrix(matrix);
       given.set(name, rounded);
-      outputErrors.set(name, await this.#outputError(tensors.get(name), rounded, grams.get(readerOf(name))));
+      const weights = { before: tensors.get(name) ?? rounded, after: rounded, scales: scales?.get(name) };
+      outputErrors.set(name, await this.#outputError(weights, needed(grams, readerOf(name))));
     }
     for (const window of this.#windows) {
       await this.#turn();
@@ -95,44 +96,40 @@ export class CalibratedLayers {
 
   async #grams(tensors: LayerTensors): Promise<LayerGrams> {
     const shapes = layerShapes(this.#model.config);
-    const grams = READERS.map((name) => emptyGram(shapes.get(name)?.[1] ?? 0));
+    const grams = READERS.map((name) => emptyGram(needed(shapes, name)[1] ?? 0));
     for (const window of this.#windows) {
       await this.#turn();
       const inputs = await this.#runner.inputs(window, tensors, READERS);
-      for (const [i, x] of inputs.entries()) await this.#products.add(grams[i] ?? emptyGram(0), x);
+      for (const [i, gram] of grams.entries()) await this.#products.add(gram, inputs[i] ?? new Float32Array(0));
     }
-    return new Map(READERS.map((name, i) => [name, grams[i] ?? emptyGram(0)]));
+    return new Map(grams.map((gram, i) => [READERS[i] ?? '', gram]));
   }
 
-  async #rounded(tensors: LayerTensors, grams: LayerGrams): Promise<Pick<CalibratedLayer, 'tensors' | 'matrices'>> {
+  async #rounded(tensors: LayerTensors, grams: LayerGrams): Promise<RoundedLayer> {
     const { config } = this.#model;
     const type = this.#type;
     if (this.#method === 'awq' || !isBlocked(type)) {
       const folded = await foldedLayer(config, tensors, grams, type, this.#products);
-      return { tensors: folded.tensors, matrices: roundedLayer(config, folded, type) };
+      return { tensors: folded.tensors, matrices: roundedLayer(config, folded, type), scales: folded.scales };
     }
     const matrices = new Map<string, QuantizedMatrix>();
     for (const [name, [outputs = 0, inputs]] of layerShapes(config)) {
       if (inputs === undefined) continue;
       await this.#turn();
-      const values = tensors.get(name) ?? new Float32Array(0);
-      const { products } = grams.get(readerOf(name)) ?? emptyGram(inputs);
-      matrices.set(name, gptq({ outputs, inputs, values }, type, products));
+      const matrix = { outputs, inputs, values: needed(tensors, name) };
+      matrices.set(name, gptq(matrix, type, needed(grams, readerOf(name)).products));
     }
     return { tensors, matrices };
   }
 
-  async #outputError(before: Float32Array | undefined, after: Float32Array, gram: Gram | undefined): Promise<number> {
-    if (before === undefined || gram === undefined) return 0;
-    const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
-    const off = sum(
-      await this.#products.quadratic(
-        Float64Array.from(after, (value, i) => value - (before[i] ?? 0)),
-        gram,
-      ),
-    );
-    const energy = sum(await this.#products.quadratic(Float64Array.from(before), gram));
-    return energy === 0 ? 0 : off / energy;
+  /** In parts of the outputs' energy. Scales that the weights took on are divided by: the inputs were seen without them. */
+  async #outputError({ before, after, scales }: SeenWeights, gram: Gram): Promise<number> {
+    const unscaled = (value: number, i: number): number => value / (scales?.[i % gram.inputs] ?? 1);
+    const sum = async (values: Float64Array): Promise<number> =>
+      (await this.#products.quadratic(values, gram)).reduce((a, b) => a + b, 0);
+    const energy = await sum(Float64Array.from(before, unscaled));
+    const error = await sum(Float64Array.from(after, (value, i) => unscaled(value - (before[i] ?? 0), i)));
+    return energy === 0 ? 0 : error / energy;
   }
 
   /** Lets signals in. */
@@ -140,6 +137,17 @@ export class CalibratedLayers {
     await setImmediate();
     this.#signal?.throwIfAborted();
   }
+}
+
+/** With the scales that weights took on, of each linear weight, where they did. */
+interface RoundedLayer extends Pick<CalibratedLayer, 'tensors' | 'matrices'> {
+  readonly scales?: ReadonlyMap<string, Float32Array>;
+}
+
+interface SeenWeights {
+  readonly before: Float32Array;
+  readonly after: Float32Array;
+  readonly scales: Float32Array | undefined;
 }
 
 export interface CalibrationPlan {

@@ -1,6 +1,6 @@
 import { UsageError } from '../../errors.ts';
 import type { BlockType } from '../../kernels/blocks/layout.ts';
-import { isBlocked, isQuantizedType } from '../quantized/layout.ts';
+import { isBlocked } from '../quantized/layout.ts';
 import { QUANTIZED_TYPES, type QuantizedType } from '../quantized/matrix.ts';
 
 /** Types of ggml, and plain floats: what GGUF files hold. */
@@ -33,8 +33,8 @@ export type ChosenMethod = QuantizeMethod | 'ggml';
 export const isGgufTarget = (target: QuantizeTarget): target is GgufTarget => target in GGUF_TYPES;
 
 /**
- * The method that is used for a type: the one that was asked for, or else `gptq` for 4 bits and `awq` for the others where
- * there is text to calibrate on, and `mse` where there is none.
+ * The method that is used for a type: the one that was asked for. Otherwise `mse`, and where there is text to calibrate on
+ * `gptq` for 4 bits and `awq` for 8, which measured better (docs/quantization/models.md); for `ternary` nothing did.
  *
  * @throws UsageError `BAD_FLAG` for a method that the type does not have, or that needs text
  */
@@ -60,7 +60,10 @@ export function chosenMethod(
   return method;
 }
 
-const calibratedMethod = (target: QuantizedType): QuantizeMethod => (isBlocked(target) ? 'gptq' : 'awq');
+function calibratedMethod(target: QuantizedType): QuantizeMethod {
+  if (target === 'ternary') return 'mse';
+  return isBlocked(target) ? 'gptq' : 'awq';
+}
 
 function refused(method: QuantizeMethod, target: QuantizeTarget, hint: string): UsageError {
   return new UsageError(`--to ${target} has no method ${method}`, { code: 'BAD_FLAG', hint });
@@ -68,7 +71,3 @@ function refused(method: QuantizeMethod, target: QuantizeTarget, hint: string): 
 
 /** Whether a method changes weights by what they are multiplied with. */
 export const usesText = (method: ChosenMethod): method is 'awq' | 'gptq' => method === 'awq' || method === 'gptq';
-
-/** A target that sluice's own model folders hold, or undefined. */
-export const quantizedTarget = (target: QuantizeTarget): QuantizedType | undefined =>
-  isQuantizedType(target) ? target : undefined;

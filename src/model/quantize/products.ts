@@ -25,18 +25,29 @@ export class Products {
   readonly #quadratic: InferenceSession;
   readonly #tensor: Runtime['Tensor'];
 
-  private constructor(gram: InferenceSession, quadratic: InferenceSession, tensor: Runtime['Tensor']) {
+  readonly #signal: AbortSignal | undefined;
+
+  private constructor(
+    gram: InferenceSession,
+    quadratic: InferenceSession,
+    tensor: Runtime['Tensor'],
+    signal: AbortSignal | undefined,
+  ) {
     this.#gram = gram;
     this.#quadratic = quadratic;
     this.#tensor = tensor;
+    this.#signal = signal;
   }
 
-  /** @param threads within one product */
-  static async open(threads: number): Promise<Products> {
+  /**
+   * @param threads within one product
+   * @param signal ends the next product with its reason
+   */
+  static async open(threads: number, signal?: AbortSignal): Promise<Products> {
     const { InferenceSession, Tensor } = await loadRuntime();
     const options = sessionOptions(threads);
     const gram = await InferenceSession.create(gramGraph(), options);
-    return new Products(gram, await InferenceSession.create(quadraticGraph(), options), Tensor);
+    return new Products(gram, await InferenceSession.create(quadraticGraph(), options), Tensor, signal);
   }
 
   /** Adds inputs f32[T, in] to what was seen. */
@@ -50,6 +61,7 @@ export class Products {
 
   /** f64[out]: `d^T H d` of every row d of f64[out, in], with H the products. */
   async quadratic(rows: Float64Array, { inputs, products }: Gram): Promise<Float64Array> {
+    this.#signal?.throwIfAborted();
     const outputs = await this.#quadratic.run({
       d: new this.#tensor('float64', rows, [rows.length / inputs, inputs]),
       h: new this.#tensor('float64', products, [inputs, inputs]),
