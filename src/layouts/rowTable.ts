@@ -212,13 +212,28 @@ interface Sizes {
 async function fieldsOf(tensors: Tensors, place: QuantizerPlace): Promise<Fields> {
   const fields: Fields = new Map();
   for (const field of ['embeddings', 'prominence', 'entropy'] as const) {
-    if (!tensors.holds(field)) continue;
+    if (!tensors.holds(field)) {
+      requireNoParts(tensors, field);
+      continue;
+    }
     // an axis of one before all others is an older habit
     const isNested = tensors.header.tensors.get(fieldTensor(field))?.shape.length === (field === 'embeddings' ? 3 : 2);
     const shape = field === 'embeddings' ? [-1, -1] : [-1];
     fields.set(field, await openField(tensors, field, isNested ? [1, ...shape] : shape, place));
   }
   return fields;
+}
+
+/** Parts that nothing tells how to read are no reason to go on as if there were none. */
+function requireNoParts(tensors: Tensors, field: QuantizedFieldName): void {
+  const part = [...tensors.header.tensors.keys()].find((name) => name.startsWith(`${fieldTensor(field)}.`));
+  if (part === undefined) return;
+  throw badLayout(
+    tensors.path,
+    'BAD_QUANTIZATION',
+    `has ${part}, and does not say how ${field} is quantized`,
+    'the metadata of its header have been lost: take the file as it was written',
+  );
 }
 
 /** How many patches there are, where every tensor that tells says the same. */

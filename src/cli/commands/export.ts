@@ -1,7 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { map } from 'rxjs';
 import { UsageError } from '../../errors.ts';
 import { graphJsonPipeline } from '../../export/graphJson.ts';
 import { jaxPipeline } from '../../export/jax.ts';
+import { quantizerFile, withQuantizerFile } from '../../export/quantizerFile.ts';
 import type { Patches } from '../../records.ts';
 import { definePipeline, type Pipeline } from '../../run/definition.ts';
 import { parseBytes } from '../../run/memory.ts';
@@ -35,6 +37,8 @@ interface ExportFlags extends RunFlags {
   readonly prominence?: number;
   readonly entropy?: number;
   readonly specialTokens: boolean;
+  readonly quantizer?: string;
+  readonly asStored?: boolean;
   readonly maxSampleBytes?: number;
   readonly compression?: 'none' | 'gzip' | 'zstd' | 'snappy';
   readonly samples?: number;
@@ -60,21 +64,29 @@ interface Target {
 }
 
 /** What every target that goes through a source of patches takes. */
-const sourceFlags = ['prominence', 'entropy', 'specialTokens', 'maxSampleBytes', 'splitBytes'] as const;
+const sourceFlags = [
+  'prominence',
+  'entropy',
+  'specialTokens',
+  'quantizer',
+  'asStored',
+  'maxSampleBytes',
+  'splitBytes',
+] as const;
 
 /** A pipeline from files of patches to these sinks. */
 function through(
   inputs: readonly string[],
-  { to, dir, prominence, entropy, specialTokens, maxSampleBytes }: ExportFlags,
+  { to, dir, prominence, entropy, specialTokens, quantizer, asStored, maxSampleBytes }: ExportFlags,
   sinks: readonly [Sink<Patches>, ...Sink<Patches>[]],
 ): Pipeline {
   const absent = {
     ...(prominence === undefined ? {} : { prominence }),
     ...(entropy === undefined ? {} : { entropy }),
   };
-  return definePipeline(`export-${to}`, patchFiles(inputs, { dir, absent, specialTokens, maxSampleBytes })).to(
-    ...sinks,
-  );
+  const options = { dir, absent, specialTokens, quantizer, asStored, maxSampleBytes };
+  const stream = definePipeline(`export-${to}`, patchFiles(inputs, options));
+  return asStored ? stream.pipe(map(withQuantizerFile)).to(...sinks, quantizerFile()) : stream.to(...sinks);
 }
 
 const targets: Readonly<Record<Layout, Target>> = {
@@ -130,9 +142,9 @@ const targets: Readonly<Record<Layout, Target>> = {
   },
   jax: {
     summary: 'safetensors shards of equal length, for one global array',
-    flags: ['numShards', 'shardSize', 'pad', 'name'],
-    pipeline: (inputs, { numShards: shards, shardSize, pad, name, dir }) =>
-      jaxPipeline(inputs, { shards, shardSize, pad, name, dir }),
+    flags: ['numShards', 'shardSize', 'pad', 'name', 'quantizer', 'asStored'],
+    pipeline: (inputs, { numShards: shards, shardSize, pad, name, dir, quantizer, asStored }) =>
+      jaxPipeline(inputs, { shards, shardSize, pad, name, dir, quantizer, asStored }),
   },
   json: {
     summary: 'hypergraphs as JSON',
@@ -153,6 +165,8 @@ export function exportCommand(): Command {
     .option('--prominence <number>', 'stands for the prominence of patches whose file holds none', finiteNumber)
     .option('--entropy <number>', 'stands for the entropy of patches whose file holds none', finiteNumber)
     .option('--no-special-tokens', 'F1 files have no tokens for beginning and end')
+    .option('--as-stored', 'write quantized fields as they are, rather than the float32 values that they stand for')
+    .option('--quantizer <file>', 'of quantized files that refer to one (default: that of the output they lie in)')
     .option('--max-sample-bytes <size>', 'bytes of a member of older archives at most (default: 64MiB)', parseBytes)
     .option('--shard-bytes <size>', 'bytes of a shard at most (safetensors, npz, webdataset)', parseBytes)
     .option('--file-bytes <size>', 'bytes of a file at most (parquet, jsonl, sqlite)', parseBytes)
