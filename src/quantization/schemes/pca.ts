@@ -4,8 +4,8 @@ import { type TrainedTensor, transformScheme } from '../scheme.ts';
 import { once } from '../training/once.ts';
 import { componentsOf, requireCount } from '../training/options.ts';
 import { principalAxes } from '../training/principal.ts';
+import { LinearMap } from '../vectors/linearMap.ts';
 import { transposed } from '../vectors/memory.ts';
-import { ResidualMap } from '../vectors/residualMap.ts';
 
 export interface PcaOptions {
   /** Numbers that a row becomes, at most its columns. Default: `auto`, half of them, rounded up. */
@@ -58,11 +58,11 @@ export const pca = transformScheme<{ readonly components: number | 'auto'; reado
         ? Float32Array.from(matrix, (value, at) => value * factor(deviations[Math.floor(at / columns)] ?? 0))
         : matrix.slice();
     const forward = once(
-      () => new ResidualMap({ matrix: scaled((deviation) => (deviation === 0 ? 0 : 1 / deviation)), centre }, columns),
+      () => new LinearMap({ matrix: scaled((deviation) => (deviation === 0 ? 0 : 1 / deviation)), centre }, columns),
     );
     const backward = once(
       () =>
-        new ResidualMap(
+        new LinearMap(
           {
             matrix: transposed(
               scaled((deviation) => deviation),

@@ -17,6 +17,16 @@ interface Kernels {
   ): void;
   /** 0 where a number is not finite. */
   centre(rows: number, count: number, columns: number, centre: number, out: number): number;
+  denseWide(
+    weights: number,
+    inputs: number,
+    groups: number,
+    rows: number,
+    count: number,
+    bias: number,
+    out: number,
+  ): void;
+  centreWide(rows: number, count: number, columns: number, centre: number, out: number): number;
   nearest(
     centroids: number,
     columns: number,
@@ -88,6 +98,13 @@ export function pack(matrix: Float32Array, columns: number, target: Float32Array
     const to = (row - lane) * columns + lane;
     for (let i = 0; i < columns; i++) target[to + i * GROUP] = row < rows ? (matrix[from + i] ?? 0) : 0;
   }
+}
+
+/** Rows of results as the kernels give them, without the numbers that fill up the last sixteen. */
+export function compact(out: Float32Array, rows: number, columns: number, target: Float32Array): void {
+  const step = upTo(columns, GROUP);
+  if (step === columns) target.set(out.subarray(0, rows * columns));
+  else for (let i = 0; i < rows; i++) target.set(out.subarray(i * step, i * step + columns), i * columns);
 }
 
 /** f32[columns, rows] of f32[rows, columns]. */

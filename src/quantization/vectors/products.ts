@@ -1,4 +1,4 @@
-import { GROUP, pack, transposed, upTo, type Workspace, workspace } from './memory.ts';
+import { compact, GROUP, pack, transposed, upTo, type Workspace, workspace } from './memory.ts';
 
 /** A matrix, row by row. */
 export interface Matrix {
@@ -36,9 +36,7 @@ export class Products {
     const at = [weights.byteOffset, rows.byteOffset, zeros.byteOffset, out.byteOffset] as const;
     kernels.dense(at[0], inputs, groups, at[1], 4 * inputs, a.rows, at[2], 0, false, at[3]);
     const result = matrix(a.rows, b.rows);
-    for (let row = 0; row < a.rows; row++) {
-      result.values.set(out.subarray(row * width, row * width + b.rows), row * b.rows);
-    }
+    compact(out, a.rows, b.rows, result.values);
     return result;
   }
 

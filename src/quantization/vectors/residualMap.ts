@@ -1,5 +1,5 @@
 import { requireFinite } from '../codes/finite.ts';
-import { GROUP, pack, upTo, type Workspace, workspace } from './memory.ts';
+import { compact, GROUP, pack, upTo, type Workspace, workspace } from './memory.ts';
 
 /** A branch of a {@link ResidualMap} through hidden units. */
 export interface Branch {
@@ -79,18 +79,12 @@ export class ResidualMap {
     const { rows: placed, out } = this.#space.regions;
     const count = rows.length / inputs;
     const result = new Float32Array(count * outputs);
-    const step = upTo(outputs, GROUP);
     for (let first = 0; first < count; first += this.#chunk) {
       const some = rows.subarray(first * inputs, (first + this.#chunk) * inputs);
       const length = some.length / inputs;
       placed.set(some);
       if (!this.#run(length)) requireFinite(some, inputs, first);
-      if (step === outputs) result.set(out.subarray(0, length * outputs), first * outputs);
-      else {
-        for (let i = 0; i < length; i++) {
-          result.set(out.subarray(i * step, i * step + outputs), (first + i) * outputs);
-        }
-      }
+      compact(out, length, outputs, result.subarray(first * outputs));
     }
     return result;
   }
