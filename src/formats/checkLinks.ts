@@ -38,7 +38,10 @@ export async function checkLinks(
   const stored = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'semantic'").pluck().get();
   if (stored !== undefined) {
     const settings = storedSettings(stored);
-    if (patchesFile === undefined) checkRules(db, settings, edges, comparer);
+    const header = patchesFile === undefined ? undefined : await readSafetensorsHeader(patchesFile);
+    // quantized ones have other neighbours than those that were linked
+    const hasEmbeddings = header?.tensors.has('embeddings') === true;
+    if (patchesFile === undefined || !hasEmbeddings) checkRules(db, settings, edges, comparer);
     else await compareLinks(db, settings, patchesFile, edges, comparer);
   }
   comparer.end(['hyperedges', 'sphere_edges', 'document_edges']);

@@ -1,10 +1,20 @@
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { SluiceError } from '../errors.ts';
+import { fieldTensor, PATCH_FIELDS, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import { type Complain, checkFloats, checkLengths, checkOffsets, type Pieces } from './checkNumbers.ts';
-import type { ExpectedShard } from './checkPatches.ts';
+import { type ExpectedShard, LEAST } from './checkPatches.ts';
+import {
+  checkQuantizedTensors,
+  floatFields,
+  noQuantizers,
+  type OpenQuantizers,
+  openFields,
+  quantizedSpecs,
+  type TensorRanges,
+} from './checkQuantized.ts';
 import { fileChunks } from './fileChunks.ts';
-import { type NpyType, parseNpyHead } from './npy.ts';
+import { dtypeOf, type NpyType, npyTypeOf, parseNpyHead } from './npy.ts';
 
 /** An array in the archive, whose content lies in the file as it is. */
 interface StoredArray {
@@ -14,6 +24,8 @@ interface StoredArray {
   readonly start: number;
   readonly end: number;
 }
+
+type Wanted = readonly [name: string, type: NpyType | undefined, shape: readonly number[] | undefined];
 
 /** More than any header of an array with a few axes takes. */
 const HEAD_BYTES = 4096;
@@ -31,13 +43,25 @@ export async function checkNpz(
   file: string,
   expected: ExpectedShard & { readonly parts: number },
   complain: Complain,
+  open: OpenQuantizers = noQuantizers,
 ): Promise<void> {
   const arrays = await readArrays(file, complain);
-  const { patches, bytes, dim, parts } = expected;
-  const wanted: [string, NpyType, number[] | undefined][] = [
-    ['embeddings', '<f4', [patches, dim]],
-    ['prominence', '<f4', [patches]],
-    ['patch_entropies', '<f4', [patches]],
+  const { patches, bytes, dim, parts, quantized } = expected;
+  const { tensors, range } = rangesOf(file, arrays);
+  const read = (name: string): Promise<Uint8Array> => range(name, 0, Number.POSITIVE_INFINITY);
+  const text = arrays.has(QUANTIZATION_KEY) ? Buffer.from(await read(QUANTIZATION_KEY)).toString() : undefined;
+  const claim = { text, fields: PATCH_FIELDS, dim, quantized };
+  const fields = await openFields(claim, open, complain, { tensors, read });
+  if (fields === undefined) return;
+  const floats = floatFields(PATCH_FIELDS, fields, (field) => arrays.has(fieldTensor(field)));
+  const wanted: Wanted[] = [
+    ...floats.map((field): Wanted => {
+      return [fieldTensor(field), '<f4', field === 'embeddings' ? [patches, dim] : [patches]];
+    }),
+    ...quantizedSpecs(fields, { patches, bytes }).map(
+      ({ name, dtype, shape }): Wanted => [name, npyTypeOf(dtype), shape],
+    ),
+    ...(text === undefined ? [] : [[QUANTIZATION_KEY, '|u1', undefined] satisfies Wanted]),
     ['coherence', '<f4', [patches]],
     ['patch_lengths', '<i4', [patches]],
     ['bytes', '|u1', [bytes]],
@@ -62,15 +86,26 @@ export async function checkNpz(
     const { start, end } = arrays.get(name) ?? { start: 0, end: 0 };
     return fileChunks(file, start, end);
   };
-  await checkFloats('embeddings', pieces('embeddings'), Number.NEGATIVE_INFINITY, complain);
-  await checkFloats('prominence', pieces('prominence'), 0, complain);
-  await checkFloats('patch_entropies', pieces('patch_entropies'), -1e-3, complain);
+  for (const field of floats) await checkFloats(fieldTensor(field), pieces(fieldTensor(field)), LEAST[field], complain);
+  await checkQuantizedTensors(fields, { patches, bytes }, { tensors, range }, complain);
   await checkFloats('coherence', pieces('coherence'), Number.NEGATIVE_INFINITY, complain);
   await checkLengths(pieces('patch_lengths'), bytes, complain);
   await checkOffsets('document offset', pieces('document_offsets'), patches, complain);
   const ids = arrays.get('doc_ids')?.shape[0] ?? 0;
   await checkOffsets('id offset', pieces('doc_id_offsets'), ids, complain);
   if (!(await isText(pieces('doc_ids')))) complain('has ids that are no UTF-8');
+}
+
+function rangesOf(file: string, arrays: ReadonlyMap<string, StoredArray>): TensorRanges {
+  return {
+    tensors: new Map([...arrays].map(([name, { type, shape }]) => [name, { name, dtype: dtypeOf(type), shape }])),
+    async range(name, from, to) {
+      const { start, end } = arrays.get(name) ?? { start: 0, end: 0 };
+      const pieces: Uint8Array[] = [];
+      for await (const piece of fileChunks(file, start + from, Math.min(end, start + to))) pieces.push(piece.slice());
+      return Buffer.concat(pieces);
+    },
+  };
 }
 
 async function readArrays(file: string, complain: Complain): Promise<Map<string, StoredArray>> {

@@ -1,9 +1,20 @@
 import { SluiceError } from '../errors.ts';
+import { fieldTensor, PATCH_FIELDS, partColumn, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import type { Complain } from './checkNumbers.ts';
+import { LEAST } from './checkPatches.ts';
+import {
+  type CheckedField,
+  type ExpectedQuantized,
+  floatFields,
+  noQuantizers,
+  type OpenQuantizers,
+  openFields,
+  rowsFault,
+} from './checkQuantized.ts';
 import { fileLines } from './fileChunks.ts';
 
 /** What a commit record says of a file of patches as JSON lines. */
-export interface ExpectedLines {
+export interface ExpectedLines extends ExpectedQuantized {
   readonly lines: number;
   readonly documents: number;
   readonly patches: number;
@@ -12,29 +23,29 @@ export interface ExpectedLines {
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** Lists of one number for each patch, and the least that such a number may be. */
-const LISTS = [
-  ['patch_lengths', 1],
-  ['prominence', 0],
-  ['patch_entropies', -1e-3],
-  ['coherence', Number.NEGATIVE_INFINITY],
-] as const;
-
 /**
  * Checks a `sluice_patches_jsonl_v1` file: every line an object with id and uri, as many numbers in each list as it has
- * patches, lengths that add up to the bytes of its content, embeddings of the width it tells; and the counts of the commit.
- * One line is in memory at a time.
+ * patches, lengths that add up to the bytes of its content, embeddings of the width it tells, quantized fields that can be decoded;
+ * and the counts of the commit. One line is in memory at a time.
  *
  * @throws SluiceError `UNREADABLE` where it is no UTF-8
  */
-export async function checkPatchLines(file: string, expected: ExpectedLines, complain: Complain): Promise<void> {
+export async function checkPatchLines(
+  file: string,
+  expected: ExpectedLines,
+  complain: Complain,
+  open: OpenQuantizers = noQuantizers,
+): Promise<void> {
   const sums = { lines: 0, documents: 0, patches: 0, bytes: 0 };
   try {
     for await (const text of fileLines(file)) {
       sums.lines++;
       const line = objectOf(text);
-      const fault = line === undefined ? 'no object' : faultOf(line);
-      if (fault !== undefined) complain(`has ${fault} in line ${sums.lines}`);
+      const place = (what: string): void => complain(`${what} in line ${sums.lines}`);
+      const fields = line && (await fieldsOf(line, expected, open, place));
+      const fault = line === undefined ? 'no object' : fields && faultOf(line, fields);
+      if (fault !== undefined) place(`has ${fault}`);
+      if (line !== undefined) for (const what of partFaults(line, fields ?? [])) place(what);
       sums.documents += line?.['part'] === 0 ? 1 : 0;
       sums.patches += Number(line?.['num_patches'] ?? 0);
       sums.bytes += Number(line?.['total_bytes'] ?? 0);
@@ -58,11 +69,49 @@ function objectOf(text: string): Line | undefined {
   }
 }
 
-function faultOf(line: Line): string | undefined {
+/** What a line says of its quantized fields. */
+function fieldsOf(
+  line: Line,
+  { quantized }: ExpectedQuantized,
+  open: OpenQuantizers,
+  complain: Complain,
+): Promise<CheckedField[] | undefined> {
+  const said = line[QUANTIZATION_KEY];
+  const text = said === undefined ? undefined : JSON.stringify(said);
+  return openFields({ text, fields: PATCH_FIELDS, dim: Number(line['embed_dim']), quantized }, open, complain);
+}
+
+function* partFaults(line: Line, fields: readonly CheckedField[]): Generator<string, void, undefined> {
+  for (const field of fields) {
+    const { stored, quantizer } = field;
+    const encoded = quantizer.parts.map(({ name }) => {
+      const text = line[partColumn(stored.tensor, name)];
+      return typeof text === 'string' ? Buffer.from(text, 'base64') : undefined;
+    });
+    const missing = quantizer.parts[encoded.indexOf(undefined)];
+    const held = encoded.filter((bytes) => bytes !== undefined);
+    const rows = Number(line['num_patches']);
+    const fault =
+      missing === undefined ? rowsFault(field, rows, held, 0) : `has no ${partColumn(stored.tensor, missing.name)}`;
+    if (fault !== undefined) yield fault;
+  }
+}
+
+/** Lists of one number for each patch, and the least that such a number may be. */
+function listsOf(line: Line, fields: readonly CheckedField[]): [name: string, least: number][] {
+  const signals = floatFields(['prominence', 'entropy'], fields, (field) => fieldTensor(field) in line);
+  return [
+    ['patch_lengths', 1],
+    ...signals.map((field): [string, number] => [fieldTensor(field), LEAST[field]]),
+    ['coherence', Number.NEGATIVE_INFINITY],
+  ];
+}
+
+function faultOf(line: Line, fields: readonly CheckedField[]): string | undefined {
   const missing = ['id', 'uri'].find((key) => typeof line[key] !== 'string');
   if (missing !== undefined) return `no ${missing}`;
   const patches = line['num_patches'];
-  for (const [name, least] of LISTS) {
+  for (const [name, least] of listsOf(line, fields)) {
     const values = numbersOf(line[name]);
     if (values === undefined || values.length !== patches) return `no ${name} of all patches`;
     const low = values.findIndex((value) => !(value >= least));

@@ -1,8 +1,21 @@
+import { PATCH_FIELDS, partColumn, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import type { Complain } from './checkNumbers.ts';
-import { checkTable, isObject, isText, type RowsInHand, type WantedColumn } from './parquetTable.ts';
+import { LEAST } from './checkPatches.ts';
+import {
+  type CheckedField,
+  type ExpectedQuantized,
+  floatFields,
+  noQuantizers,
+  type OpenQuantizers,
+  openFields,
+  RowsCheck,
+} from './checkQuantized.ts';
+import { checkTable, isObject, isText, type RowsInHand, type WantedBy, type WantedColumn } from './parquetTable.ts';
+
+type PatchField = (typeof PATCH_FIELDS)[number];
 
 /** What a commit record says of a table of patches. */
-export interface ExpectedTable {
+export interface ExpectedTable extends ExpectedQuantized {
   readonly rows: number;
   readonly patches: number;
   readonly bytes: number;
@@ -14,11 +27,11 @@ const PATCH_COLUMNS: readonly WantedColumn[] = [
   ['patch_index', 'INT64', 'REQUIRED'],
   ['offset', 'INT64', 'REQUIRED'],
   ['bytes', 'BYTE_ARRAY', 'REQUIRED'],
-  ['prominence', 'FLOAT', 'REQUIRED'],
-  ['entropy', 'FLOAT', 'REQUIRED'],
   ['coherence', 'FLOAT', 'REQUIRED'],
-  ['embedding', 'FLOAT', 'LIST'],
 ];
+
+/** Columns of fields that can be quantized. */
+const PATCH_FLOATS = { embeddings: 'embedding', prominence: 'prominence', entropy: 'entropy' } as const;
 
 const DOCUMENT_COLUMNS: readonly WantedColumn[] = [
   ['id', 'BYTE_ARRAY', 'REQUIRED'],
@@ -28,15 +41,11 @@ const DOCUMENT_COLUMNS: readonly WantedColumn[] = [
   ['embed_dim', 'INT32', 'REQUIRED'],
   ['bytes', 'BYTE_ARRAY', 'REQUIRED'],
   ['patch_lengths', 'INT32', 'LIST'],
-  ['prominence', 'FLOAT', 'LIST'],
-  ['patch_entropies', 'FLOAT', 'LIST'],
   ['coherence', 'FLOAT', 'LIST'],
-  ['embeddings', 'FLOAT', 'LIST'],
   ['meta', 'BYTE_ARRAY', 'REQUIRED'],
 ];
 
-/** Entropies of a model may lie below 0 by rounding. */
-const LEAST_ENTROPY = -1e-3;
+const DOCUMENT_FLOATS = { embeddings: 'embeddings', prominence: 'prominence', entropy: 'patch_entropies' } as const;
 
 /**
  * Checks a `sluice_patches_parquet_v1` file: its schema, finite numbers, patches that are not empty, and that follow one
@@ -44,11 +53,17 @@ const LEAST_ENTROPY = -1e-3;
  *
  * @throws OutputError `PARQUET` where it cannot be decoded
  */
-export async function checkPatchTable(file: string, expected: ExpectedTable, complain: Complain): Promise<void> {
+export async function checkPatchTable(
+  file: string,
+  expected: ExpectedTable,
+  complain: Complain,
+  open: OpenQuantizers = noQuantizers,
+): Promise<void> {
+  const table = new QuantizedTable(PATCH_FLOATS, expected, open, complain);
   const sums = { patches: 0, bytes: 0 };
   let before: { readonly id: Buffer; readonly index: bigint } | undefined;
   let dim: number | undefined;
-  await checkTable(file, PATCH_COLUMNS, expected.rows, complain, async (rows) => {
+  await checkTable(file, table.wanted(PATCH_COLUMNS, 'REQUIRED'), expected.rows, complain, async (rows) => {
     const bad = (i: number, what: string): void => complain(`has ${what} in row ${rows.rowStart + i}`);
     const [ids, indexes, contents] = [
       await rows.read('doc_id'),
@@ -69,19 +84,15 @@ export async function checkPatchTable(file: string, expected: ExpectedTable, com
       sums.bytes += content.length;
     }
     await each(rows, 'uri', (value) => (isText(value) ? undefined : 'no uri'), bad);
-    for (const [name, least] of [
-      ['prominence', 0],
-      ['entropy', LEAST_ENTROPY],
-      ['coherence', Number.NEGATIVE_INFINITY],
-    ] as const)
-      await each(rows, name, (value) => floatFault(name, value, least), bad);
+    for (const [name, least] of table.signals) await each(rows, name, (value) => floatFault(name, value, least), bad);
     const embeddingFault = (value: unknown): string | undefined => {
       const width = floats(value)?.length;
       dim ??= width;
       if (width === undefined) return 'no embedding';
       return width === dim ? undefined : `an embedding of ${width} numbers behind those of ${dim}`;
     };
-    await each(rows, 'embedding', embeddingFault, bad);
+    if (table.hasFloats('embeddings')) await each(rows, 'embedding', embeddingFault, bad);
+    await table.checkParts(rows, () => 1, bad);
   });
   compare(sums, expected, complain);
 }
@@ -92,9 +103,15 @@ export async function checkPatchTable(file: string, expected: ExpectedTable, com
  *
  * @throws OutputError `PARQUET` where it cannot be decoded
  */
-export async function checkPatchedDocuments(file: string, expected: ExpectedTable, complain: Complain): Promise<void> {
+export async function checkPatchedDocuments(
+  file: string,
+  expected: ExpectedTable,
+  complain: Complain,
+  open: OpenQuantizers = noQuantizers,
+): Promise<void> {
+  const table = new QuantizedTable(DOCUMENT_FLOATS, expected, open, complain);
   const sums = { patches: 0, bytes: 0 };
-  await checkTable(file, DOCUMENT_COLUMNS, expected.rows, complain, async (rows) => {
+  await checkTable(file, table.wanted(DOCUMENT_COLUMNS, 'LIST'), expected.rows, complain, async (rows) => {
     const bad = (i: number, what: string): void => complain(`has ${what} in row ${rows.rowStart + i}`);
     const [counts, totals, dims] = [
       await rows.read('num_patches'),
@@ -118,22 +135,91 @@ export async function checkPatchedDocuments(file: string, expected: ExpectedTabl
       bad,
     );
     await each(rows, 'patch_lengths', (value, i) => lengthsFault(value, counts[i], totals[i]), bad);
-    for (const [name, least] of [
-      ['prominence', 0],
-      ['patch_entropies', LEAST_ENTROPY],
-      ['coherence', Number.NEGATIVE_INFINITY],
-    ] as const)
+    for (const [name, least] of table.signals)
       await each(rows, name, (value, i) => listFault(name, value, Number(counts[i]), least), bad);
-    const all = Number.NEGATIVE_INFINITY;
-    await each(
-      rows,
-      'embeddings',
-      (value, i) => listFault('embeddings', value, Number(counts[i]) * Number(dims[i]), all),
-      bad,
-    );
+    const width = (i: number): number => Number(counts[i]) * Number(dims[i]);
+    const embeddingsFault = (value: unknown, i: number): string | undefined =>
+      listFault('embeddings', value, width(i), LEAST.embeddings);
+    if (table.hasFloats('embeddings')) await each(rows, 'embeddings', embeddingsFault, bad);
+    await table.checkParts(rows, (i) => Number(counts[i]), bad);
   });
   compare(sums, expected, complain);
 }
+
+/** Columns of fields that a table holds as float32 values, quantized, or both. */
+class QuantizedTable {
+  readonly #names: Readonly<Record<PatchField, string>>;
+  readonly #expected: ExpectedTable;
+  readonly #open: OpenQuantizers;
+  readonly #complain: Complain;
+  #fields: readonly CheckedField[] = [];
+  #floats: readonly PatchField[] = PATCH_FIELDS;
+
+  constructor(
+    names: Readonly<Record<PatchField, string>>,
+    expected: ExpectedTable,
+    open: OpenQuantizers,
+    complain: Complain,
+  ) {
+    this.#names = names;
+    this.#expected = expected;
+    this.#open = open;
+    this.#complain = complain;
+  }
+
+  /** Columns of one number a row, or a list, and the least that a number may be. */
+  get signals(): readonly (readonly [name: string, least: number])[] {
+    const signals = this.#floats.filter((field) => field !== 'embeddings');
+    return [
+      ...signals.map((field) => [this.#names[field], LEAST[field]] as const),
+      ['coherence', Number.NEGATIVE_INFINITY],
+    ];
+  }
+
+  hasFloats(field: PatchField): boolean {
+    return this.#floats.includes(field);
+  }
+
+  /** The columns that are there always, and those of the fields; `repetition` is that of prominence and entropy. */
+  wanted(always: readonly WantedColumn[], repetition: 'REQUIRED' | 'LIST'): WantedBy {
+    return async ({ metadata, columns }) => {
+      const claim = { text: metadata.get(QUANTIZATION_KEY), fields: PATCH_FIELDS, quantized: this.#expected.quantized };
+      const fields = await openFields(claim, this.#open, this.#complain);
+      if (fields === undefined) return undefined;
+      this.#fields = fields;
+      this.#floats = floatFields(PATCH_FIELDS, fields, (field) => columns.has(this.#names[field]));
+      const floats = this.#floats.map((field): WantedColumn => {
+        return [this.#names[field], 'FLOAT', field === 'embeddings' ? 'LIST' : repetition];
+      });
+      const parts = fields.flatMap((field) => this.#columns(field));
+      return [...always, ...floats, ...parts.map((name): WantedColumn => [name, 'BYTE_ARRAY', 'REQUIRED'])];
+    };
+  }
+
+  /** @param count how many rows of fields a row of the table has */
+  async checkParts(rows: RowsInHand, count: (i: number) => number, bad: Bad): Promise<void> {
+    for (const field of this.#fields) {
+      const parts: ArrayLike<unknown>[] = [];
+      for (const column of this.#columns(field)) parts.push(await rows.read(column));
+      const check = new RowsCheck(field, bad);
+      for (let i = 0; i < rows.rowEnd - rows.rowStart; i++) {
+        check.add(
+          i,
+          count(i),
+          parts.map((values) => values[i]),
+        );
+      }
+      check.end();
+    }
+  }
+
+  #columns({ stored, quantizer }: CheckedField): string[] {
+    const name = this.#names[stored.field as PatchField];
+    return quantizer.parts.map((part) => partColumn(name, part.name));
+  }
+}
+
+type Bad = (i: number, what: string) => void;
 
 async function each(
   rows: RowsInHand,

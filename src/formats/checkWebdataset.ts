@@ -4,12 +4,13 @@ import { Failure } from '../sources/failure.ts';
 import { ByteReader } from './byteReader.ts';
 import type { Complain } from './checkNumbers.ts';
 import { checkPatches } from './checkPatches.ts';
+import { type ExpectedQuantized, noQuantizers, type OpenQuantizers } from './checkQuantized.ts';
 import { fileChunks } from './fileChunks.ts';
 import { parseSafetensorsHeader } from './safetensors/read.ts';
 import { parseTarHeader, TAR_BLOCK, tarHeader } from './tarHeader.ts';
 
 /** What a commit record says of an archive; `patches` is undefined where it holds documents. */
-export interface ExpectedArchive {
+export interface ExpectedArchive extends ExpectedQuantized {
   readonly split: string;
   readonly compression: string;
   readonly samples: number;
@@ -28,10 +29,15 @@ const MEMBER_LIMIT = 2 ** 31 - 1;
  *
  * @throws SluiceError `TRUNCATED`, `CORRUPT_COMPRESSION` where it cannot be decompressed
  */
-export async function checkWebdataset(file: string, expected: ExpectedArchive, complain: Complain): Promise<void> {
+export async function checkWebdataset(
+  file: string,
+  expected: ExpectedArchive,
+  complain: Complain,
+  open: OpenQuantizers = noQuantizers,
+): Promise<void> {
   const reader = new ByteReader(contentOf(file, expected.compression));
   try {
-    await new ArchiveCheck(reader, expected, complain).run();
+    await new ArchiveCheck(reader, expected, complain, open).run();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new SluiceError(`cannot be decompressed: ${error.message}`, { code: error.code, path: file, cause: error });
@@ -64,6 +70,7 @@ class ArchiveCheck {
   readonly #reader: ByteReader;
   readonly #expected: ExpectedArchive;
   readonly #complain: Complain;
+  readonly #open: OpenQuantizers;
   readonly #sums = { samples: 0, documents: 0, patches: 0, bytes: 0 };
   #sample: SampleFacts | undefined;
   /** Key of the last sample that had one. */
@@ -71,10 +78,11 @@ class ArchiveCheck {
   /** Kinds of members of the first sample. */
   #shape: string | undefined;
 
-  constructor(reader: ByteReader, expected: ExpectedArchive, complain: Complain) {
+  constructor(reader: ByteReader, expected: ExpectedArchive, complain: Complain, open: OpenQuantizers) {
     this.#reader = reader;
     this.#expected = expected;
     this.#complain = complain;
+    this.#open = open;
   }
 
   async run(): Promise<void> {
@@ -140,7 +148,9 @@ class ArchiveCheck {
     const { metadata } = parseSafetensorsHeader(content, content.length, name);
     const [patches, bytes, dim] = ['num_patches', 'total_bytes', 'embed_dim'].map((key) => Number(metadata[key]));
     const expected = { patches: patches ?? 0, bytes: bytes ?? 0, dim: dim ?? 0 };
-    await checkPatches(content, expected, (what) => this.#complain(`has a member '${name}' that ${what}`));
+    const { quantized } = this.#expected;
+    const complain: Complain = (what) => this.#complain(`has a member '${name}' that ${what}`);
+    await checkPatches(content, { ...expected, quantized }, complain, this.#open);
     return expected;
   }
 

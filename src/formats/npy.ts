@@ -137,6 +137,12 @@ export function parseNpy(bytes: Uint8Array, path?: string): ReadNpy {
   return { type, shape, data: bytes.subarray(offset) };
 }
 
+/** The type of an array as a safetensors file says it. */
+export function dtypeOf(type: NpyType): Dtype {
+  const found = Object.entries(types).find(([, npy]) => npy === type);
+  return (found?.[0] ?? 'U8') as Dtype;
+}
+
 function dataBytes({ type, shape }: Pick<NpyArray, 'type' | 'shape'>): number {
   return shape.reduce((product, side) => product * side, sizes[type]);
 }

@@ -21,6 +21,16 @@ const compressors: Compressors = {
 /** A column that a table must have: name, physical type (of a list: of its numbers), whether it may be null. */
 export type WantedColumn = readonly [name: string, type: string, repetition: 'REQUIRED' | 'OPTIONAL' | 'LIST'];
 
+/** What a file says of itself. */
+export interface TableClaims {
+  /** Key-value metadata. */
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly columns: ReadonlySet<string>;
+}
+
+/** Columns that a table must have by what it says of itself; undefined where that is wrong already. */
+export type WantedBy = (table: TableClaims) => Promise<readonly WantedColumn[] | undefined>;
+
 /** Rows of a table that were decoded together. */
 export interface RowsInHand {
   readonly rowStart: number;
@@ -35,7 +45,7 @@ export interface RowsInHand {
  */
 export async function checkTable(
   path: string,
-  wanted: readonly WantedColumn[],
+  wanted: readonly WantedColumn[] | WantedBy,
   rows: number,
   complain: Complain,
   check: (rows: RowsInHand) => Promise<void>,
@@ -43,13 +53,21 @@ export async function checkTable(
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
-    if (!checkSchema(metadata.schema, wanted, complain)) return;
+    const columns = typeof wanted === 'function' ? await wanted(tableOf(metadata)) : wanted;
+    if (columns === undefined || !checkSchema(metadata.schema, columns, complain)) return;
     checkCounts(metadata, rows, complain);
     await eachGroup(file, metadata, complain, check);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new OutputError(`cannot be decoded as Parquet: ${reason}`, { code: 'PARQUET', path, cause });
   }
+}
+
+function tableOf({ key_value_metadata: pairs = [], schema }: FileMetaData): TableClaims {
+  return {
+    metadata: new Map(pairs.flatMap(({ key, value }) => (value === undefined ? [] : [[key, value]]))),
+    columns: new Set(schema.map(({ name }) => name)),
+  };
 }
 
 function checkCounts({ num_rows, row_groups }: FileMetaData, rows: number, complain: Complain): void {

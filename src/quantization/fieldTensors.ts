@@ -22,6 +22,15 @@ const TENSORS = {
   norms: 'norms',
 } as const satisfies Record<QuantizedFieldName, string>;
 
+/** What a file of patches holds of a field that can be quantized, and what a file of signals does. */
+export const PATCH_FIELDS = ['embeddings', 'prominence', 'entropy'] as const satisfies QuantizedFieldName[];
+export const SIGNAL_FIELDS = ['entropies', 'norms'] as const satisfies QuantizedFieldName[];
+
+/** True of fields with a row for each byte; the others have one for each patch. */
+export function isSignal(field: QuantizedFieldName): boolean {
+  return field === 'entropies' || field === 'norms';
+}
+
 /** Name of the float32 tensor that a field is, or would be: `patch_entropies` of `entropy`, the others as they are called. */
 export function fieldTensor(field: QuantizedFieldName): string {
   return TENSORS[field];

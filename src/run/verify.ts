@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { OutputError, SluiceError } from '../errors.ts';
+import { type OpenQuantizers, quantizersOf } from '../formats/checkQuantized.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
 import {
   NPZ_FORMAT,
@@ -10,6 +11,7 @@ import {
   PARQUET_PATCHES_FORMAT,
   PATCHES_FORMAT,
   PATCHES_JSONL_FORMAT,
+  QUANTIZED_PATCHES_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SQLITE_DOCUMENTS_FORMAT,
@@ -29,6 +31,7 @@ import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
 /** Formats of files that hold everything that a split yields. */
 const COUNTED = [
   PATCHES_FORMAT,
+  QUANTIZED_PATCHES_FORMAT,
   SIDECAR_FORMAT,
   NPZ_FORMAT,
   WEBDATASET_FORMAT,
@@ -97,6 +100,7 @@ class Verification {
   readonly #findings: Finding[] = [];
   readonly #follower: LimitFollower;
   readonly #sidecars = new SidecarList();
+  readonly #quantizers: OpenQuantizers;
   #more = 0;
   #files = 0;
   #bytes = 0;
@@ -106,6 +110,7 @@ class Verification {
     this.#plan = plan;
     this.#options = options;
     this.#follower = new LimitFollower(plan.limit);
+    this.#quantizers = quantizersOf(root);
   }
 
   async run(): Promise<VerifyReport> {
@@ -213,6 +218,7 @@ class Verification {
       const found = await checkContent(this.#root, artefact, sound, note, {
         before,
         sidecars: (folder) => this.#sidecars.of(folder),
+        quantizers: this.#quantizers,
         pause: async () => {
           await setImmediate();
           this.#options.signal?.throwIfAborted();

@@ -6,6 +6,7 @@ import { checkNpz } from '../formats/checkNpz.ts';
 import { checkPatches, checkSignals } from '../formats/checkPatches.ts';
 import { checkPatchLines } from '../formats/checkPatchLines.ts';
 import { checkPatchedDocuments, checkPatchTable } from '../formats/checkPatchTables.ts';
+import type { OpenQuantizers } from '../formats/checkQuantized.ts';
 import { checkShardIndex } from '../formats/checkShardIndex.ts';
 import { checkSidecar } from '../formats/checkSidecar.ts';
 import { checkTables } from '../formats/checkTables.ts';
@@ -23,6 +24,8 @@ import {
   PARQUET_PATCHES_FORMAT,
   PATCHES_FORMAT,
   PATCHES_JSONL_FORMAT,
+  QUANTIZED_PATCHES_FORMAT,
+  QUANTIZED_SIGNALS_FORMAT,
   REJECTS_FORMAT,
   SIDECAR_FORMAT,
   SIGNALS_FORMAT,
@@ -45,6 +48,8 @@ export interface Around {
   readonly before?: SidecarEnds | undefined;
   /** Sidecars of a folder in the order of the splits; undefined where one is missing or has other bytes than it should. */
   sidecars(dir: string): readonly Artefact[] | undefined;
+  /** Quantizer files of the output. */
+  readonly quantizers: OpenQuantizers;
   /** Lets other work go on; throws where nobody waits any more. */
   pause(): Promise<void>;
 }
@@ -63,18 +68,23 @@ export async function checkContent(
   const file = path.join(root, artefact.path);
   const complain = (what: string): void => note('CONTENT', what);
   const number = (key: string): number => numberOf(artefact, key);
+  const { quantized } = artefact.info;
   const patchesBeside = (extension: string): Artefact | undefined =>
     sound.get(`${artefact.path.slice(0, -extension.length)}.safetensors`);
   try {
     switch (artefact.info.format) {
       case PATCHES_FORMAT:
-        await checkPatches(file, { patches: number('patches'), bytes: number('bytes'), dim: number('dim') }, complain);
+      case QUANTIZED_PATCHES_FORMAT: {
+        const sizes = { patches: number('patches'), bytes: number('bytes'), dim: number('dim') };
+        await checkPatches(file, { format: artefact.info.format, ...sizes, quantized }, complain, around.quantizers);
         return undefined;
+      }
       case NPZ_FORMAT:
         await checkNpz(
           file,
-          { patches: number('patches'), bytes: number('bytes'), dim: number('dim'), parts: number('parts') },
+          { patches: number('patches'), bytes: number('bytes'), dim: number('dim'), parts: number('parts'), quantized },
           complain,
+          around.quantizers,
         );
         return undefined;
       case WEBDATASET_FORMAT: {
@@ -86,18 +96,21 @@ export async function checkContent(
           documents: number('documents'),
           patches: patches === undefined ? undefined : number('patches'),
           bytes: number('bytes'),
+          quantized,
         };
-        await checkWebdataset(file, expected, complain);
+        await checkWebdataset(file, expected, complain, around.quantizers);
         return undefined;
       }
       case WEBDATASET_INDEX_FORMAT:
         await checkShardIndex(file, { shards: number('shards'), samples: number('samples') }, complain);
         return undefined;
-      case SIGNALS_FORMAT: {
+      case SIGNALS_FORMAT:
+      case QUANTIZED_SIGNALS_FORMAT: {
         const patches = patchesBeside('.signals.safetensors');
         if (patches !== undefined && numberOf(patches, 'bytes') !== number('bytes'))
           complain(`is not cut as ${patches.path} is`);
-        await checkSignals(file, { bytes: number('bytes'), parts: number('parts') }, complain);
+        const sizes = { bytes: number('bytes'), parts: number('parts') };
+        await checkSignals(file, { format: artefact.info.format, ...sizes, quantized }, complain, around.quantizers);
         return undefined;
       }
       case SIDECAR_FORMAT: {
@@ -126,13 +139,14 @@ export async function checkContent(
         return undefined;
       case PATCHES_JSONL_FORMAT: {
         const counts = { documents: number('documents'), patches: number('patches'), bytes: number('bytes') };
-        await checkPatchLines(file, { lines: number('lines'), ...counts }, complain);
+        await checkPatchLines(file, { lines: number('lines'), ...counts, quantized }, complain, around.quantizers);
         return undefined;
       }
       case PARQUET_PATCHES_FORMAT:
       case PARQUET_PATCHED_DOCUMENTS_FORMAT: {
         const check = artefact.info.format === PARQUET_PATCHES_FORMAT ? checkPatchTable : checkPatchedDocuments;
-        await check(file, { rows: number('rows'), patches: number('patches'), bytes: number('bytes') }, complain);
+        const sizes = { rows: number('rows'), patches: number('patches'), bytes: number('bytes') };
+        await check(file, { ...sizes, quantized }, complain, around.quantizers);
         return undefined;
       }
       case SQLITE_DOCUMENTS_FORMAT:
@@ -140,7 +154,8 @@ export async function checkContent(
         const given = (key: string): number | undefined => (artefact.info[key] === undefined ? undefined : number(key));
         const { format } = artefact.info;
         const counts = { documents: number('documents'), bytes: number('bytes') };
-        await checkTables(file, { format, ...counts, rows: given('rows'), patches: given('patches') }, complain);
+        const rows = { rows: given('rows'), patches: given('patches') };
+        await checkTables(file, { format, ...counts, ...rows, quantized }, complain, around.quantizers);
         return undefined;
       }
       case JAX_FORMAT: {

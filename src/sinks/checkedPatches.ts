@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.ts';
+import { isSignal } from '../quantization/fieldTensors.ts';
 import type { Patches } from '../records.ts';
-import { isSignal } from './quantizedColumns.ts';
 
 /** @throws SluiceError `BAD_PATCHES` where the arrays of a value do not fit each other, or hold numbers that are not finite */
 export function checkPatches(value: Patches): void {

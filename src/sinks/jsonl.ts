@@ -1,6 +1,7 @@
 import { PipelineError } from '../errors.ts';
 import { DOCUMENTS_FORMAT, PATCHES_JSONL_FORMAT } from '../formats/names.ts';
 import { requireOptions } from '../knownOptions.ts';
+import { PATCH_FIELDS } from '../quantization/fieldTensors.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Artefact } from './artefact.ts';
@@ -10,7 +11,7 @@ import { gatherFiles } from './gatherFiles.ts';
 import { LineFiles } from './jsonl/lineFiles.ts';
 import { documentLine, type EmbeddingForm, embeddingForms, patchLine } from './jsonl/lines.ts';
 import { byDocument } from './patchDocument.ts';
-import { openQuantized, PATCH_FIELDS, quantizedInfo } from './quantizedColumns.ts';
+import { openQuantized, quantizedInfo } from './quantizedColumns.ts';
 import { checkedCutBytes } from './shardCut.ts';
 import { checkedFolder, checkedName } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';

@@ -3,14 +3,13 @@ import { NPZ_FORMAT } from '../formats/names.ts';
 import { npyArray, npyTypeOf } from '../formats/npy.ts';
 import { type NpzMember, npzChunks } from '../formats/npz.ts';
 import { requireOptions } from '../knownOptions.ts';
-import { fieldTensor, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
+import { fieldTensor, PATCH_FIELDS, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import type { Patches } from '../records.ts';
 import { column, columnsKeeper, type PatchColumns, type PlainColumn, quantizedOf } from './patchColumns.ts';
 import { documentsOf, learnedBy, patchSink } from './patchSink.ts';
 import {
   isLeftOut,
   type LearnedPlace,
-  PATCH_FIELDS,
   quantizationMetadata,
   quantizedInfo,
   quantizedTensors,

@@ -1,7 +1,7 @@
 import { littleEndianBytes } from '../formats/littleEndian.ts';
 import { PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
-import { fieldTensor, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
+import { fieldTensor, PATCH_FIELDS, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import type { Patches } from '../records.ts';
 import { ChunkList, chained } from './chunkList.ts';
 import {
@@ -9,7 +9,6 @@ import {
   isLeftOut,
   type LearnedPlace,
   openQuantized,
-  PATCH_FIELDS,
   type QuantizedColumn,
   quantizationMetadata,
   quantizedInfo,

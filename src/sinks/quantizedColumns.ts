@@ -3,6 +3,7 @@ import { littleEndianBytes } from '../formats/littleEndian.ts';
 import type { TensorData } from '../formats/safetensors/write.ts';
 import {
   chainName,
+  isSignal,
   partTensor,
   partTensors,
   QUANTIZATION_KEY,
@@ -13,10 +14,6 @@ import type { Patches, QuantizedField, QuantizedFieldName } from '../records.ts'
 import type { Artefact } from './artefact.ts';
 import { ChunkList, chained } from './chunkList.ts';
 import type { PatchSlice } from './shardCut.ts';
-
-/** What of a value is quantized in a file of patches, and in one of signals. */
-export const PATCH_FIELDS = ['embeddings', 'prominence', 'entropy'] as const satisfies QuantizedFieldName[];
-export const SIGNAL_FIELDS = ['entropies', 'norms'] as const satisfies QuantizedFieldName[];
 
 /** A quantized field of all patches so far. */
 export interface QuantizedColumn extends Omit<QuantizedField, 'encoded'> {
@@ -71,11 +68,6 @@ export function isLeftOut(
   field: QuantizedFieldName,
 ): boolean {
   return columns.some((column) => column.field === field && !column.keep);
-}
-
-/** True of fields with a row for each byte; the others have one for each patch. */
-export function isSignal(field: QuantizedFieldName): boolean {
-  return field === 'entropies' || field === 'norms';
 }
 
 function storedOf(columns: readonly QuantizedColumn[]) {

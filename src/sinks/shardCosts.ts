@@ -1,7 +1,7 @@
 import { PipelineError } from '../errors.ts';
+import { isSignal } from '../quantization/fieldTensors.ts';
 import type { DocumentHead, Patches } from '../records.ts';
 import { headMetaJson } from './metaJson.ts';
-import { isSignal } from './quantizedColumns.ts';
 
 /** What a document's entry in a shard is counted as, besides its strings: its row, its lists, its objects. */
 const ENTRY_COST = 1024;

@@ -2,6 +2,7 @@ import { littleEndianBytes } from '../formats/littleEndian.ts';
 import { QUANTIZED_SIGNALS_FORMAT, SIGNALS_FORMAT } from '../formats/names.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
 import { requireOptions } from '../knownOptions.ts';
+import { SIGNAL_FIELDS } from '../quantization/fieldTensors.ts';
 import type { Patches } from '../records.ts';
 import { badPatches } from './checkedPatches.ts';
 import { ChunkList, COALESCE_BYTES, chained, coalesced } from './chunkList.ts';
@@ -15,7 +16,6 @@ import {
   quantizationMetadata,
   quantizedInfo,
   quantizedTensors,
-  SIGNAL_FIELDS,
 } from './quantizedColumns.ts';
 import { CUT_OPTIONS, type CutOptions, type Keeper, type Shard } from './shardCut.ts';
 import type { Sink, SinkContext } from './sink.ts';

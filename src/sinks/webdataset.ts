@@ -1,10 +1,11 @@
 import { PipelineError } from '../errors.ts';
 import { requireOptions } from '../knownOptions.ts';
+import { PATCH_FIELDS } from '../quantization/fieldTensors.ts';
 import type { Document, Patches } from '../records.ts';
 import { didYouMean } from '../suggest.ts';
 import { eitherWriter } from './eitherWriter.ts';
 import { byDocument } from './patchDocument.ts';
-import { openQuantized, PATCH_FIELDS, quantizedInfo } from './quantizedColumns.ts';
+import { openQuantized, quantizedInfo } from './quantizedColumns.ts';
 import { checkedCutBytes, checkedShardBytes } from './shardCut.ts';
 import { checkedFolder } from './shardName.ts';
 import type { Sink, SinkContext, SinkWriter } from './sink.ts';

@@ -1,8 +1,9 @@
 import { SQLITE_PATCHES_FORMAT } from '../../formats/names.ts';
+import { PATCH_FIELDS } from '../../quantization/fieldTensors.ts';
 import type { DocumentHead, Patches } from '../../records.ts';
 import { headMetaJson } from '../metaJson.ts';
 import { byDocument, type PatchDocument } from '../patchDocument.ts';
-import { openQuantized, PATCH_FIELDS, quantizationMetadata, quantizedInfo } from '../quantizedColumns.ts';
+import { openQuantized, quantizationMetadata, quantizedInfo } from '../quantizedColumns.ts';
 import type { SinkContext, SinkWriter } from '../sink.ts';
 import { positionCells } from '../table/columns.ts';
 import { type PatchedDocument, patchedDocumentCells, patchRows } from '../table/patchRows.ts';
