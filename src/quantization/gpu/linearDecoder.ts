@@ -62,7 +62,8 @@ export class LinearDecoder {
       ...{ low: this.#low >>> 0, high: this.#high >>> 0 },
       shifted: zeros.some((zero) => zero !== 0) ? 1 : 0,
       tabled: this.#table.length > 0 ? 1 : 0,
-      moved: this.#coder.values.divisor === undefined ? 0 : 1,
+      // what is added to signs is 0: no value is -0 then, as on the CPU
+      moved: this.#coder.values.divisor !== undefined || packing === 'signs' ? 1 : 0,
     };
     const buffers = {
       codes: await scratch.putBytes('codes', codes),

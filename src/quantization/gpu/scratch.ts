@@ -43,9 +43,11 @@ export class Scratch {
     }
     await this.#gpu.submitRead(commands, reading);
     const all = await this.#gpu.orLost(reading.finish());
-    if (memories.length === 1) return [all];
-    at = 0;
-    return memories.map(({ bytes }) => all.slice(at, (at += bytes)));
+    let end = 0;
+    return memories.map(({ bytes }) => {
+      end += bytes;
+      return memories.length === 1 ? all : all.slice(end - bytes, end);
+    });
   }
 
   free(): void {
