@@ -4,7 +4,7 @@ import type { SearchMethod } from './floatMatrix.ts';
 
 const STEPS = 15;
 /** How many steps the range is cut into: fewer than 15 widen it, more clip both of its ends. */
-const CUTS = Float64Array.from({ length: 13 }, (_, i) => 13 + i / 2);
+const CUTS = Float64Array.from({ length: 7 }, (_, i) => 13 + i);
 const REFITS = 4;
 
 /** What a block of 4-bit weights is kept with: `code * scale + minimum`, both binary16 numbers. */

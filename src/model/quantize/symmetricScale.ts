@@ -38,6 +38,8 @@ export function symmetricCode(value: number, scale: number, limit: number): numb
 interface Fit {
   readonly scale: number;
   readonly error: number;
+  /** The part of the error that is of weights beyond the last code: it only grows as the scale falls. */
+  readonly clipped: number;
   /** The scale of least squares for the codes that `scale` gives. */
   readonly refit: number;
 }
@@ -46,15 +48,22 @@ function searchedScale(values: Float32Array, limit: number, most: number, import
   const at = (end: number): Fit => fitOf(values, normalScale((most * end) / limit), limit, importance);
   let best = at(1);
   let bestEnd = 1;
-  const tryEnd = (end: number): void => {
+  const tryEnd = (end: number): Fit => {
     const fit = at(end);
-    if (fit.error >= best.error) return;
-    best = fit;
-    bestEnd = end;
+    if (fit.error < best.error) {
+      best = fit;
+      bestEnd = end;
+    }
+    return fit;
   };
-  for (let step = 1; step < COARSE_STEPS; step++) tryEnd(1 - step * COARSE_STEP);
+  for (let step = 1; step < COARSE_STEPS; step++) {
+    // what is clipped already costs more than the best: so does everything below
+    if (tryEnd(1 - step * COARSE_STEP).clipped >= best.error) break;
+  }
   const middle = bestEnd;
-  for (let step = 1 - FINE_STEPS; step < FINE_STEPS; step++) tryEnd(middle + (step * COARSE_STEP) / FINE_STEPS);
+  for (let step = FINE_STEPS - 1; step > -FINE_STEPS; step--) {
+    if (step !== 0 && tryEnd(middle + (step * COARSE_STEP) / FINE_STEPS).clipped >= best.error) break;
+  }
   for (let round = 0; round < REFITS; round++) {
     const fit = fitOf(values, normalScale(best.refit), limit, importance);
     if (fit.error >= best.error) break;
@@ -65,6 +74,7 @@ function searchedScale(values: Float32Array, limit: number, most: number, import
 
 function fitOf(values: Float32Array, scale: number, limit: number, importance?: Float64Array): Fit {
   let error = 0;
+  let clipped = 0;
   let codesValues = 0;
   let codesCodes = 0;
   const inputs = importance?.length ?? values.length;
@@ -73,10 +83,12 @@ function fitOf(values: Float32Array, scale: number, limit: number, importance?: 
     const weight = importance === undefined ? 1 : (importance[input] ?? 1);
     const code = symmetricCode(value, scale, limit);
     const off = value - Math.fround(code * scale);
-    error += weight * off * off;
+    const cost = weight * off * off;
+    error += cost;
+    if (off > 0 ? code === limit : code === -limit) clipped += cost;
     codesValues += weight * value * code;
     codesCodes += weight * code * code;
     if (++input === inputs) input = 0;
   }
-  return { scale, error, refit: codesCodes === 0 ? 0 : Math.abs(codesValues / codesCodes) };
+  return { scale, error, clipped, refit: codesCodes === 0 ? 0 : Math.abs(codesValues / codesCodes) };
 }
