@@ -41,15 +41,17 @@ export const chains = ['int8', 'pca:2', 'pca:2+int8', 'pq:2'] as const;
 export const anyChain = fc.constantFrom(...chains);
 
 /** What to quantize, with or without keeping float32. */
-export type Quantizers = Readonly<Partial<Record<QuantizedFieldName, Quantizer>>>;
+export type Quantizers = Readonly<Partial<Record<QuantizedFieldName, Quantizer | undefined>>>;
 
 /** Values as the operator `quantize` gives them. */
 export function quantized(values: readonly Patches[], quantizers: Quantizers, keep = false): Patches[] {
-  const fields = Object.entries(quantizers) as [QuantizedFieldName, Quantizer][];
+  const fields = (Object.entries(quantizers) as [QuantizedFieldName, Quantizer | undefined][]).flatMap(
+    ([field, quantizer]) => (quantizer === undefined ? [] : [{ field, quantizer }]),
+  );
   return values.map((value) => ({
     ...value,
     quantized: fields.map(
-      ([field, quantizer]): QuantizedField => ({ field, quantizer, keep, encoded: quantizer.encode(value[field]) }),
+      ({ field, quantizer }): QuantizedField => ({ field, quantizer, keep, encoded: quantizer.encode(value[field]) }),
     ),
   }));
 }

@@ -87,7 +87,7 @@ function hashOf(entries: readonly TensorEntry[], contents: readonly Uint8Array[]
  * Quantizers that were opened before, by what they are made of: samples of an archive have thousands of equal ones, and
  * values of a flow share one.
  */
-const opened = new LRUCache<string, Quantizer>({ max: 64, maxSize: 256 << 20 });
+const opened = new LRUCache<string, Quantizer>({ max: 64, maxSize: MOST_TRAINED + (64 << 20) });
 
 function quantizerOf({ field, chain, columns }: StoredQuantization, learned: Learned): Quantizer {
   const key = `${quantizationText([{ field, chain, columns }])} ${learned.key}`;
