@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts';
+import { float32From, littleEndianBytes } from '../formats/littleEndian.ts';
 import type { Chain } from './chain.ts';
 import type { Coder, Encoded, Part, TrainedTensor, TrainingSample, Transform } from './scheme.ts';
 import { schemeOf } from './schemes.ts';
@@ -85,8 +86,8 @@ function floatCoder(columns: number): Coder {
   const part: Part = { name: 'values', dtype: 'F32', shape: [columns], rowBytes: 4 * columns };
   return {
     parts: [part],
-    encode: (rows): Encoded => [new Uint8Array(rows.slice().buffer)],
-    decode: ([values = new Uint8Array()]) => new Float32Array(values.slice().buffer),
+    encode: (rows): Encoded => [new Uint8Array(littleEndianBytes(rows))],
+    decode: ([values = new Uint8Array()]) => float32From(values),
   };
 }
 

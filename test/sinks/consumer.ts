@@ -33,7 +33,7 @@ export function parseSafetensors(file: Buffer): {
   if (Object.values(metadata).some((value) => typeof value !== 'string')) throw new Error('metadata holds no string');
   const data = file.subarray(8 + length);
   const entries = new Map(Object.entries(rest as unknown as Record<string, Entry>));
-  const sizes: Record<string, number> = { F32: 4, I32: 4, U8: 1, I64: 8 };
+  const sizes: Record<string, number> = { F32: 4, I32: 4, U8: 1, I64: 8, F16: 2, I8: 1 };
   let end = 0;
   for (const [name, { dtype, shape, data_offsets }] of entries) {
     if (data_offsets[0] !== end) throw new Error(`${name} does not begin where the one before it ends`);
