@@ -30,6 +30,20 @@ const kernels = [
     ],
   },
   {
+    source: 'tools/wasm/quantizedRows.as.ts',
+    module: 'src/model/quantized/rowsWasm.ts',
+    name: 'rowsWasm',
+    // the memory comes from outside, as above
+    options: [
+      '--importMemory',
+      '--sharedMemory',
+      '--noExportMemory',
+      '--initialMemory=1',
+      '--maximumMemory=65536',
+      '--enable=simd,threads,bulk-memory',
+    ],
+  },
+  {
     source: 'tools/wasm/minhash.as.ts',
     module: 'src/lsh/minhashWasm.ts',
     name: 'minhashWasm',

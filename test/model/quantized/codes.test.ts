@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromF16 } from '../../../src/kernels/blocks/half.ts';
 import { unpackedWeights } from '../../../src/kernels/weights/cpu.ts';
 import { deviceWords } from '../../../src/model/gpu/deviceWords.ts';
-import { badCode, decodeRows, type PackedRows, packedCodes } from '../../../src/model/quantized/codes.ts';
-import { isBlocked, rowBytes } from '../../../src/model/quantized/layout.ts';
+import { badCode, type PackedRows, packedCodes } from '../../../src/model/quantized/codes.ts';
+import { isBlocked } from '../../../src/model/quantized/layout.ts';
 import {
   dequantizedMatrix,
   QUANTIZED_TYPES,
@@ -12,36 +11,7 @@ import {
   type QuantizedType,
   scaleCount,
 } from '../../../src/model/quantized/matrix.ts';
-
-const ranges = { int8: [-127, 127], 'int8-channel': [-127, 127], int4: [0, 15], 'int4-64': [0, 15], ternary: [-1, 1] };
-
-/** Finite binary16 numbers of either sign, subnormal ones too. */
-const half = fc.tuple(fc.integer({ min: 0, max: 0x7bff }), fc.boolean()).map(([bits, minus]) => {
-  return fromF16(minus ? bits | 0x8000 : bits);
-});
-const float = fc.float({ noNaN: true, noDefaultInfinity: true, min: -(2 ** 100), max: 2 ** 100 });
-
-function matrices(type: QuantizedType): fc.Arbitrary<QuantizedMatrix> {
-  const [min, max] = ranges[type] as [number, number];
-  return fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 140 })).chain(([outputs, inputs]) => {
-    const exactly = (count: number) => ({ minLength: count, maxLength: count });
-    const groups = exactly(scaleCount(type, outputs, inputs));
-    return fc
-      .tuple(
-        fc.array(fc.integer({ min, max }), exactly(outputs * inputs)),
-        fc.array(isBlocked(type) ? half : float, groups),
-        fc.array(half, groups),
-      )
-      .map(([codes, scales, minima]) => ({
-        type,
-        outputs,
-        inputs,
-        codes: Int8Array.from(codes),
-        scales: Float32Array.from(scales),
-        minima: isBlocked(type) ? Float32Array.from(minima) : undefined,
-      }));
-  });
-}
+import { matrices } from './matrices.ts';
 
 const packed = (matrix: QuantizedMatrix): PackedRows => {
   const { type, inputs, outputs, scales, minima } = matrix;
@@ -79,19 +49,6 @@ describe('the bytes of a matrix', () => {
 });
 
 describe.each(QUANTIZED_TYPES)('a matrix of %s', (type) => {
-  it('is decoded to what its codes stand for, bit for bit', () => {
-    fc.assert(
-      fc.property(matrices(type), (matrix) => {
-        const rows = packed(matrix);
-        expect(rows.bytes.length).toBe(matrix.outputs * rowBytes(type, matrix.inputs));
-        const found = new Float32Array(matrix.codes.length);
-        decodeRows(rows, found);
-        expect(found).toEqual(dequantizedMatrix(matrix));
-      }),
-      { numRuns: 150 },
-    );
-  });
-
   it('stands for the same on a GPU', () => {
     fc.assert(
       fc.property(matrices(type), (matrix) => {

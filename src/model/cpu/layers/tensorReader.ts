@@ -3,10 +3,12 @@ import { ModelError } from '../../../errors.ts';
 import { BlockDecoder } from '../../../kernels/blocks/decoder.ts';
 import { blockBytes } from '../../../kernels/blocks/layout.ts';
 import { requireStamp } from '../../fileStamp.ts';
-import { badCode, decodeRows, type PackedRows } from '../../quantized/codes.ts';
-import { rowBytes } from '../../quantized/layout.ts';
+import { badCode, type PackedRows } from '../../quantized/codes.ts';
+import { rowBytes, scaleBytes } from '../../quantized/layout.ts';
+import { scaleCount } from '../../quantized/matrix.ts';
 import { noCode, scalesFrom } from '../../quantized/readMatrices.ts';
-import { isQuantized, type QuantizedWeight, type Span, type Weight, type Weights } from '../../weights.ts';
+import { RowDecoder, type RowsInMemory } from '../../quantized/rowDecoder.ts';
+import { isQuantized, type QuantizedWeight, type Weight, type Weights } from '../../weights.ts';
 
 /** Some rows of a tensor, decoded. */
 export interface DecodedRows {
@@ -26,6 +28,7 @@ export class TensorReader {
   readonly #weights: Weights;
   readonly #memory: WebAssembly.Memory;
   readonly #decoder: BlockDecoder;
+  readonly #rowDecoder: RowDecoder;
   readonly #file: number;
 
   /** @throws ModelError `MODEL_MISSING` where the file cannot be opened, `MODEL_CHANGED` where it is another one */
@@ -33,6 +36,7 @@ export class TensorReader {
     this.#weights = weights;
     this.#memory = memory;
     this.#decoder = new BlockDecoder(memory);
+    this.#rowDecoder = new RowDecoder(memory);
     try {
       this.#file = openSync(weights.path, 'r');
     } catch (cause) {
@@ -71,12 +75,23 @@ export class TensorReader {
   }
 
   /**
-   * Reads a weight that is kept in fewer bits as it is, piece by piece, to `staging`; each piece is there until the next.
-   * Throws as {@link decode}.
+   * Reads a weight that is kept in fewer bits as it is, piece by piece, to `staging`; the codes of each piece are there until
+   * the next. Throws as {@link decode}.
    */
   *packedRows(weight: QuantizedWeight, staging: Staging): Iterable<PackedRows> {
+    const type = weight.dtype;
+    const inputs = rowValues(weight);
     for (const { first, rows } of chunks(weight, staging.bytes)) {
-      yield this.#packed(weight, first, rows, staging.address);
+      const { codes, scales, minima } = this.#stored(weight, first, rows, staging.address);
+      const groups = scaleCount(type, rows, inputs) * scaleBytes(type);
+      yield {
+        type,
+        inputs,
+        rows,
+        bytes: this.#bytes(codes, rows * rowBytes(type, inputs)),
+        scales: scalesFrom(type, this.#bytes(scales, groups)),
+        minima: minima === undefined ? undefined : scalesFrom(type, this.#bytes(minima, groups)),
+      };
     }
   }
 
@@ -85,43 +100,40 @@ export class TensorReader {
   }
 
   #rows(weight: Weight, first: number, rows: number, target: number, staging: number): void {
-    const values = rows * rowValues(weight);
     if (isQuantized(weight)) {
-      const packed = this.#packed(weight, first, rows, staging);
-      decodeRows(packed, new Float32Array(this.#memory.buffer, target, values));
+      this.#rowDecoder.decode(this.#stored(weight, first, rows, staging), target);
       return;
     }
     const { dtype, offset } = weight;
     const bytes = blockBytes(dtype, rowValues(weight));
     const source = dtype === 'F32' ? target : staging;
-    this.#read(Buffer.from(this.#memory.buffer, source, rows * bytes), offset + first * bytes);
-    if (dtype !== 'F32') this.#decoder.decode(dtype, source, target, values);
+    this.#read(this.#bytes(source, rows * bytes), offset + first * bytes);
+    if (dtype !== 'F32') this.#decoder.decode(dtype, source, target, rows * rowValues(weight));
   }
 
-  #packed(weight: QuantizedWeight, first: number, rows: number, staging: number): PackedRows {
+  /** Reads codes, scales and minima of some rows to an address, one after the other. */
+  #stored(weight: QuantizedWeight, first: number, rows: number, staging: number): RowsInMemory {
     const { dtype: type, offset, scales, minima } = weight;
     const inputs = rowValues(weight);
     const width = rowBytes(type, inputs);
-    const bytes = new Uint8Array(this.#memory.buffer, staging, rows * width);
-    this.#read(bytes, offset + first * width);
-    const bad = badCode(type, bytes);
+    const codes = this.#bytes(staging, rows * width);
+    this.#read(codes, offset + first * width);
+    const bad = badCode(type, codes);
     if (bad !== -1) throw noCode(this.#weights.path, offset + first * width + bad, weight);
-    return {
-      type,
-      inputs,
-      rows,
-      bytes,
-      scales: this.#scales(weight, scales, first, rows),
-      minima: minima && this.#scales(weight, minima, first, rows),
-    };
+    // the one of the whole matrix, or those of the rows
+    const perRow = scaleCount(type, 1, inputs) * scaleBytes(type);
+    const [from, bytes] = type === 'int8' ? [0, perRow] : [first * perRow, rows * perRow];
+    const scalesAt = aligned(staging + codes.length);
+    this.#read(this.#bytes(scalesAt, bytes), scales.offset + from);
+    const rest = { type, inputs, rows, codes: staging, scales: scalesAt };
+    if (minima === undefined) return rest;
+    const minimaAt = aligned(scalesAt + bytes);
+    this.#read(this.#bytes(minimaAt, bytes), minima.offset + from);
+    return { ...rest, minima: minimaAt };
   }
 
-  /** Those of some rows; the one of all rows where there is one. */
-  #scales({ dtype, shape }: QuantizedWeight, span: Span, first: number, rows: number): Float32Array {
-    const perRow = dtype === 'int8' ? 0 : span.length / (shape[0] ?? 1);
-    const bytes = new Uint8Array(perRow === 0 ? span.length : rows * perRow);
-    this.#read(bytes, span.offset + first * perRow);
-    return scalesFrom(dtype, bytes);
+  #bytes(address: number, count: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, address, count);
   }
 
   #read(target: Uint8Array, position: number): void {
@@ -144,10 +156,21 @@ export class TensorReader {
 
 const rowValues = ({ shape }: Weight): number => shape.at(-1) ?? 0;
 
-/** Runs of rows that fit into `bytes` as float32, which is the largest form they have. */
+const aligned = (address: number): number => Math.ceil(address / 4) * 4;
+
+/** What alignment takes of the room for codes, scales and minima. */
+const SLACK = 16;
+
+/**
+ * Runs of rows that fit into `bytes`, as float32 and as the file has them. Codes with their scales take less than float32,
+ * but where rows have three inputs or fewer.
+ */
 function* chunks(weight: Weight, bytes: number): Iterable<DecodedRows> {
   const { shape } = weight;
   const total = shape.length === 1 ? 1 : (shape[0] ?? 0);
-  const most = Math.max(1, Math.floor(bytes / (4 * rowValues(weight))));
+  const [rowBytes, room] = isQuantized(weight)
+    ? [Math.max(16, 4 * rowValues(weight)), bytes - SLACK]
+    : [4 * rowValues(weight), bytes];
+  const most = Math.max(1, Math.floor(room / rowBytes));
   for (let first = 0; first < total; first += most) yield { first, rows: Math.min(most, total - first) };
 }
