@@ -95,6 +95,7 @@ function meansOf(rows: Float32Array, dims: number, codes: Uint8Array, centroids:
   return counts;
 }
 
+/** Moves centroids without rows, one after the other; each lessens the error that the next one looks at. */
 function fillEmpty(
   rows: Float32Array,
   dims: number,
@@ -103,21 +104,20 @@ function fillEmpty(
   counts: Uint32Array,
 ): void {
   if (!counts.includes(0)) return;
-  const errors = new Float64Array(codes.length);
-  const totals = new Float64Array(counts.length);
-  for (let row = 0; row < codes.length; row++) {
-    const code = codes[row] ?? 0;
-    errors[row] = squaredDistance(rows, row * dims, centroids, code * dims, dims);
-    totals[code] = (totals[code] ?? 0) + (errors[row] ?? 0);
-  }
+  const errors = Float64Array.from(codes, (code, row) =>
+    squaredDistance(rows, row * dims, centroids, code * dims, dims),
+  );
   for (let empty = counts.indexOf(0); empty >= 0; empty = counts.indexOf(0, empty + 1)) {
+    const totals = new Float64Array(counts.length);
+    for (const [row, code] of codes.entries()) totals[code] = (totals[code] ?? 0) + (errors[row] ?? 0);
     const worst = largest(totals);
     const farthest = largest(errors.map((error, row) => (codes[row] === worst ? error : 0)));
-    const error = errors[farthest] ?? 0;
-    if (error === 0) return;
+    if (errors[farthest] === 0) return;
     centroids.set(rows.subarray(farthest * dims, (farthest + 1) * dims), empty * dims);
-    totals[worst] = Math.max(0, (totals[worst] ?? 0) - error);
-    errors[farthest] = 0;
+    for (let row = 0; row < errors.length; row++) {
+      const distance = squaredDistance(rows, row * dims, centroids, empty * dims, dims);
+      errors[row] = Math.min(errors[row] ?? 0, distance);
+    }
   }
 }
 
