@@ -5,7 +5,7 @@ import { dtypeRank } from '../formats/safetensors/dtype.ts';
 import { safetensorsHeader } from '../formats/safetensors/write.ts';
 import { canonicalJson } from '../json.ts';
 import type { PatchRows, RowColumn } from '../layouts/layout.ts';
-import { QUANTIZATION_KEY, quantizationText } from '../quantization/fieldTensors.ts';
+import { chainName, QUANTIZATION_KEY, quantizationText } from '../quantization/fieldTensors.ts';
 import type { TaskContext } from '../run/jobStage.ts';
 import type { ArtefactFile } from '../sinks/artefact.ts';
 import {
@@ -52,7 +52,8 @@ export class JaxShard {
     const tensors = jaxTensors(this.#cut, rows, bytes);
     await file.write(safetensorsHeader(tensors, this.#metadata(bytes)));
     for (const tensor of inFileOrder(tensors)) await this.#tensor(file, tensor);
-    const quantized = fields.length === 0 ? {} : { quantized: fields.map(({ field }) => field) };
+    const chains = Object.fromEntries(fields.map(({ field, quantizer }) => [field, chainName(quantizer.chain)]));
+    const quantized = fields.length === 0 ? {} : { quantized: chains };
     await file.publish({ format: JAX_FORMAT, shard: index, start, rows, patches, bytes, dim, ...quantized });
     return { patches, bytes };
   }

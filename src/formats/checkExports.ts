@@ -1,10 +1,19 @@
+import { fieldTensor, PATCH_FIELDS, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
 import { type Complain, checkFloats, type Pieces } from './checkNumbers.ts';
-import { tensorChunks } from './checkPatches.ts';
+import { LEAST, rangesOf, tensorChunks, tensorsOf } from './checkPatches.ts';
+import {
+  checkQuantizedTensors,
+  type ExpectedQuantized,
+  floatFields,
+  noQuantizers,
+  openFields,
+  quantizedSpecs,
+} from './checkQuantized.ts';
 import { int32From } from './littleEndian.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors/read.ts';
 
 /** The sizes that a commit record says a JAX shard has. */
-export interface ExpectedJaxShard {
+export interface ExpectedJaxShard extends ExpectedQuantized {
   readonly rows: number;
   /** Rows that are real; the others are padding. */
   readonly patches: number;
@@ -14,18 +23,21 @@ export interface ExpectedJaxShard {
 
 /**
  * Checks a `sluice_jax_v1` file: types and shapes, lengths that are positive in real rows and add up to the bytes, zeros in
- * the others, and a mask that says which are which. Reads it once, 1 MiB at a time.
+ * the others, a mask that says which are which, and that quantized fields can be decoded. Reads it once, 1 MiB at a time.
  *
  * @throws SluiceError `SAFETENSORS_*` where it cannot be parsed at all
  */
 export async function checkJax(file: string, expected: ExpectedJaxShard, complain: Complain): Promise<void> {
-  const { rows, patches, bytes, dim } = expected;
+  const { rows, patches, bytes, dim, quantized } = expected;
   const header = await readSafetensorsHeader(file);
   const isPadded = header.tensors.has('mask');
+  const claim = { text: header.metadata[QUANTIZATION_KEY], fields: PATCH_FIELDS, dim, quantized };
+  const fields = await openFields(claim, noQuantizers, complain, tensorsOf(file, header));
+  if (fields === undefined) return;
+  const floats = floatFields(PATCH_FIELDS, fields, (field) => header.tensors.has(fieldTensor(field)));
   const wanted: Tensor[] = [
-    ['embeddings', 'F32', [rows, dim]],
-    ['patch_entropies', 'F32', [rows]],
-    ['prominence', 'F32', [rows]],
+    ...floats.map((field): Tensor => [fieldTensor(field), 'F32', field === 'embeddings' ? [rows, dim] : [rows]]),
+    ...quantizedSpecs(fields, { patches: rows, bytes }).map(({ name, dtype, shape }): Tensor => [name, dtype, shape]),
     ['patch_lengths', 'I32', [rows]],
     ['bytes', 'U8', [bytes]],
     ...(isPadded ? [['mask', 'U8', [rows]] as const] : []),
@@ -33,9 +45,8 @@ export async function checkJax(file: string, expected: ExpectedJaxShard, complai
   if (!hasTensors(header, wanted, complain)) return;
   if (!isPadded && rows !== patches) complain(`has ${rows} rows, ${patches} of them real, and no mask`);
   const pieces = (name: string): Pieces => tensorChunks(file, header, name);
-  await checkFloats('embeddings', pieces('embeddings'), Number.NEGATIVE_INFINITY, complain);
-  await checkFloats('patch_entropies', pieces('patch_entropies'), -1e-3, complain);
-  await checkFloats('prominence', pieces('prominence'), 0, complain);
+  for (const field of floats) await checkFloats(fieldTensor(field), pieces(fieldTensor(field)), LEAST[field], complain);
+  await checkQuantizedTensors(fields, { patches: rows, bytes }, rangesOf(file, header), complain);
   let row = 0;
   let sum = 0;
   for await (const piece of pieces('patch_lengths')) {

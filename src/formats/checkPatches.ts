@@ -137,12 +137,12 @@ export async function* tensorChunks(
   if (entry !== undefined) yield* chunksOf(file, entry.offset, entry.offset + entry.length);
 }
 
-function tensorsOf(file: Content, header: SafetensorsHeader): StoredTensors {
+export function tensorsOf(file: Content, header: SafetensorsHeader): StoredTensors {
   const { range } = rangesOf(file, header);
   return { tensors: header.tensors, read: (name) => range(name, 0, header.tensors.get(name)?.length ?? 0) };
 }
 
-function rangesOf(file: Content, { tensors }: SafetensorsHeader): TensorRanges {
+export function rangesOf(file: Content, { tensors }: SafetensorsHeader): TensorRanges {
   return {
     tensors,
     async range(name, from, to) {

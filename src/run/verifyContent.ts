@@ -160,7 +160,7 @@ export async function checkContent(
       }
       case JAX_FORMAT: {
         const sizes = { rows: number('rows'), patches: number('patches'), bytes: number('bytes'), dim: number('dim') };
-        await checkJax(file, sizes, complain);
+        await checkJax(file, { ...sizes, quantized }, complain);
         return undefined;
       }
       case SPHERE_FORMAT:
