@@ -26,7 +26,8 @@ export interface OpenOptions {
   readonly threads?: number | undefined;
   /**
    * Compute with weights as they are, or rounded to fewer bits: faster, not exact. The CPU has `f32` and `int8` (7 bits, row
-   * by row), a GPU also `int4` (blocks of 32) and `ternary`. Default: `f32`.
+   * by row), a GPU also `int4` (blocks of 32) and `ternary`. Weights that are kept in fewer bits are rounded once more.
+   * Default: `f32`.
    */
   readonly weights?: GpuWeightForm | undefined;
   /**
@@ -46,9 +47,9 @@ export function defaultModelDir(): string {
 }
 
 /**
- * Opens a model folder (`config.json` and `model.safetensors` in the Hub layout) or a GGUF file: checks every tensor's
- * name, shape and type, and hashes the files. On the CPU, workers load the weights when the first document comes. A device
- * loads them at once and is compared with the CPU. Throws ModelError naming file and tensor, or `NO_DEVICE`,
+ * Opens a model folder (`config.json` and `model.safetensors` in the Hub layout, or `model.gguf`) or a GGUF file: checks
+ * every tensor's name, shape and type, and hashes the files. On the CPU, workers load the weights when the first document
+ * comes. A device loads them at once and is compared with the CPU. Throws ModelError naming file and tensor, or `NO_DEVICE`,
  * `DEVICE_UNAVAILABLE`, `DEVICE_WRONG`; a device never falls back to the CPU.
  *
  *     const model = await openModel(defaultModelDir());

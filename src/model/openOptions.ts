@@ -66,7 +66,7 @@ export function openOptions(stage: ModelSettings, run: ModelSettings = {}): Open
 }
 
 const FEW_BITS_ON_CPU =
-  'f32 or int8: fewer bits are slower than int8 on a CPU, and far less exact. To save memory, use a Q4_K model file.';
+  'f32 or int8: fewer bits are slower than int8 on a CPU, and far less exact. To save memory, use a model that is kept in fewer bits: sluice quantize.';
 
 function unknown(message: string, hint: string): PipelineError {
   return new PipelineError(message, { code: 'BAD_OPTION', hint });
