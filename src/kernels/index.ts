@@ -1,6 +1,8 @@
 export { attention } from './attention/attention.ts';
 export { blockTable, sequenceTable, visiblePairs } from './attention/blocks.ts';
 export { carryKeys } from './carryKeys/carryKeys.ts';
+export { centroidsOf } from './centroids/centroidsOf.ts';
+export { CENTROID_MAGNITUDES, nearestCentroids } from './centroids/nearestCentroids.ts';
 export { coherence } from './coherence/coherence.ts';
 export { decodeCodes } from './decodeCodes/decodeCodes.ts';
 export { decodeTrits } from './decodeCodes/decodeTrits.ts';

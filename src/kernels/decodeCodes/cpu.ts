@@ -14,13 +14,13 @@ export function valuesOfCodes(
   scales: Float32Array,
   zeros: Int32Array | undefined,
   { columns, block, row_groups, middle }: ValueSizes,
-  valueOf?: (code: number) => number,
+  quotientOf?: (code: number) => number,
 ): Float32Array {
   return Float32Array.from(codes, (code, i) => {
     const column = i % columns;
     const group = ((i - column) / columns) * row_groups + Math.floor(column / block);
     const scale = scales[group] ?? 0;
-    if (valueOf !== undefined) return fround(fround(valueOf(code)) * scale) + middle;
+    if (quotientOf !== undefined) return fround(fround(quotientOf(code)) * scale) + middle;
     return (code - (zeros?.[group] ?? 0)) * scale;
   });
 }

@@ -2,11 +2,12 @@ import { DeviceError } from '../../errors.ts';
 import type { Gpu } from '../../gpu/index.ts';
 import { linearCoderOf } from '../codes/linear.ts';
 import type { Quantizer } from '../quantizer.ts';
-import type { Coder, Encoded } from '../scheme.ts';
+import type { Encoded } from '../scheme.ts';
 import { schemeOf } from '../schemes.ts';
+import { centroidCoder } from './centroidCoder.ts';
 import { LinearDecoder } from './linearDecoder.ts';
 import { LinearEncoder } from './linearEncoder.ts';
-import { PiecewiseCoder } from './piecewiseCoder.ts';
+import { type PieceCoder, PiecewiseCoder } from './piecewiseCoder.ts';
 import { probeRows } from './probe.ts';
 
 /** A quantizer on a device. */
@@ -33,7 +34,7 @@ export interface GpuCoderOptions {
 
 /** Whether codes of a quantizer can be made on a GPU. */
 export function hasGpuPath(quantizer: Quantizer): boolean {
-  return coderOf(quantizer) !== undefined;
+  return pieceCoderOf(quantizer) !== undefined;
 }
 
 /**
@@ -41,7 +42,7 @@ export function hasGpuPath(quantizer: Quantizer): boolean {
  * in the rows; codes are the same byte for byte, which is tried out before anything else is encoded.
  *
  * Schemes that add up rows (`pca`, `autoencoder`) have no way on a GPU, for there the last bits of sums depend on the device:
- * a chain with one of them gives undefined.
+ * a chain with one of them gives undefined. So does a `pq` whose codebooks have numbers below 2^-38 that are no zeros.
  *
  *     const gpu = await Gpu.open();
  *     const coder = await openGpuCoder(gpu, openQuantizer(resolveChain('int8'), 768));
@@ -54,31 +55,29 @@ export async function openGpuCoder(
   quantizer: Quantizer,
   options: GpuCoderOptions = {},
 ): Promise<GpuCoder | undefined> {
-  const coder = coderOf(quantizer);
-  if (coder === undefined) return undefined;
-  const linear = linearCoderOf(coder);
-  if (linear === undefined) return undefined;
-  const [encoder, decoder] = [new LinearEncoder(gpu, linear), new LinearDecoder(gpu, linear)];
-  const device = {
-    encode: (rows: Float32Array) => encoder.encode(rows),
-    decode: (encoded: readonly Uint8Array[]) => decoder.decode(encoded),
-  };
+  const device = pieceCoderOf(quantizer)?.(gpu);
+  if (device === undefined) return undefined;
   const opened = new PiecewiseCoder(quantizer, device, options.pieceBytes);
   await requireSame(opened, quantizer, gpu.info.name);
   return opened;
 }
 
-/** The one scheme of a chain without transforms, opened anew. */
-function coderOf({ chain, columns, trained }: Quantizer): Coder | undefined {
+/** Of a chain without transforms, what puts its one scheme on a device. */
+function pieceCoderOf({ chain, columns, trained }: Quantizer): ((gpu: Gpu) => PieceCoder) | undefined {
   const [{ scheme: name, options }, ...rest] = chain;
   const scheme = schemeOf(name);
   if (rest.length > 0 || scheme.kind !== 'coder') return undefined;
   const own = trained.map((tensor) => ({ ...tensor, name: tensor.name.slice(name.length + 1) }));
   const coder = scheme.open(options, columns, own);
-  const linear = linearCoderOf(coder)?.linear;
+  const codebooks = own.find((tensor) => tensor.name === 'codebooks');
+  if (codebooks !== undefined) return centroidCoder(coder, columns, codebooks);
+  const linear = linearCoderOf(coder);
   // what is found in all rows at once cannot be found piece by piece
-  const isLocal = linear !== undefined && (linear.from === 'fixed' || linear.group === 'block');
-  return isLocal ? coder : undefined;
+  if (linear === undefined || (linear.linear.from !== 'fixed' && linear.linear.group !== 'block')) return undefined;
+  return (gpu) => {
+    const [encoder, decoder] = [new LinearEncoder(gpu, linear), new LinearDecoder(gpu, linear)];
+    return { encode: (rows) => encoder.encode(rows), decode: (encoded) => decoder.decode(encoded) };
+  };
 }
 
 /** @throws DeviceError `DEVICE_WRONG` */

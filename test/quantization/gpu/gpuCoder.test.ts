@@ -32,6 +32,8 @@ const specs: readonly SchemeSpec[] = [
   { scheme: 'variable', bits: 7, rounding: 'away', range: 'row' },
   { scheme: 'variable', bits: 12, range: 'minmax' },
   { scheme: 'variable', bits: 5, interval: [0, 5.54] },
+  { scheme: 'pq', subquantizers: 1, iterations: 2 },
+  { scheme: 'pq', iterations: 2 },
 ];
 const named = specs.map((spec) => [typeof spec === 'string' ? spec : JSON.stringify(spec), spec] as const);
 
@@ -51,7 +53,7 @@ function coderOf(
   const key = JSON.stringify([spec, columns]);
   const open = async () => {
     const chain = resolveChain(spec);
-    const sample = { columns, rows: normals(64 * columns), seed: 1 };
+    const sample = { columns, rows: normals(300 * columns), seed: 1 };
     const { trained } = trainQuantizer(chain, sample);
     const quantizer = openQuantizer(chain, columns, trained);
     const coder = await openGpuCoder(gpu, quantizer, { pieceBytes: 3 * 4 * columns });
