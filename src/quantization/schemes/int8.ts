@@ -54,6 +54,7 @@ export const int8 = coderScheme<Resolved>({
       percentile: percentileOf('int8', given.percentile),
     };
   },
+  learns: ({ scale }) => scale !== 'row',
   tensors({ scale, mode }, columns) {
     if (scale === 'row') return [];
     const shape = [scale === 'column' ? columns : 1];

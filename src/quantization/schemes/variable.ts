@@ -65,6 +65,7 @@ export const variable = coderScheme<Resolved>({
       interval: intervalOption(given.interval),
     };
   },
+  learns: ({ range }) => learnedRanges.includes(range),
   tensors: ({ range }) => (learnedRanges.includes(range) ? [{ name: 'range', shape: [1] }] : []),
   train({ bits, range, percentile }, { rows }) {
     if (range !== 'minmax' && range !== 'percentile' && range !== 'mse') return [];
