@@ -16,19 +16,17 @@ import sys
 import tarfile
 
 import numpy as np
+from quantized import quantized_fields, safetensors
 
-DTYPES = {"F32": "<f4", "I32": "<i4", "U8": "u1", "F64": "<f8", "I64": "<i8", "F16": "<f2", "I8": "i1"}
 
-
-def safetensors(data):
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
-        start, end = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[start:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return metadata, tensors
+def with_fields(metadata, tensors, path):
+    """Tensors with what quantized fields are decoded to, where their float32 values are not there."""
+    decoded = quantized_fields(metadata, tensors, path)
+    names = {"entropy": "patch_entropies"}
+    missing = {
+        names.get(field, field): values if field == "embeddings" else values[:, 0] for field, values in decoded.items()
+    }
+    return {**missing, **tensors}
 
 
 def check_patches(metadata, tensors):
@@ -68,13 +66,13 @@ def webdataset_samples(path):
 def read(root, artefact):
     path, info = os.path.join(root, artefact["path"]), artefact["info"]
     if path.endswith(".signals.safetensors"):
-        _, tensors = safetensors(open(path, "rb").read())
-        return f"{tensors['entropies'].shape[0]} entropies"
+        metadata, tensors = safetensors(open(path, "rb").read())
+        return f"{with_fields(metadata, tensors, path)['entropies'].shape[0]} entropies"
     if path.endswith(".safetensors"):
         metadata, tensors = safetensors(open(path, "rb").read())
-        if metadata.get("format") != "blt_patches_v3":
+        if metadata.get("format") not in ("blt_patches_v3", "blt_patches_v3_quantized"):
             return f"{len(tensors)} tensors"
-        patches = check_patches(metadata, tensors)
+        patches = check_patches(metadata, with_fields(metadata, tensors, path))
         assert patches == info["patches"]
         return f"{patches} patches"
     if path.endswith(".db"):
@@ -90,7 +88,8 @@ def read(root, artefact):
             samples += 1
             json.loads(sample["json"])
             if "safetensors" in sample:
-                patches += check_patches(*safetensors(sample["safetensors"]))
+                metadata, tensors = safetensors(sample["safetensors"])
+                patches += check_patches(metadata, with_fields(metadata, tensors, path))
         assert samples == info["samples"], (samples, info)
         return f"{samples} samples, {patches} patches"
     if path.endswith(".npz"):
