@@ -82,7 +82,7 @@ function percentileRange(values: Float32Array, isSymmetric: boolean, percentile:
 /** The least magnitude that so many percent do not exceed; 0 of none. */
 function nearestRank(magnitudes: Float32Array, percentile: number): number {
   magnitudes.sort();
-  return magnitudes[Math.max(0, Math.ceil((percentile / 100) * magnitudes.length) - 1)] ?? 0;
+  return magnitudes[Math.max(0, Math.ceil((percentile * magnitudes.length) / 100) - 1)] ?? 0;
 }
 
 function leastError(values: Float32Array, isSymmetric: boolean, steps: number, whole: ValueRange): ValueRange {
