@@ -1,6 +1,6 @@
 import { defer, type OperatorFunction } from 'rxjs';
 import { PipelineError } from '../errors.ts';
-import { mapAsync } from '../flow/index.ts';
+import { mapAsync, transduce } from '../flow/index.ts';
 import { type ModelSettings, openOptions } from '../model/openOptions.ts';
 import { readQuantizers } from '../quantization/quantizerFile.ts';
 import type { Meta, Patches } from '../records.ts';
@@ -49,22 +49,22 @@ export function quantize<M extends Meta = Meta>(options: QuantizeOptions): Opera
       const { output, rehearsal = false, model } = currentRun() ?? {};
       const flow = rehearsal ? undefined : new QuantizeFlow(settings, output, deviceOf(settings.device, model));
       return source.pipe(
-        mapAsync(
-          (value: Patches<M>) => {
+        transduce(() => ({
+          next(value: Patches<M>) {
             requireValues('quantize', ['patches'], value);
-            return flow === undefined ? value : flow.quantize(value);
+            return [value];
           },
-          {
-            name: 'quantize',
-            concurrency: 4,
-            room: ROOM,
-            sizeOf: (value) => 2 * 4 * (value.dim + 4) * value.lengths.length + 10 * value.bytes.length,
-            holds: LEARNED_BYTES + 3 * QUALITY_BYTES,
-            options: decisive,
-            identify: async () =>
-              quantizer === undefined ? null : { quantizer: (await readQuantizers(quantizer)).sha256 },
-          },
-        ),
+        })),
+        mapAsync((value: Patches<M>) => (flow === undefined ? value : flow.quantize(value)), {
+          name: 'quantize',
+          concurrency: 4,
+          room: ROOM,
+          sizeOf: (value) => 2 * 4 * (value.dim + 4) * value.lengths.length + 10 * value.bytes.length,
+          holds: LEARNED_BYTES + 3 * QUALITY_BYTES,
+          options: decisive,
+          identify: async () =>
+            quantizer === undefined ? null : { quantizer: (await readQuantizers(quantizer)).sha256 },
+        }),
       );
     });
   return withTraits(operator, { preparation: quantizePreparation(settings) });
