@@ -3,8 +3,9 @@ import type { Gram, Products } from './products.ts';
 
 /** Exponents are sixteenths: powers of them need square roots alone, which are the same on every machine. */
 const DENOMINATOR = 16;
-/** Every second one is tried, then the neighbours of the best. */
-const COARSE = [2, 4, 6, 8, 10, 12, 14, 16];
+/** Every fourth one is tried, then those around the best, two steps and one step away. */
+const COARSE = [4, 8, 12, 16];
+const FINER = [2, 1];
 /** Of the largest mean magnitude: inputs that are nearly always zero count as this. */
 const LEAST_SHARE = 1e-4;
 
@@ -84,9 +85,11 @@ export async function inputScales(given: ScaledInputs, round: Rounder, products:
     bestExponent = exponent;
   };
   for (const exponent of COARSE) await attempt(exponent);
-  const middle = bestExponent;
-  for (const exponent of [middle - 1, middle + 1]) {
-    if (exponent > 0 && exponent < DENOMINATOR) await attempt(exponent);
+  for (const step of FINER) {
+    const middle = bestExponent;
+    for (const exponent of [middle - step, middle + step]) {
+      if (exponent > 0 && exponent < DENOMINATOR) await attempt(exponent);
+    }
   }
   return { ...best, plainError: plain.error };
 }
@@ -148,10 +151,12 @@ function errors(
   rounded: Float32Array,
   factor: (output: number, input: number) => number,
 ): Float64Array {
-  return Float64Array.from(
-    rounded,
-    (value, i) => value * factor(Math.floor(i / inputs), i % inputs) - (values[i] ?? 0),
-  );
+  const off = new Float64Array(values.length);
+  for (let i = 0, output = 0; i < off.length; output++) {
+    for (let input = 0; input < inputs; input++, i++)
+      off[i] = (rounded[i] ?? 0) * factor(output, input) - (values[i] ?? 0);
+  }
+  return off;
 }
 
 function weightedSum(values: Float64Array, weights: Float64Array | undefined): number {

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/model/openModel.ts';
 import { drawText } from '../../../src/model/quantize/calibrationText.ts';
-import { QUANTIZE_TARGETS, type QuantizeMethod, type QuantizeTarget } from '../../../src/model/quantize/method.ts';
+import type { QuantizeMethod } from '../../../src/model/quantize/method.ts';
 import { quantizeModel } from '../../../src/model/quantize/quantizeModel.ts';
 import { modelFolder, smallArgs } from '../modelFolder.ts';
 
@@ -19,61 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Most that entropies may move on average, nats, and the least F1: what tells a working model from a broken one. */
-const bounds: Readonly<Record<QuantizeTarget, readonly [nats: number, f1: number]>> = {
-  int8: [0.03, 0.97],
-  'int8-channel': [0.02, 0.98],
-  int4: [0.1, 0.9],
-  'int4-64': [0.12, 0.9],
-  ternary: [1.2, 0],
-  q8_0: [0.02, 0.98],
-  q6_k: [0.02, 0.98],
-  q4_k: [0.02, 0.98],
-  f16: [0.002, 0.99],
-  bf16: [0.01, 0.98],
-  f32: [0, 1],
-};
-
-describe('the embedded model', () => {
-  it.each(QUANTIZE_TARGETS)('in a folder, as %s', async (to) => {
-    const output = path.join(folder, to);
-    const report = await quantizeModel(tiny, { to, output, calibrate });
-    const [nats, f1] = bounds[to];
-    for (const text of [report.calibration!, report.held_back!]) {
-      expect(text.bytes).toBe(2046);
-      expect(text.mean_nats).toBeLessThanOrEqual(nats);
-      expect(text.boundary_f1).toBeGreaterThanOrEqual(f1);
-      expect(text.max_nats).toBeGreaterThanOrEqual(text.mean_nats);
-    }
-    expect(report.bytes_before).toBe((await stat(`${tiny}/model.safetensors`)).size);
-    const weights = (await readdir(output)).find((name) => name.startsWith('model.'))!;
-    expect(report.bytes).toBe((await stat(path.join(output, weights))).size);
-    // what the tensors take is the file, but for its header
-    const tensors = report.classes.reduce((sum, one) => sum + one.bytes, 0);
-    expect(report.bytes - tensors).toBeGreaterThan(0);
-    expect(report.bytes - tensors).toBeLessThan(12_000);
-    expect(report.classes.reduce((sum, one) => sum + one.weights, 0)).toBe(870_528);
-    expect((await openModel(output)).autoThreshold).toBe(report.threshold);
-  });
-
-  it.each([
-    ['int8', 'minmax'],
-    ['int8-channel', 'percentile'],
-    ['int4', 'mse'],
-    ['int4-64', 'awq'],
-    ['ternary', 'minmax'],
-    ['ternary', 'awq'],
-  ] as const)('as %s by %s', async (to, method) => {
-    const report = await quantizeModel(tiny, { to, method, calibrate });
-    expect(report).toMatchObject({ to, method, output: null });
-    const [nats, f1] = bounds[to];
-    expect(report.held_back!.mean_nats).toBeLessThan(1.5 * nats);
-    expect(report.held_back!.boundary_f1).toBeGreaterThan(f1 - 0.1);
-  });
-
+describe('calibration', () => {
   it('takes 4 bits better with GPTQ than without text, on text that it was not calibrated on', async () => {
     const nats = async (method: QuantizeMethod): Promise<number> =>
-      (await quantizeModel(tiny, { to: 'int4', method, calibrate: { files: chapters, tokens: 8192 } })).held_back!
+      (await quantizeModel(tiny, { to: 'int4', method, calibrate: { files: chapters, tokens: 4096 } })).held_back!
         .mean_nats;
     const [gptq, mse, minmax] = [await nats('gptq'), await nats('mse'), await nats('minmax')];
     expect(gptq).toBeLessThan(0.8 * mse);
