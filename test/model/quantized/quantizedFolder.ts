@@ -12,7 +12,7 @@ import {
 import { isLayerMatrix } from '../../../src/model/weights.ts';
 import { modelFolder } from '../modelFolder.ts';
 
-/** Widths that are no multiples of 4, 5, 8, 32 or 64: 78 inputs are a block of 64 and a part of one. */
+/** Inputs of 18, 78 and 211: no multiples of 4, 5, 8, 32 or 64, one of them odd; 78 are a block of 64 and a part of one. */
 export const oddArgs = {
   attn_bias_type: 'local_block_causal',
   dim: 78,
@@ -21,6 +21,7 @@ export const oddArgs = {
   head_dim: 6,
   sliding_window: 9,
   multiple_of: 1,
+  ffn_dim_multiplier: 1.015,
   vocab_size: 260,
 };
 
