@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Patches } from '../../src/records.ts';
 import { type CommitRecord, readCommit } from '../../src/run/commitRecord.ts';
 import { OutputFolder } from '../../src/run/durable.ts';
 import { buildManifest, manifestText } from '../../src/run/manifest.ts';
@@ -8,6 +9,7 @@ import { digestOf, type Plan, type Recipe } from '../../src/run/plan.ts';
 import type { Artefact } from '../../src/sinks/artefact.ts';
 import { hypergraph } from '../../src/sinks/hypergraph.ts';
 import { safetensors } from '../../src/sinks/safetensors.ts';
+import type { Layout } from '../../src/sinks/shardName.ts';
 import { signals } from '../../src/sinks/signals.ts';
 import { patchesOf, type Sketch, temporaryFolder, writeAll } from '../sinks/flow.ts';
 
@@ -40,19 +42,27 @@ export function planOf(splits: number, left_out = 0): Plan {
 
 const rejectLine = `${JSON.stringify({ stage: 'read', code: 'BAD_JSON', message: 'no JSON', position: { ordinal: 3 } })}\n`;
 
-/** A whole output as a run leaves it, with one reject in the first split and one in the plan. */
-export async function makeOutput(splits: readonly Sketch[][] = twoSplits, dim = 4): Promise<string> {
+/**
+ * A whole output as a run leaves it, with one reject in the first split and one in the plan.
+ * @param change what becomes of the values before they are written
+ */
+export async function makeOutput(
+  splits: readonly Sketch[][] = twoSplits,
+  dim = 4,
+  change: (values: Patches[]) => Patches[] = (values) => values,
+  layout: Layout = 'shard',
+): Promise<string> {
   const root = await temporaryFolder();
   const folder = new OutputFolder(root);
   const plan = planOf(splits.length, 1);
   for (const [i, documents] of splits.entries()) {
     const split = plan.splits[i]?.id ?? '';
     const sinks = [
-      safetensors('shards', { shardBytes }),
-      hypergraph('shards', { shardBytes }),
-      signals('shards', { shardBytes }),
+      safetensors('shards', { shardBytes, layout }),
+      hypergraph('shards', { shardBytes, layout }),
+      signals('shards', { shardBytes, layout }),
     ];
-    const { artefacts, counts } = await writeAll(sinks, patchesOf(documents, dim), root, split);
+    const { artefacts, counts } = await writeAll(sinks, change(patchesOf(documents, dim)), root, split);
     await folder.prepare();
     if (i === 0)
       artefacts.push(
