@@ -1,4 +1,5 @@
 import { bytes, count, plural } from '../cli/format.ts';
+import type { Quality } from '../quantization/quality.ts';
 import type { Inspection } from './inspect.ts';
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -30,6 +31,7 @@ export function renderInspection(inspection: Inspection, width = 80): string {
     sizes(inspection, wide),
     entropy(inspection, wide),
     lengths(inspection, wide),
+    quantization(inspection),
     ...duplicates(inspection, wide),
     largest(inspection, wide),
     rejects(inspection),
@@ -175,6 +177,28 @@ function lengths({ patch_lengths: patches }: Inspection, width: number): string[
     text: `${count(number)}  ${percent(number, patches.count)}`,
   }));
   return table(`patch lengths in bytes (mean ${patches.mean.toFixed(2)}, longest ${count(patches.max)})`, rows, width);
+}
+
+/** Fields that were quantized: what they take, and what was lost. */
+function quantization({ quantization: fields = [] }: Inspection): string[] {
+  if (fields.length === 0) return [];
+  return [
+    'quantized',
+    ...fields.flatMap(({ tensor, schemes, bytes: size, float_bytes: before, ratio, quality }) => [
+      `  ${tensor.padEnd(16)}${schemes}: ${bytes(size)}, ${ratio.toFixed(2)} times smaller than ${bytes(before)} of float32`,
+      ...(quality === undefined ? [] : [`  ${' '.repeat(16)}${losses(quality)}`]),
+    ]),
+  ];
+}
+
+function losses({ rows, cosine, recall_at_10, mse, relative_error, max_error }: Quality): string {
+  const figure = (value: number): string => value.toPrecision(3);
+  const parts = [
+    ...(cosine === undefined ? [] : [`cosine ${cosine.mean.toFixed(5)} (least ${cosine.least.toFixed(5)})`]),
+    ...(recall_at_10 === undefined ? [] : [`recall@10 ${recall_at_10.toFixed(3)}`]),
+    `error ${(100 * relative_error).toFixed(2)} % (mean square ${figure(mse)}, largest ${figure(max_error)})`,
+  ];
+  return `over ${plural(rows, 'row')}: ${parts.join(', ')}`;
 }
 
 function largest({ documents }: Inspection, width: number): string[] {

@@ -149,3 +149,39 @@ describe('an inspection as text', () => {
     expect(columns([0, 1, 8, 16], 2)).toEqual(['   █', ' ▁██']);
   });
 });
+
+describe('inspect of quantized fields', () => {
+  const quality = { rows: 2048, mse: 0.4, max_error: 3.57, relative_error: 0.0125, ratio: 3.94, shared_bytes: 0 };
+  const field = {
+    schemes: 'int8',
+    columns: 128,
+    rows: 100,
+    bytes: 13_000,
+    float_bytes: 51_200,
+    ratio: 51_200 / 13_000,
+  };
+
+  it('tells what they take and what was lost, in a line or two for each', async () => {
+    const inspection = await inspectOutput(await makeOutput());
+    const text = renderInspection({
+      ...inspection,
+      quantization: [
+        {
+          tensor: 'embeddings',
+          ...field,
+          quality: { ...quality, cosine: { mean: 0.99992, least: 0.9997 }, recall_at_10: 0.983 },
+        },
+        { tensor: 'patch_entropies', ...field, columns: 1 },
+      ],
+    });
+    expect(text).toContain(
+      [
+        'quantized',
+        '  embeddings      int8: 13.0 kB, 3.94 times smaller than 51.2 kB of float32',
+        '                  over 2 048 rows: cosine 0.99992 (least 0.99970), recall@10 0.983, error 1.25 % (mean square 0.400, largest 3.57)',
+        '  patch_entropies int8: 13.0 kB, 3.94 times smaller than 51.2 kB of float32',
+      ].join('\n'),
+    );
+    expect(renderInspection(inspection)).not.toContain('quantized');
+  });
+});
