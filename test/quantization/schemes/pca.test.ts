@@ -8,7 +8,12 @@ import { normalRows } from '../random.ts';
 interface Golden {
   readonly columns: number;
   readonly components: number;
-  readonly [name: `${string}_f16` | `${string}_f64`]: string;
+  readonly rows_f16: string;
+  readonly mean_f64: string;
+  readonly axes_f64: string;
+  readonly variances_f64: string;
+  readonly projected_f64: string;
+  readonly restored_f64: string;
 }
 
 /** Of tools/fixtures/pca.py: embeddings of patches of real text, and what numpy makes of them in float64. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openQuantizer, type Quantizer, resolveChain, trainQuantizer } from '../../../src/quantization/index.ts';
@@ -44,6 +45,17 @@ describe('product quantization', () => {
     expect(quantizer.parts).toEqual([{ name: 'codes', dtype: 'U8', shape: [subquantizers], rowBytes: subquantizers }]);
     expect(codes).toEqual(plainNearest(rows, codebooks, subquantizers, dims));
     expect(quantizer.decode([codes!])).toEqual(decodedAsFaiss(codes!, codebooks, subquantizers, dims));
+  });
+
+  it('gives the codes of FAISS with centroids of FAISS, and decodes them to the same bits', () => {
+    const golden = JSON.parse(readFileSync('test/fixtures/quantization/faiss.json', 'utf8'));
+    const bytes = (name: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(golden[name], 'base64'));
+    const codebooks = new Float32Array(bytes('codebooks_f32').buffer);
+    const tensor = { name: 'pq.codebooks', shape: [4, 256, 4], values: codebooks };
+    const quantizer = openQuantizer(resolveChain({ scheme: 'pq', subquantizers: 4 }), 16, [tensor]);
+    const encoded = quantizer.encode(new Float32Array(bytes('rows_f32').buffer));
+    expect(encoded).toEqual([bytes('codes_u8')]);
+    expect(quantizer.decode(encoded)).toEqual(new Float32Array(bytes('decoded_f32').buffer));
   });
 
   it('reads every code that there can be, and codes what it has decoded as before', () => {
