@@ -2,9 +2,9 @@
 # Measures a GPU on a machine without Node, without network and without this repository: needs sh, tar, and xz or python3.
 # bench/gpuPack.mjs makes the archive that lies beside it there.
 #
-#   sh gpu.sh               adapter, kernels, model, PyTorch where python3 has it, and one table of all of it
+#   sh gpu.sh               adapter, kernels, quantization, model, PyTorch where python3 has it, and one table of all of it
 #   ADAPTER=SwiftShader     takes the adapter with that in its name; the carried software adapter is that one
-#   STEPS="kernels torch"   does these only (of: adapter kernels model torch)
+#   STEPS="kernels torch"   does these only (of: adapter kernels quantize model torch)
 #   SLUICE_KERNELS=entropy  measures these kernels only
 #   SMALL=1                 the embedded model on two short documents instead of one of the released shape
 #   TORCH_SECONDS=300       after that torch.compile is not tried any more
@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-gpu.XXXXXX")
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-steps=${STEPS:-adapter kernels model torch}
+steps=${STEPS:-adapter kernels quantize model torch}
 failed=''
 
 say() { echo "== $* ($(date +%H:%M:%S))" >&2; }
@@ -112,6 +112,7 @@ peers() {
 
 wanted adapter && step 'adapter' adapter
 wanted kernels && step 'kernels against chains of elementary kernels' measure kernels
+wanted quantize && step 'quantization against the CPU' measure quantizeGpu
 if [ -z "${SMALL:-}" ] && { wanted model || wanted torch; }; then
   step 'a model of the released shape' node bench/gpu/makeModel.ts "$work/model"
 fi

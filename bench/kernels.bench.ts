@@ -1,8 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { type AdapterChoice, describeVariant, Gpu } from '../src/gpu/index.ts';
-import { testAdapter } from '../test/support/gpu.ts';
-import { useSwiftshader } from '../test/support/swiftshader.ts';
+import { describeVariant, Gpu } from '../src/gpu/index.ts';
+import { benchAdapter } from './gpu/benchAdapter.ts';
 import { Ceiling } from './gpu/ceilings.ts';
 import type { Bench } from './harness.ts';
 import { benchKernel, type KernelBench } from './kernelHarness.ts';
@@ -16,7 +15,7 @@ const MEMORY_BYTES = 4 * 2 ** 30;
  * `SLUICE_ADAPTER=software`, or a part of an adapter's name, takes that adapter. Notes go to stderr.
  */
 export default async function kernels(bench: Bench): Promise<void> {
-  const gpu = await Gpu.open({ adapter: await adapter(), memoryBytes: MEMORY_BYTES });
+  const gpu = await Gpu.open({ adapter: await benchAdapter(), memoryBytes: MEMORY_BYTES });
   const note = (text: string): void => console.error(text);
   note(`${gpu.info.name}: ${describeVariant(gpu.variant)}`);
   const ceilings = { copy: await Ceiling.copy(gpu), multiplyAdd: await Ceiling.multiplyAdd(gpu) };
@@ -26,14 +25,6 @@ export default async function kernels(bench: Bench): Promise<void> {
   }
   for (const [name, { best, unit }] of Object.entries(ceilings)) bench.report({ case: name, value: best / 1e9, unit });
   gpu.close();
-}
-
-async function adapter(): Promise<AdapterChoice> {
-  const name = process.env['SLUICE_ADAPTER'];
-  if (name === undefined || name === 'hardware') return name ?? testAdapter();
-  if (name !== 'software') return { name };
-  await useSwiftshader();
-  return name;
 }
 
 async function chosen(): Promise<string[]> {

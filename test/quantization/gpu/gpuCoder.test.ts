@@ -104,18 +104,7 @@ describe.each(named)('%s on a GPU', (_, spec) => {
   });
 
   it('makes them of rows of any magnitude, and refuses those that the CPU refuses', async () => {
-    for (const magnitude of [
-      2 ** -149,
-      SMALLEST_NORMAL,
-      2 ** -124,
-      2 ** -100,
-      1e-6,
-      1e3,
-      1e6,
-      1e20,
-      2 ** 120,
-      LARGEST,
-    ]) {
+    for (const magnitude of [2 ** -149, 2 ** -124, 1e-6, 1e4, 1e20, LARGEST]) {
       await expectSame(spec, rowsOf(4, 40, [magnitude]), 40);
     }
   });
