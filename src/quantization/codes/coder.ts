@@ -14,7 +14,7 @@ export function linearCoder(spec: LinearSpec): LinearCoder {
     parts: partsOf(spec),
     groupsFrom: (found) => groupsFrom(spec, found),
     groupsOf: (rows) => groupsOf(spec, rows),
-    encode: (rows) => encodeLinear(spec, rows),
-    decode: (encoded) => decodeLinear(spec, encoded),
+    encode: (rows, into) => encodeLinear(spec, rows, into),
+    decode: (encoded, into) => decodeLinear(spec, encoded, into),
   };
 }

@@ -1,17 +1,24 @@
 import { SluiceError } from '../../errors.ts';
+import { rawBytes } from './raw.ts';
 import { eachSpan, groupsIn, type LinearSpec, partsOf, rowBytesOf, stepBytesOf } from './spec.ts';
 import { openWindow, places, type Window } from './window.ts';
 
 const TWO_TO_23 = 2 ** 23;
 
 /** What {@link encodeLinear} gave, as float32. @throws SluiceError `QUANTIZE_CODE` */
-export function decodeLinear(spec: LinearSpec, encoded: readonly Uint8Array[]): Float32Array<ArrayBuffer> {
+export function decodeLinear(
+  spec: LinearSpec,
+  encoded: readonly Uint8Array[],
+  into?: Float32Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> {
   const { form } = spec;
   const { columns } = form;
   const rows = requireParts(spec, encoded);
   const [codes = new Uint8Array(), ...others] = encoded;
   const rowBytes = rowBytesOf(form);
-  const values = new Float32Array(rows * columns);
+  const values = into ?? new Float32Array(rawBytes(4 * rows * columns).buffer);
+  if (values.length !== rows * columns)
+    throw new RangeError(`${values.length} numbers to write to, and not ${rows * columns}.`);
   const window = openWindow();
   const { bytes, floats } = window;
   const decodeSpan = (row: number, some: number, column: number, width: number): boolean => {

@@ -1,6 +1,7 @@
 import type { Encoded } from '../scheme.ts';
 import { requireFinite } from './finite.ts';
 import { GroupStore, isInPieces, measureRow, requireSteps } from './groups.ts';
+import { targetOf } from './raw.ts';
 import { blocksOf, eachSpan, type LinearSpec, rowBytesOf, rowsOf } from './spec.ts';
 import { MOST_GROUPS, openWindow, places, type Window } from './window.ts';
 
@@ -8,13 +9,13 @@ import { MOST_GROUPS, openWindow, places, type Window } from './window.ts';
 const MAGIC = 0x4b40_0000;
 
 /** Encodes rows as {@link LinearForm} says. @throws SluiceError `QUANTIZE_VALUE` */
-export function encodeLinear(spec: LinearSpec, values: Float32Array): Encoded {
+export function encodeLinear(spec: LinearSpec, values: Float32Array, into: Encoded = []): Encoded {
   const { form } = spec;
   const { columns } = form;
   const rows = rowsOf(values, columns);
   const rowBytes = rowBytesOf(form);
-  const codes = new Uint8Array(rows * rowBytes);
-  const store = new GroupStore(spec, spec.steps === undefined ? 0 : rows * blocksOf(form), false);
+  const codes = targetOf(into[0], rows * rowBytes);
+  const store = new GroupStore(spec, spec.steps === undefined ? 0 : rows * blocksOf(form), false, into.slice(1));
   const window = openWindow();
   const { bytes, floats } = window;
   placeFixed(spec, window, rows);

@@ -1,6 +1,8 @@
 import { SluiceError } from '../../errors.ts';
+import type { Encoded } from '../scheme.ts';
 import { requireFinite } from './finite.ts';
 import type { Groups } from './linear.ts';
+import { targetOf } from './raw.ts';
 import { blocksOf, eachSpan, groupsIn, type LinearSpec, rowsOf, stepBytesOf, stepKinds } from './spec.ts';
 import { MOST_GROUPS, openWindow, places, WINDOW, type Window } from './window.ts';
 
@@ -16,12 +18,12 @@ export class GroupStore {
   readonly #spec: LinearSpec;
   readonly #window: Window;
 
-  constructor(spec: LinearSpec, groups: number, withInverses: boolean) {
+  constructor(spec: LinearSpec, groups: number, withInverses: boolean, [scales, zeroBytes]: Encoded = []) {
     const { steps } = spec;
     this.#spec = spec;
     this.#window = openWindow();
-    if (steps !== undefined) this.scales = new Uint8Array(groups * stepBytesOf(steps));
-    if (spec.zeros !== undefined) this.zeroBytes = new Uint8Array(groups);
+    if (steps !== undefined) this.scales = targetOf(scales, groups * stepBytesOf(steps));
+    if (spec.zeros !== undefined) this.zeroBytes = targetOf(zeroBytes, groups);
     if (withInverses) {
       this.inverses = new Float32Array(groups);
       this.zeros = new Int32Array(groups);

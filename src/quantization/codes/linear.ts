@@ -69,6 +69,10 @@ export interface Groups {
  */
 export interface LinearCoder extends Coder {
   readonly linear: LinearForm;
+  /** @param into parts to write to, of the right lengths; made anew where they are left out */
+  encode(rows: Float32Array, into?: Encoded): Encoded;
+  /** @param into numbers to write to */
+  decode(encoded: readonly Uint8Array[], into?: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>;
   /** Those of every encoding, where `linear.from` is `fixed`. */
   readonly fixed: Groups | undefined;
   /**
