@@ -186,19 +186,23 @@ function quantization({ quantization: fields = [] }: Inspection): string[] {
     'quantized',
     ...fields.flatMap(({ tensor, schemes, bytes: size, float_bytes: before, ratio, quality }) => [
       `  ${tensor.padEnd(16)}${schemes}: ${bytes(size)}, ${ratio.toFixed(2)} times smaller than ${bytes(before)} of float32`,
-      ...(quality === undefined ? [] : [`  ${' '.repeat(16)}${losses(quality)}`]),
+      ...losses(quality).map((line) => `  ${' '.repeat(16)}${line}`),
     ]),
   ];
 }
 
-function losses({ rows, cosine, recall_at_10, mse, relative_error, max_error }: Quality): string {
+function losses(quality: Quality | undefined): string[] {
+  if (quality === undefined) return [];
+  const { rows, cosine, recall_at_10, mse, relative_error, max_error } = quality;
   const figure = (value: number): string => value.toPrecision(3);
-  const parts = [
+  const likeness = [
     ...(cosine === undefined ? [] : [`cosine ${cosine.mean.toFixed(5)} (least ${cosine.least.toFixed(5)})`]),
     ...(recall_at_10 === undefined ? [] : [`recall@10 ${recall_at_10.toFixed(3)}`]),
-    `error ${(100 * relative_error).toFixed(2)} % (mean square ${figure(mse)}, largest ${figure(max_error)})`,
   ];
-  return `over ${plural(rows, 'row')}: ${parts.join(', ')}`;
+  return [
+    ...(likeness.length === 0 ? [] : [likeness.join(', ')]),
+    `error ${(100 * relative_error).toFixed(2)} %: mean square ${figure(mse)}, largest ${figure(max_error)}; ${plural(rows, 'row')}`,
+  ];
 }
 
 function largest({ documents }: Inspection, width: number): string[] {

@@ -178,7 +178,8 @@ describe('inspect of quantized fields', () => {
       [
         'quantized',
         '  embeddings      int8: 13.0 kB, 3.94 times smaller than 51.2 kB of float32',
-        '                  over 2 048 rows: cosine 0.99992 (least 0.99970), recall@10 0.983, error 1.25 % (mean square 0.400, largest 3.57)',
+        '                  cosine 0.99992 (least 0.99970), recall@10 0.983',
+        '                  error 1.25 %: mean square 0.400, largest 3.57; 2 048 rows',
         '  patch_entropies int8: 13.0 kB, 3.94 times smaller than 51.2 kB of float32',
       ].join('\n'),
     );
