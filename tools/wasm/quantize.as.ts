@@ -90,6 +90,7 @@ export function clippedCodes8(
   flip: i32,
   target: usize,
 ): void {
+  const magic = held(MAGIC);
   const flips = i8x16.splat(flip as i8);
   const middles = f32x4.splat(middle);
   for (; rows > 0; rows--) {
@@ -105,19 +106,26 @@ export function clippedCodes8(
       const offset = i32x4.splat(MAGIC - zero - bias);
       const end = target + length;
       for (let many = length >> 4; many > 0; many--) {
-        const a = product(source, middles, inverse, least, most);
-        const b = product(source + 16, middles, inverse, least, most);
-        const c = product(source + 32, middles, inverse, least, most);
-        const d = product(source + 48, middles, inverse, least, most);
-        const ab = i16x8.narrow_i32x4_s(whole(a, away, offset), whole(b, away, offset));
-        const cd = i16x8.narrow_i32x4_s(whole(c, away, offset), whole(d, away, offset));
+        let a = product(source, middles, inverse, least, most);
+        let b = product(source + 16, middles, inverse, least, most);
+        let c = product(source + 32, middles, inverse, least, most);
+        let d = product(source + 48, middles, inverse, least, most);
+        if (away) {
+          a = roundAway(a);
+          b = roundAway(b);
+          c = roundAway(c);
+          d = roundAway(d);
+        }
+        const ab = i16x8.narrow_i32x4_s(whole(a, magic, offset), whole(b, magic, offset));
+        const cd = i16x8.narrow_i32x4_s(whole(c, magic, offset), whole(d, magic, offset));
         v128.store(target, v128.xor(i8x16.narrow_i16x8_u(ab, cd), flips));
         source += 64;
         target += 16;
       }
       for (; target < end; target++) {
-        const one = product(source, middles, inverse, least, most);
-        store<u8>(target, i32x4.extract_lane(whole(one, away, offset), 0) ^ flip);
+        let one = product(source, middles, inverse, least, most);
+        if (away) one = roundAway(one);
+        store<u8>(target, i32x4.extract_lane(whole(one, magic, offset), 0) ^ flip);
         source += 4;
       }
     }
@@ -137,6 +145,7 @@ export function clippedCodes16(
   away: bool,
   target: usize,
 ): void {
+  const magic = held(MAGIC);
   const middles = f32x4.splat(middle);
   const least = f32x4.splat(low as f32);
   const most = f32x4.splat(high as f32);
@@ -146,15 +155,20 @@ export function clippedCodes16(
     inverses += 4;
     const end = target + (columns << 1);
     for (let many = columns >> 3; many > 0; many--) {
-      const a = product(source, middles, inverse, least, most);
-      const b = product(source + 16, middles, inverse, least, most);
-      v128.store(target, i16x8.narrow_i32x4_u(whole(a, away, offset), whole(b, away, offset)));
+      let a = product(source, middles, inverse, least, most);
+      let b = product(source + 16, middles, inverse, least, most);
+      if (away) {
+        a = roundAway(a);
+        b = roundAway(b);
+      }
+      v128.store(target, i16x8.narrow_i32x4_u(whole(a, magic, offset), whole(b, magic, offset)));
       source += 32;
       target += 16;
     }
     for (; target < end; target += 2) {
-      const one = product(source, middles, inverse, least, most);
-      store<u16>(target, i32x4.extract_lane(whole(one, away, offset), 0));
+      let one = product(source, middles, inverse, least, most);
+      if (away) one = roundAway(one);
+      store<u16>(target, i32x4.extract_lane(whole(one, magic, offset), 0));
       source += 4;
     }
   }
@@ -199,11 +213,8 @@ export function columnCodes(
 }
 
 function columnCode(source: usize, inverse: usize, least: usize, most: usize, offset: usize): v128 {
-  return whole(
-    product(source, i32x4.splat(0), v128.load(inverse), v128.load(least), v128.load(most)),
-    false,
-    v128.load(offset),
-  );
+  const products = product(source, i32x4.splat(0), v128.load(inverse), v128.load(least), v128.load(most));
+  return whole(products, i32x4.splat(MAGIC), v128.load(offset));
 }
 
 function product(source: usize, middle: v128, inverse: v128, least: v128, most: v128): v128 {
@@ -211,16 +222,16 @@ function product(source: usize, middle: v128, inverse: v128, least: v128, most: 
   return f32x4.pmin(most, f32x4.pmax(least, found));
 }
 
-/** Rounded and moved by what `offset` lacks of the bits of 1.5 * 2^23. */
-function whole(products: v128, away: bool, offset: v128): v128 {
-  const magic = i32x4.splat(MAGIC);
-  if (away) {
-    const towards0 = f32x4.trunc(products);
-    const isFar = f32x4.ge(f32x4.abs(f32x4.sub(products, towards0)), f32x4.splat(0.5));
-    const one = v128.or(v128.and(products, i32x4.splat(0x80000000)), f32x4.splat(1));
-    return i32x4.sub(f32x4.add(f32x4.add(towards0, v128.and(isFar, one)), magic), offset);
-  }
+/** Rounded half to even and moved by what `offset` lacks of the bits of 1.5 * 2^23. */
+function whole(products: v128, magic: v128, offset: v128): v128 {
   return i32x4.sub(f32x4.add(products, magic), offset);
+}
+
+function roundAway(products: v128): v128 {
+  const towards0 = f32x4.trunc(products);
+  const isFar = f32x4.ge(f32x4.abs(f32x4.sub(products, towards0)), f32x4.splat(0.5));
+  const one = v128.or(v128.and(products, i32x4.splat(0x80000000)), f32x4.splat(1));
+  return f32x4.add(towards0, v128.and(isFar, one));
 }
 
 /** A bit for each number above -2^-126, lowest bit first, rows padded to bytes. */

@@ -8,16 +8,30 @@
 /** Bytes below 2^bits, `bits` 1..7. */
 export function pack8(source: usize, rows: usize, columns: usize, bits: u32, target: usize): void {
   const bytes = (columns * bits + 7) >> 3;
+  const lower = i16x8.splat(0xff);
+  const factor = i16x8.splat(1 << (bits as i16));
+  const factors = i32x4.splat(1 | (1 << (16 + (bits << 1))));
+  const words = i64x2.splat(0xffffffff);
   for (; rows > 0; rows--) {
     let to = target;
-    for (let many = columns >> 3; many > 0; many--) {
-      store<u64>(to, together8(load<u64>(source), bits));
-      source += 8;
-      to += bits;
+    for (let many = columns >> 4; many > 0; many--) {
+      const codes = v128.load(source);
+      const pairs = v128.or(v128.and(codes, lower), i16x8.mul(i16x8.shr_u(codes, 8), factor));
+      const fours = i32x4.dot_i16x8_s(pairs, factors);
+      const eights = v128.or(v128.and(fours, words), i64x2.shl(i64x2.shr_u(fours, 32), (bits << 2) as i32));
+      v128.store64_lane(to, eights, 0);
+      v128.store64_lane(to + bits, eights, 1);
+      source += 16;
+      to += bits << 1;
     }
-    const left = columns & 7;
-    if (left > 0) store<u64>(to, together8(load<u64>(source) & lowBits((left as u32) << 3), bits));
-    source += left;
+    for (let left = (columns & 15) as u32; left > 0; ) {
+      const some = min<u32>(left, 8);
+      const codes = some < 8 ? load<u64>(source) & lowBits(some << 3) : load<u64>(source);
+      store<u64>(to, together8(codes, bits));
+      source += some;
+      to += bits;
+      left -= some;
+    }
     target += bytes;
   }
 }
@@ -61,23 +75,40 @@ export function packTrits(source: usize, rows: usize, columns: usize, target: us
   }
 }
 
-export function unpack8(source: usize, rows: usize, columns: usize, bits: u32, target: usize): u64 {
+/**
+ * Each number is taken out of the two bytes that hold it: a product brings its highest bit to the top of 16, a shift brings
+ * it down. `table` has room for 32 bytes.
+ */
+export function unpack8(source: usize, rows: usize, columns: usize, bits: u32, table: usize, target: usize): u64 {
   const bytes = (columns * bits + 7) >> 3;
+  for (let i: u32 = 0; i < 8; i++) {
+    const first = (i * bits) >> 3;
+    store<u16>(table + (i << 1), first | ((first + 1) << 8));
+    store<u16>(table + 16 + (i << 1), 1 << ((16 - bits - ((i * bits) & 7)) as u16));
+  }
+  const places = v128.load(table);
+  const factors = v128.load(table, 16);
+  const down = (16 - bits) as i32;
   let wrong: u64 = 0;
   for (; rows > 0; rows--) {
     let from = source;
-    for (let many = columns >> 3; many > 0; many--) {
-      store<u64>(target, apart8(load<u64>(from), bits));
+    for (let many = columns >> 4; many > 0; many--) {
+      const low = i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from), places), factors), down);
+      const high = i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from + bits), places), factors), down);
+      v128.store(target, i8x16.narrow_i16x8_u(low, high));
+      from += bits << 1;
+      target += 16;
+    }
+    for (let left = (columns & 15) as u32; left > 0; ) {
+      const some = min<u32>(left, 8);
+      const numbers = i16x8.shr_u(i16x8.mul(i8x16.swizzle(v128.load64_zero(from), places), factors), down);
+      v128.store64_lane(target, i8x16.narrow_i16x8_u(numbers, numbers), 0);
       from += bits;
-      target += 8;
+      target += some;
+      left -= some;
     }
-    const left = (columns & 7) as u32;
-    if (left > 0) {
-      const rest = load<u64>(from) & lowBits(((source + bytes - from) as u32) << 3);
-      wrong |= rest >> (left * bits);
-      store<u64>(target, apart8(rest, bits));
-      target += left;
-    }
+    const used = ((columns * bits) & 7) as u32;
+    if (used > 0) wrong |= (load<u8>(source + bytes - 1) >> used) as u64;
     source += bytes;
   }
   return wrong;
@@ -156,12 +187,6 @@ function together8(bytes: u64, bits: u32): u64 {
 function together4(halves: u64, bits: u32): u64 {
   const pairs = (halves & 0x0000ffff0000ffff) | (((halves >> 16) & 0x0000ffff0000ffff) << bits);
   return (pairs & 0xffffffff) | ((pairs >> 32) << (bits << 1));
-}
-
-function apart8(packed: u64, bits: u32): u64 {
-  const kept = lowBits(bits) * 0x0001000100010001;
-  const pairs = apart4(packed, bits << 1);
-  return (pairs & kept) | (((pairs >> bits) & kept) << 8);
 }
 
 function apart4(packed: u64, bits: u32): u64 {

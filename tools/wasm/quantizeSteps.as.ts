@@ -57,13 +57,20 @@ export function extremes(source: usize, rows: usize, columns: usize, block: usiz
       const end = source + (length << 2);
       let least = i32x4.splat(0);
       let most = least;
-      for (let many = length >> 2; many > 0; many--) {
+      let otherLeast = least;
+      let otherMost = least;
+      for (let many = length >> 3; many > 0; many--) {
         const numbers = v128.load(source);
-        all = i32x4.max_s(all, v128.and(numbers, kept));
+        const others = v128.load(source, 16);
+        all = i32x4.max_s(all, i32x4.max_s(v128.and(numbers, kept), v128.and(others, kept)));
         least = f32x4.pmin(least, numbers);
         most = f32x4.pmax(most, numbers);
-        source += 16;
+        otherLeast = f32x4.pmin(otherLeast, others);
+        otherMost = f32x4.pmax(otherMost, others);
+        source += 32;
       }
+      least = f32x4.pmin(least, otherLeast);
+      most = f32x4.pmax(most, otherMost);
       for (; source < end; source += 4) {
         const number = v128.load32_zero(source);
         all = i32x4.max_s(all, v128.and(number, kept));

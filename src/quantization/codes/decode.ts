@@ -105,7 +105,7 @@ function valuesOf(spec: LinearSpec, { kernels }: Window, rows: number, columns: 
   let wrong = 0n;
   if (packing === 'trits') wrong = kernels.unpackTrits(packed, rows, columns, places.trits, source);
   else if (!isPacked && bits > 8) wrong = kernels.unpack16(packed, rows, columns, bits, source);
-  else if (!isPacked) wrong = kernels.unpack8(packed, rows, columns, bits, source);
+  else if (!isPacked) wrong = kernels.unpack8(packed, rows, columns, bits, places.table, source);
   if (wrong !== 0n) return false;
   const flip = codes === 'I8' ? 128 : 0;
   const bias = form.bias + flip;

@@ -24,7 +24,8 @@ interface Kernels {
   pack8(source: number, rows: number, columns: number, bits: number, target: number): void;
   pack16(source: number, rows: number, columns: number, bits: number, target: number): void;
   packTrits(source: number, rows: number, columns: number, target: number): void;
-  unpack8(source: number, rows: number, columns: number, bits: number, target: number): bigint;
+  // biome-ignore format: one line for each function
+  unpack8(source: number, rows: number, columns: number, bits: number, table: number, target: number): bigint;
   unpack16(source: number, rows: number, columns: number, bits: number, target: number): bigint;
   tritTable(table: number): void;
   unpackTrits(source: number, rows: number, columns: number, table: number, target: number): bigint;
@@ -50,7 +51,8 @@ export const MOST_GROUPS = 4096;
 const ROOM = 64;
 /** Bytes of a number for each group or column. */
 const SPAN = 4 * WINDOW + ROOM;
-const TRITS = 1024;
+const TABLE = 1024;
+const TRITS = 1088;
 const FLOATS = 4096;
 const CODES = FLOATS + SPAN;
 const PACKED = CODES + 2 * WINDOW + ROOM;
@@ -58,6 +60,8 @@ const LEASTS = PACKED + 2 * WINDOW + ROOM;
 
 /** Where things lie in the memory. */
 export const places = {
+  /** Of 64 bytes. */
+  table: TABLE,
   trits: TRITS,
   /** f32[WINDOW]. */
   floats: FLOATS,
