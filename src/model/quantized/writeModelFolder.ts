@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { OutputError } from '../../errors.ts';
 import { canonicalJson, type JsonValue } from '../../json.ts';
@@ -37,7 +37,7 @@ export async function writeModelFolder<R>(
   try {
     await mkdir(temporary, { recursive: true });
     const written = await write(temporary);
-    await writeText(join(temporary, 'config.json'), await configOf(source, options.quantization));
+    await writeWhole(join(temporary, 'config.json'), await configOf(source, options.quantization));
     await copyThresholds(source, temporary);
     await takePlace(temporary, folder, `${folder}.${id}.old`);
     return written;
@@ -64,7 +64,12 @@ async function takePlace(temporary: string, folder: string, old: string): Promis
   const isEmpty = isThere && (await readdir(folder)).length === 0;
   if (isEmpty) await rmdir(folder);
   else if (isThere) await rename(folder, old);
-  await rename(temporary, folder);
+  try {
+    await rename(temporary, folder);
+  } catch (error) {
+    if (isThere && !isEmpty) await rename(old, folder);
+    throw error;
+  }
   await rm(old, { recursive: true, force: true });
 }
 
@@ -73,22 +78,22 @@ async function configOf({ path, config }: ModelFile, quantization: Quantization 
     ? { args: configArgs(config) }
     : JSON.parse(await readFile(join(path, 'config.json'), 'utf8'));
   const { quantization: _, ...kept } = members;
-  return canonicalJson(quantization === undefined ? kept : { ...kept, quantization }, 2);
+  return `${canonicalJson(quantization === undefined ? kept : { ...kept, quantization }, 2)}\n`;
 }
 
 async function copyThresholds(source: ModelFile, folder: string): Promise<void> {
   const { path, autoThreshold, modalityThresholds } = source;
   const known = join(path, CALIBRATION_FILE);
-  if (!isGguf(path) && existsSync(known)) return copyFile(known, join(folder, CALIBRATION_FILE));
+  const file = join(folder, CALIBRATION_FILE);
+  if (!isGguf(path) && existsSync(known)) return writeWhole(file, await readFile(known));
   if (autoThreshold === undefined) return;
-  const fields = thresholdFields(autoThreshold, modalityThresholds);
-  await writeText(join(folder, CALIBRATION_FILE), canonicalJson(fields, 2));
+  await writeWhole(file, `${canonicalJson(thresholdFields(autoThreshold, modalityThresholds), 2)}\n`);
 }
 
-async function writeText(path: string, text: string): Promise<void> {
+async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    await file.writeFile(`${text}\n`);
+    await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();
