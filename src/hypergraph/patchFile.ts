@@ -70,6 +70,7 @@ export class PatchFile {
     return decodedRows(
       this.#quantized,
       ranges.map(([start, end]) => this.#read(start, end - start)),
+      patch,
       this.#file,
     );
   }

@@ -1,3 +1,4 @@
+export type { QuantizedField, QuantizedFieldName } from '../records.ts';
 export type { LayoutDocument, LayoutSegment } from './document.ts';
 export { readJsonGraph } from './jsonGraph.ts';
 export type { Held, LayoutFormat, PatchRows, PatchTable, RowColumn, RowsOptions } from './layout.ts';

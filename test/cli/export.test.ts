@@ -106,6 +106,7 @@ describe('sluice export', () => {
     ['npz', ['--num-shards', '2'], '--to jax'],
     ['jax', ['--num-shards', '2', '--compression', 'gzip'], '--to webdataset, --to parquet'],
     ['json', ['--no-pad'], '--to jax'],
+    ['json', ['--as-stored'], '--to safetensors, --to webdataset'],
   ])('refuses flags that mean nothing to the layout: %s %j', async (to, flags, hint) => {
     await expect(runHere(['x'], to, 'y', ...flags)).rejects.toMatchObject({
       code: 'BAD_FLAG',

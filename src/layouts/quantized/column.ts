@@ -129,12 +129,14 @@ export function partRanges({ parts, quantizer }: QuantizedColumn, from: number, 
 
 /**
  * f32[rows, columns] of what lies there.
+ * @param from number of the first row, for messages
  * @throws SluiceError `QUANTIZE_CODE` for codes that no encoder gives
  */
 export function decodedRows(
   { stored, quantizer }: QuantizedColumn,
   encoded: readonly Uint8Array[],
+  from: number,
   path: string,
 ): Float32Array<ArrayBuffer> {
-  return within(path, stored.field, () => quantizer.decode(encoded));
+  return within(path, `${stored.field} from row ${from} on`, () => quantizer.decode(encoded));
 }

@@ -69,7 +69,7 @@ export async function openField(
       isDecoded: true,
       stored: asStored,
       encoded,
-      floats: async (from, to) => decodedRows(only, await encodedRows(tensors, only, from, to), tensors.path),
+      floats: async (from, to) => decodedRows(only, await encodedRows(tensors, only, from, to), from, tensors.path),
     };
   }
   const { shape: own } = tensors.require(name, 'F32', shape);

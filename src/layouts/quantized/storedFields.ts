@@ -19,7 +19,7 @@ export function storedFields({ metadata }: SafetensorsHeader, path: string): Sto
   const text = metadata[QUANTIZATION_KEY];
   if (text === undefined) return new Map();
   if (text.length > MOST_TEXT) throw badQuantization(path, `it says ${text.length} characters of its quantization`);
-  const stored = within(path, 'the file', () => parseQuantization(text));
+  const stored = within(path, '', () => parseQuantization(text));
   for (const { field, columns } of stored) {
     const most = field === 'embeddings' ? MOST_COLUMNS : 1;
     if (columns > most) throw badQuantization(path, `${field} has ${columns} columns, and ${most} at most`);
@@ -29,18 +29,20 @@ export function storedFields({ metadata }: SafetensorsHeader, path: string): Sto
 
 /**
  * Has errors of quantizers name the file; what a file has made JavaScript itself refuse is an error of the file.
+ * @param what part of the file it is about
  * @throws SluiceError with the code that it had
  */
 export function within<T>(path: string, what: string, work: () => T): T {
+  const place = what === '' ? '' : `${what}: `;
   try {
     return work();
   } catch (cause) {
     if (cause instanceof RangeError || cause instanceof TypeError)
-      throw badQuantization(path, `${what}: ${cause.message}`, cause);
+      throw badQuantization(path, `${place}${cause.message}`, cause);
     if (!(cause instanceof SluiceError)) throw cause;
     const { message, hint } = cause;
     const code = cause.code === 'BAD_OPTION' || cause.code === 'UNKNOWN_OPTION' ? 'BAD_QUANTIZATION' : cause.code;
-    throw new SluiceError(`'${path}': ${message}`, { code, path, hint, cause });
+    throw new SluiceError(`'${path}': ${place}${message}`, { code, path, hint, cause });
   }
 }
 
