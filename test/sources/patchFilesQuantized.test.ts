@@ -86,7 +86,7 @@ describe('patchFiles of quantized files', () => {
     bytes[start + length + codes.data_offsets[0] + 1] = 243;
     await writeFile(archive, bytes);
     const { records, rejects } = await readAll(patchFiles(archive));
-    expect(rejects.map(({ error }) => [error.code, error.position?.ordinal])).toEqual([['QUANTIZE_CODE', 0]]);
+    expect(rejects.map(({ error }) => error.code)).toEqual(['QUANTIZE_CODE']);
     expect(embeddingsOf(records)).toEqual(decoded(values.slice(2), 'embeddings', quantizer));
   });
 
