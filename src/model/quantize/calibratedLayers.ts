@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { FixedWeights } from '../cpu/layers/fixedWeights.ts';
+import { passThreads } from '../cpu/passThreads.ts';
 import type { ModelFile } from '../modelFile.ts';
 import { isBlocked } from '../quantized/layout.ts';
 import { dequantizedMatrix, type QuantizedMatrix, type QuantizedType } from '../quantized/matrix.ts';
@@ -56,8 +57,9 @@ export class CalibratedLayers {
   }
 
   static async open(given: CalibrationPlan): Promise<CalibratedLayers> {
-    const threads = availableParallelism();
-    const runner = await LayerRunner.open(given.model.config, threads);
+    const { config } = given.model;
+    const threads = Math.min(availableParallelism(), passThreads(config));
+    const runner = await LayerRunner.open(config, threads);
     return new CalibratedLayers(given, runner, await Products.open(threads, given.signal));
   }
 
