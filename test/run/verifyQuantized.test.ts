@@ -151,10 +151,9 @@ describe('verify of quantized outputs', () => {
         'learned numbers that are not finite',
         shard,
         (content) => {
-          const codebooks = bytesOf(content, 'embeddings.pq.codebooks');
-          for (let at = 0; at < codebooks.length; at += 4) codebooks.writeFloatLE(Number.NaN, at);
+          bytesOf(content, 'embeddings.pq.codebooks').writeFloatLE(Number.NaN, 4 * 1023);
         },
-        'NaN',
+        'has NaN at 1023 of what pq.codebooks of embeddings has learned',
       ],
       [
         'a tensor that belongs to nothing',
@@ -295,6 +294,14 @@ describe('verify of quantized outputs', () => {
       await writeQuantizers(path.join(root, quantizerPath), other);
       const [first] = await findings(root);
       expect(first).toContain(`embeddings needs another ${quantizerPath}: its SHA-256 differs`);
+    });
+
+    it('finds numbers in it that are not finite', async () => {
+      const root = await referring();
+      const file = path.join(root, quantizerPath);
+      await rewrite(file, (content) => bytesOf(content, 'embeddings.pca.mean').writeFloatLE(Number.NaN));
+      const [first] = await findings(root);
+      expect(first).toContain('has NaN at 0 of what pca.mean of embeddings has learned');
     });
 
     it('finds that it is not there', async () => {
