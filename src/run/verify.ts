@@ -5,19 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { OutputError, SluiceError } from '../errors.ts';
 import { type OpenQuantizers, quantizersOf } from '../formats/checkQuantized.ts';
 import { fileChunks } from '../formats/fileChunks.ts';
-import {
-  NPZ_FORMAT,
-  PARQUET_PATCHED_DOCUMENTS_FORMAT,
-  PARQUET_PATCHES_FORMAT,
-  PATCHES_FORMAT,
-  PATCHES_JSONL_FORMAT,
-  QUANTIZED_PATCHES_FORMAT,
-  REJECTS_FORMAT,
-  SIDECAR_FORMAT,
-  SQLITE_DOCUMENTS_FORMAT,
-  SQLITE_PATCHES_FORMAT,
-  WEBDATASET_FORMAT,
-} from '../formats/names.ts';
+import { REJECTS_FORMAT } from '../formats/names.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { type CommitRecord, commitPath, readCommit, taskCommitNames } from './commitRecord.ts';
 import { isTemporary } from './jobStage.ts';
@@ -26,21 +14,7 @@ import { buildManifest, MANIFEST_FILE, manifestText } from './manifest.ts';
 import { digestOf, PLAN_FILE, PLAN_REJECTS, type Plan, readPlan, recipeOf } from './plan.ts';
 import { type CheckedSidecar, checkParts } from './shardParts.ts';
 import { SidecarList } from './sidecarList.ts';
-import { checkContent, checkRejects, numberOf } from './verifyContent.ts';
-
-/** Formats of files that hold everything that a split yields. */
-const COUNTED = [
-  PATCHES_FORMAT,
-  QUANTIZED_PATCHES_FORMAT,
-  SIDECAR_FORMAT,
-  NPZ_FORMAT,
-  WEBDATASET_FORMAT,
-  PATCHES_JSONL_FORMAT,
-  PARQUET_PATCHES_FORMAT,
-  PARQUET_PATCHED_DOCUMENTS_FORMAT,
-  SQLITE_DOCUMENTS_FORMAT,
-  SQLITE_PATCHES_FORMAT,
-];
+import { COUNTED_FORMATS, checkContent, checkRejects, numberOf } from './verifyContent.ts';
 
 /** One thing that is wrong with an output. */
 interface Finding {
@@ -257,7 +231,7 @@ class Verification {
 
   /** What a commit counts is what its files hold, whichever sink wrote them. */
   #checkCounts({ split, artefacts, counts }: CommitRecord): void {
-    for (const format of COUNTED) {
+    for (const format of COUNTED_FORMATS) {
       const folders = Map.groupBy(
         artefacts.filter(({ info }) => info.format === format),
         (file) => path.posix.dirname(file.path),

@@ -39,6 +39,20 @@ import type { SidecarEnds } from '../formats/sidecarWalk.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { partOf } from '../sinks/hypergraph/corpusStage.ts';
 
+/** Formats of files that hold everything that a split yields. */
+export const COUNTED_FORMATS = [
+  PATCHES_FORMAT,
+  QUANTIZED_PATCHES_FORMAT,
+  SIDECAR_FORMAT,
+  NPZ_FORMAT,
+  WEBDATASET_FORMAT,
+  PATCHES_JSONL_FORMAT,
+  PARQUET_PATCHES_FORMAT,
+  PARQUET_PATCHED_DOCUMENTS_FORMAT,
+  SQLITE_DOCUMENTS_FORMAT,
+  SQLITE_PATCHES_FORMAT,
+];
+
 /** Notes something wrong with the file in hand: a stable code, and a sentence about the file. */
 export type Note = (code: string, what: string) => void;
 

@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkSidecar } from '../../src/formats/checkSidecar.ts';
 import { safetensorsChunks, type TensorData } from '../../src/formats/safetensors/write.ts';
 import { writeQuantizers } from '../../src/quantization/quantizerFile.ts';
 import type { Patches } from '../../src/records.ts';
 import type { CommitRecord } from '../../src/run/commitRecord.ts';
 import { verifyOutput } from '../../src/run/verify.ts';
+import { hypergraph } from '../../src/sinks/hypergraph.ts';
+import { safetensors } from '../../src/sinks/safetensors.ts';
 import { type Quantizers, quantized, quantizerOf } from '../layouts/quantizedFlow.ts';
 import { parseSafetensors } from '../sinks/consumer.ts';
-import { sketches, temporaryFolder } from '../sinks/flow.ts';
+import { patchesOf, sketches, temporaryFolder, writeAll } from '../sinks/flow.ts';
 import { makeOutput, seal, twoSplits } from './output.ts';
 
 const one = (to: Parameters<typeof quantizerOf>[0]) => quantizerOf(to, 1);
@@ -93,6 +97,28 @@ describe('verify of quantized outputs', () => {
       { numRuns: 5 },
     );
   });
+
+  it.each([true, false])(
+    'takes a sidecar whose links come from the float32 embeddings, with keep: %s',
+    async (keep) => {
+      const values = patchesOf([{ segments: [Array(60).fill(7)] }, { segments: [Array(60).fill(7)] }], 4);
+      const semantic = { threshold: 0.3, space: 'plain' } as const;
+      const sinks = [safetensors(), hypergraph('shards', { semantic })];
+      const plain = await writeAll(sinks, values);
+      const written = await writeAll(sinks, quantized(values, { embeddings: quantizerOf('ternary') }, keep));
+      const sidecar = 'shards/00000-000000.hypergraph.db';
+      const [file, other] = [written, plain].map(({ root }) => path.join(root, sidecar));
+      expect(await readFile(file ?? '')).toEqual(await readFile(other ?? ''));
+      const found: string[] = [];
+      const expected = { patches: 120, bytes: 840 };
+      await checkSidecar(file ?? '', expected, path.join(written.root, shard), (what) => found.push(what));
+      expect(found).toEqual([]);
+      const db = new Database(file, { readonly: true });
+      const links = db.prepare<[], number>("SELECT count(*) FROM sphere_edges WHERE label = 'semantic'").pluck().get();
+      db.close();
+      expect(links).toBeGreaterThan(0);
+    },
+  );
 
   describe('names what is wrong:', () => {
     const faults: [string, string, (content: Content) => void, string][] = [
