@@ -47,9 +47,15 @@ function whole(to: string): Parts {
   };
 }
 
-async function read({ tensors, metadata }: Parts): Promise<number[]> {
+const fileOf = ({ tensors, metadata }: Parts): Buffer => Buffer.concat([...safetensorsChunks(tensors, metadata)]);
+
+async function read(parts: Parts): Promise<number[]> {
+  return readFrom(fileOf(parts));
+}
+
+async function readFrom(bytes: Buffer): Promise<number[]> {
   const file = path.join(await temporaryFolder(), 'a.safetensors');
-  await writeFile(file, Buffer.concat([...safetensorsChunks(tensors, metadata)]));
+  await writeFile(file, bytes);
   const layout = await openLayout(file);
   try {
     const embeddings: number[] = [];
@@ -216,6 +222,23 @@ describe('a damaged file of quantized patches', () => {
         else expect([outcome.code, path.basename(outcome.path ?? '')]).toEqual([expect.any(String), 'a.safetensors']);
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('of any bytes ends likewise', async () => {
+    const whole4 = ['int8', 'int4', 'ternary', 'pq:2'].map((to) => fileOf(whole(to)));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...whole4),
+        fc.array(fc.tuple(fc.nat(4000), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
+        async (bytes, changes) => {
+          const changed = Buffer.from(bytes);
+          for (const [at, by] of changes) changed[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ by;
+          const outcome = await readFrom(changed).catch((error: { code?: string }) => error);
+          if (!Array.isArray(outcome)) expect(outcome.code).toEqual(expect.any(String));
+        },
+      ),
+      { numRuns: 150 },
     );
   });
 

@@ -28,6 +28,7 @@ const learned: readonly TrainedTensor[] = [
   tensor('pca.components', [2, 4], 2),
   { name: 'pca.variances', shape: [2], values: Float32Array.of(2, 0.5) },
   tensor('pq.codebooks', [2, 256, 2], 3),
+  { name: 'variable.range', shape: [1], values: Float32Array.of(8) },
 ];
 
 /** A quantizer of four columns. */

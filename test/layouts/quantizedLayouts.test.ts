@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { byteFileOf } from '../../src/layouts/byteFile.ts';
 import { openLayout, type PatchRows, type RowsOptions } from '../../src/layouts/index.ts';
 import { openTable } from '../../src/layouts/openTable.ts';
+import type { Quantizer } from '../../src/quantization/quantizer.ts';
 import { readQuantizers, writeQuantizers } from '../../src/quantization/quantizerFile.ts';
-import type { Patches } from '../../src/records.ts';
+import type { Patches, QuantizedFieldName } from '../../src/records.ts';
 import { hypergraph, safetensors, signals, webdataset } from '../../src/sinks/index.ts';
 import { divided, patchesOf, type Sketch, sketches, temporaryFolder, writeAll } from '../sinks/flow.ts';
 import { anyChain, chains, decoded, type Quantizers, quantized, quantizerOf } from './quantizedFlow.ts';
@@ -165,10 +166,16 @@ describe('files that refer to the quantizer of their output', () => {
     const root = await temporaryFolder();
     const plain = quantizerOf('pca:2+int8');
     await mkdir(path.join(root, 'quantizer'));
-    await writeQuantizers(path.join(root, OUTPUT_FILE), new Map([['embeddings', plain]]));
+    // its tensor has another name than the field
+    const signal = quantizerOf({ scheme: 'variable', bits: 9, range: 'minmax' }, 1);
+    const learned: [QuantizedFieldName, Quantizer][] = [
+      ['embeddings', plain],
+      ['entropy', signal],
+    ];
+    await writeQuantizers(path.join(root, OUTPUT_FILE), new Map(learned));
     const { sha256 } = await readQuantizers(path.join(root, OUTPUT_FILE));
-    const embeddings = { ...plain, file: { path: OUTPUT_FILE, sha256 } };
-    const values = quantized(patchesOf(sketch), { embeddings });
+    const file = { path: OUTPUT_FILE, sha256 };
+    const values = quantized(patchesOf(sketch), { embeddings: { ...plain, file }, entropy: { ...signal, file } });
     await writeAll(
       [safetensors('shards', { layout: 'document' }), webdataset('wds', { compression: 'gzip' })],
       values,
@@ -176,14 +183,15 @@ describe('files that refer to the quantizer of their output', () => {
     );
     const names = (await readdir(path.join(root, 'shards'))).sort();
     const documents = names.map((name) => path.join(root, 'shards', name));
-    return { root, values, documents, archive: path.join(root, 'wds/00000-000000.tar.gz'), plain };
+    return { root, values, documents, archive: path.join(root, 'wds/00000-000000.tar.gz'), plain, signal };
   }
 
   it('are read by it', async () => {
-    const { values, documents, archive, plain } = await referring();
+    const { values, documents, archive, plain, signal } = await referring();
     for (const files of [documents, [archive]]) {
       const rows = await rowsOf(files, { rowBytes: 300 });
       expect(column(rows, 'embeddings')).toEqual(decoded(values, 'embeddings', plain));
+      expect(column(rows, 'entropy')).toEqual(decoded(values, 'entropy', signal));
     }
   });
 
