@@ -1,16 +1,20 @@
 import { ELEMENT_LANES, ELEMENT_MAIN } from '../elements.ts';
 import type { Form } from '../kernel.ts';
-import { DECODE, DECODE4, VALUES } from './decodeCodes.wgsl.ts';
+import { DECODE, DECODE4, SCALARS, VALUES, VECTORS } from './decodeCodes.wgsl.ts';
 
-type Shape = 'rows' | 'columns';
+type Shape = 'rows' | 'columns' | 'block';
 
 /** Forms with an invocation to a value, or to four of a row. */
 export function decodeForms<S extends string>(stored: string): Form<S | Shape>[] {
   const of = (width: 1 | 4): Form<S | Shape> => ({
     name: width === 4 ? 'invocation4' : 'invocation',
     vectors: width === 4,
-    code: [VALUES, stored, width === 4 ? DECODE4 : DECODE, ELEMENT_MAIN].join('\n'),
-    fits: ({ columns }: Readonly<Record<Shape, number>>) => columns % width === 0,
+    code: [
+      ...(width === 4 ? [VECTORS, VALUES, stored, DECODE4] : [SCALARS, VALUES, stored, DECODE]),
+      ELEMENT_MAIN,
+    ].join('\n'),
+    fits: ({ columns, block }: Readonly<Record<Shape, number>>) =>
+      columns % width === 0 && (block % width === 0 || block >= columns),
     workgroups: ({ rows, columns }: Readonly<Record<Shape, number>>) =>
       Math.ceil((rows * columns) / width / ELEMENT_LANES),
   });
