@@ -74,6 +74,9 @@ export function chainName(chain: Chain): string {
   return chain.map(({ scheme }) => scheme).join('+');
 }
 
+/** Widths of models are a hundredth of it, and tables of so many numbers can still be made. */
+const MOST_COLUMNS = 1 << 20;
+
 type Described = Omit<StoredQuantization, 'tensor'>;
 
 /**
@@ -121,7 +124,7 @@ export function storedQuantizations(value: unknown): StoredQuantization[] {
     if (field === undefined) throw bad(`it tells of '${name}', which is no field`);
     if (!isObject(said)) throw bad(`what it says of ${field} is no object`);
     const { chain, columns, quantizer, sha256 } = said;
-    if (typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1)
+    if (typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1 || columns > MOST_COLUMNS)
       throw bad(`${field} has ${JSON.stringify(columns)} columns`);
     const stored = { field, tensor: fieldTensor(field), chain: chainOf(field, chain), columns };
     if (quantizer === undefined && sha256 === undefined) return stored;
@@ -197,9 +200,9 @@ async function trainedOf(tensor: string, { tensors, read }: StoredTensors): Prom
 }
 
 function chainOf(field: string, said: unknown): Chain {
-  const links = Array.isArray(said) ? said : [];
+  const links = Array.isArray(said) ? said.map((link) => linkOf(field, link)) : [];
   try {
-    const chain = resolveChain(links.map((link) => ({ scheme: link?.scheme, ...link?.options }) as SchemeSpec));
+    const chain = resolveChain(links.map(({ scheme, options }) => ({ ...options, scheme }) as unknown as SchemeSpec));
     const other = chain.find(({ options }, i) =>
       Object.entries(links[i]?.options ?? {}).some(
         ([name, value]) => canonicalJson(options[name] ?? null) !== canonicalJson(value as JsonValue),
@@ -211,6 +214,12 @@ function chainOf(field: string, said: unknown): Chain {
     if (!(cause instanceof SluiceError) || cause.code === 'BAD_QUANTIZATION') throw cause;
     throw bad(`the chain of ${field} cannot be used: ${cause.message}`, cause);
   }
+}
+
+function linkOf(field: string, said: unknown): { scheme: string; options: Record<string, unknown> } {
+  const { scheme, options = {} } = isObject(said) ? said : {};
+  if (typeof scheme === 'string' && isObject(options)) return { scheme, options };
+  throw bad(`the chain of ${field} cannot be used: it is not made of schemes with options`);
 }
 
 /** Relative, with `/`, and nothing that leads out of the output folder. */
