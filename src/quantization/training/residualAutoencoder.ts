@@ -140,7 +140,7 @@ function pass({ skip, hidden, bias, out }: Half, given: Matrix, products: Produc
 }
 
 /** Sum of squared errors over all rows, in float64. */
-function errorOf({ encoder, decoder, shift }: Autoencoder, rows: Matrix, products: Products): number {
+export function errorOf({ encoder, decoder, shift }: Autoencoder, rows: Matrix, products: Products): number {
   let sum = 0;
   for (let first = 0; first < rows.rows; first += BATCH) {
     const values = rows.values.slice(first * rows.columns, (first + BATCH) * rows.columns);
@@ -152,7 +152,8 @@ function errorOf({ encoder, decoder, shift }: Autoencoder, rows: Matrix, product
   return sum;
 }
 
-function gradientsOf({ encoder, decoder, shift }: Autoencoder, batch: Matrix, products: Products): Autoencoder {
+/** Gradients of the mean squared error of a batch, of every tensor. */
+export function gradientsOf({ encoder, decoder, shift }: Autoencoder, batch: Matrix, products: Products): Autoencoder {
   const coded = pass(encoder, batch, products);
   const decoded = pass(decoder, coded.result, products);
   addRow(decoded.result, shift);

@@ -1,3 +1,4 @@
+import { PipelineError } from '../../errors.ts';
 import { vectorsWasm } from './vectorsWasm.ts';
 
 /** What tools/wasm/vectors.as.ts exports. Addresses are bytes in its memory. */
@@ -61,7 +62,7 @@ let compiled: WebAssembly.Module | undefined;
 /**
  * An instance of the kernels with a region of so many float32 numbers for each name.
  *
- * @throws RangeError where they exceed 4 GiB
+ * @throws PipelineError `BAD_OPTION` where they exceed 4 GiB
  */
 export function workspace<N extends string>(sizes: Readonly<Record<N, number>>): Workspace<N> {
   compiled ??= new WebAssembly.Module(Buffer.from(vectorsWasm, 'base64'));
@@ -75,7 +76,12 @@ export function workspace<N extends string>(sizes: Readonly<Record<N, number>>):
     starts.set(name, end);
     end += upTo(4 * sizes[name], 16);
   }
-  if (end > MOST_BYTES) throw new RangeError(`vectors and matrices of ${end} bytes exceed 4 GiB`);
+  if (end > MOST_BYTES) {
+    throw new PipelineError(`vectors and matrices of ${end} bytes exceed the 4 GiB that they may have`, {
+      code: 'BAD_OPTION',
+      hint: 'take fewer components or hidden units, or a scheme that does not learn for rows as long as these',
+    });
+  }
   memory.grow(Math.max(0, Math.ceil((end - memory.buffer.byteLength) / PAGE)));
   const regions = names.map((name) => [name, new Float32Array(memory.buffer, starts.get(name), sizes[name])]);
   return { kernels, regions: Object.fromEntries(regions) };
