@@ -27,8 +27,9 @@ function held(bits: u32): v128 {
 }
 
 /**
- * Bytes of numbers whose products with `inverses`, one for each block, stay below 2^15: `clip(round(product), low, high) +
- * bias`, half to even.
+ * Bytes of numbers whose products with `inverses`, one for each block, stay below 2^15: `clip(round(product) + zero, low,
+ * high) + bias`, half to even, then the highest bit changed where `flip` is 128. `zeros` is 0 where there are none; `bias`
+ * makes it 0..255.
  */
 export function boundedCodes(
   source: usize,
@@ -36,35 +37,43 @@ export function boundedCodes(
   columns: usize,
   block: usize,
   inverses: usize,
+  zeros: usize,
   low: i32,
   high: i32,
   bias: i32,
+  flip: i32,
   target: usize,
 ): void {
   const magic = held(MAGIC);
-  const lows = i8x16.splat(low as i8);
-  const highs = i8x16.splat(high as i8);
-  const biases = i8x16.splat(bias as i8);
+  const lows = i8x16.splat((low + bias) as i8);
+  const highs = i8x16.splat((high + bias) as i8);
+  const flips = i8x16.splat(flip as i8);
   for (; rows > 0; rows--) {
     for (let left = columns; left > 0; ) {
       const length = min(left, block);
       left -= length;
       const inverse = v128.load32_splat(inverses);
       inverses += 4;
+      let moved = bias;
+      if (zeros !== 0) {
+        moved += load<i32>(zeros);
+        zeros += 4;
+      }
+      const offset = i32x4.splat(MAGIC - moved);
       const end = target + length;
       for (let many = length >> 4; many > 0; many--) {
-        const a = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source), inverse), magic), magic);
-        const b = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 16), inverse), magic), magic);
-        const c = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 32), inverse), magic), magic);
-        const d = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 48), inverse), magic), magic);
-        const codes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
-        v128.store(target, i8x16.add(i8x16.max_s(i8x16.min_s(codes, highs), lows), biases));
+        const a = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source), inverse), magic), offset);
+        const b = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 16), inverse), magic), offset);
+        const c = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 32), inverse), magic), offset);
+        const d = i32x4.sub(f32x4.add(f32x4.mul(v128.load(source, 48), inverse), magic), offset);
+        const stored = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+        v128.store(target, v128.xor(i8x16.max_u(i8x16.min_u(stored, highs), lows), flips));
         source += 64;
         target += 16;
       }
       for (; target < end; target++) {
         const rounded = nearest<f32>(load<f32>(source) * f32x4.extract_lane(inverse, 0)) as i32;
-        store<u8>(target, max(min(rounded, high), low) + bias);
+        store<u8>(target, max(min(rounded + moved, high + bias), low + bias) ^ flip);
         source += 4;
       }
     }

@@ -5,7 +5,7 @@
  * cannot hold, or -1.
  */
 
-const SMALLEST_NORMAL: f64 = 1.1754943508222875e-38;
+const SMALLEST_NORMAL: f32 = 1.1754943508222875e-38;
 /** 2^-125: no smaller step, no larger inverse than 2^125. */
 const LEAST_STEP: f32 = 2.350988701644575e-38;
 /** 2^-14, the least normal binary16 number. */
@@ -113,11 +113,15 @@ export function addMagnitudes(source: usize, rows: usize, columns: usize, sums: 
   }
 }
 
-/** Steps whose multiples up to `divisor` reach the largest magnitude. Uses up to 12 bytes behind each of the arrays. */
+/**
+ * Steps whose multiples up to `divisor` reach the largest magnitude; of those in binary16, up to `reach`. Uses up to 12 bytes
+ * behind each of the arrays.
+ */
 export function magnitudeSteps(
   mosts: usize,
   count: usize,
   divisor: f32,
+  reach: f32,
   kind: i32,
   inverses: usize,
   stored: usize,
@@ -127,7 +131,7 @@ export function magnitudeSteps(
   let wrong = -1;
   for (let first: usize = 0; first < count; first += 4) {
     const found = v128.load(mosts + (first << 2));
-    const most = v128.and(found, f32x4.ge(found, f32x4.splat(SMALLEST_NORMAL as f32)));
+    const most = v128.and(found, f32x4.ge(found, f32x4.splat(SMALLEST_NORMAL)));
     const exact = f32x4.div(most, divisors);
     let inverse: v128;
     let bad: v128;
@@ -138,8 +142,8 @@ export function magnitudeSteps(
       const normal = i32x4.shr_s(i32x4.add(i32x4.add(exact, i32x4.splat(0xc8000fff)), odd), 13);
       const subnormal = i32x4.sub(f32x4.add(exact, f32x4.splat(0.5)), f32x4.splat(0.5));
       let half = v128.bitselect(subnormal, normal, isLow);
-      const reach = f32x4.mul(fromHalves(half), f32x4.add(divisors, f32x4.splat(0.5)));
-      half = i32x4.sub(half, f32x4.gt(most, reach));
+      const reached = f32x4.mul(fromHalves(half), f32x4.splat(reach));
+      half = i32x4.sub(half, f32x4.gt(most, reached));
       bad = v128.or(i32x4.gt_s(half, i32x4.splat(MOST_HALF)), kind === 1 ? v128.andnot(isLow, isNone) : i32x4.splat(0));
       half = v128.andnot(half, isNone);
       inverse = v128.andnot(f32x4.div(f32x4.splat(1), fromHalves(half)), isNone);
@@ -148,7 +152,7 @@ export function magnitudeSteps(
       const isKept = f32x4.ge(exact, f32x4.splat(LEAST_STEP));
       const step = v128.and(kind === 3 ? most : exact, isKept);
       inverse = v128.and(f32x4.div(f32x4.splat(kind === 3 ? divisor : 1), step), isKept);
-      bad = v128.and(f32x4.gt(inverse, i32x4.splat(0)), f32x4.lt(inverse, f32x4.splat(SMALLEST_NORMAL as f32)));
+      bad = v128.and(f32x4.gt(inverse, i32x4.splat(0)), f32x4.lt(inverse, f32x4.splat(SMALLEST_NORMAL)));
       v128.store(stored + (first << 2), step);
     }
     v128.store(inverses + (first << 2), inverse);
@@ -169,13 +173,13 @@ let chosenHalf: u32 = 0;
 let chosenStep: f32 = 0;
 let chosenInverse: f32 = 0;
 
-/** False where the kind cannot hold the step whose multiples up to `divisor` reach `most`. */
-function chooseStep(most: f64, divisor: f64, kind: i32): bool {
+/** False where the kind cannot hold the step whose multiples up to `divisor`, in binary16 up to `reach`, reach `most`. */
+function chooseStep(most: f32, divisor: f32, reach: f32, kind: i32): bool {
   chosenHalf = 0;
   chosenStep = 0;
   chosenInverse = 0;
   if (most < SMALLEST_NORMAL) return true;
-  const exact = (most / divisor) as f32;
+  const exact = most / divisor;
   if (kind === 0) {
     if (exact < LEAST_STEP) return true;
     chosenStep = exact;
@@ -188,7 +192,7 @@ function chooseStep(most: f64, divisor: f64, kind: i32): bool {
         ? reinterpret<u32>(exact + 0.5) - reinterpret<u32>(0.5 as f32)
         : (bits - 0x37fff001 + ((bits >> 13) & 1)) >> 13;
     chosenStep = fromHalf(chosenHalf);
-    if (divisor > 1 && most > (chosenStep as f64) * (divisor + 0.5)) {
+    if (most > chosenStep * reach) {
       chosenHalf++;
       chosenStep = fromHalf(chosenHalf);
     }
@@ -196,7 +200,7 @@ function chooseStep(most: f64, divisor: f64, kind: i32): bool {
     if (chosenHalf === 0) return true;
   }
   chosenInverse = (1 as f32) / chosenStep;
-  return chosenInverse >= (SMALLEST_NORMAL as f32);
+  return chosenInverse >= SMALLEST_NORMAL;
 }
 
 function fromHalf(half: u32): f32 {
@@ -220,16 +224,32 @@ export function extremeSteps(
   zeros: usize,
   stored: usize,
 ): i32 {
-  let wrong = -1;
-  for (let group: usize = 0; group < count; group++) {
-    const least = min<f32>(load<f32>(leasts + (group << 2)), 0);
-    const most = max<f32>(load<f32>(mosts + (group << 2)), 0);
-    if (!chooseStep((most as f64) - (least as f64), (high - low) as f64, kind) && wrong < 0) wrong = group as i32;
-    store<f32>(inverses + (group << 2), chosenInverse);
-    store<i32>(zeros + (group << 2), zeroOf(least, low, high));
-    storeStep(stored, group, kind);
+  for (let first: usize = 0; first < count; first += 4) {
+    const least = withoutSubnormal(v128.load(leasts + (first << 2)));
+    const most = withoutSubnormal(v128.load(mosts + (first << 2)));
+    v128.store(leasts + (first << 2), least);
+    v128.store(mosts + (first << 2), halfOf(f32x4.pmin(i32x4.splat(0), least), f32x4.pmax(i32x4.splat(0), most)));
+  }
+  const width = (high - low) as f32;
+  const wrong = magnitudeSteps(mosts, count, width / 2, (width + 0.5) / 2, kind, inverses, stored);
+  const magic = i32x4.splat(0x4b400000);
+  for (let first: usize = 0; first < count; first += 4) {
+    const least = f32x4.pmin(i32x4.splat(0), v128.load(leasts + (first << 2)));
+    const codes = f32x4.add(f32x4.mul(least, v128.load(inverses + (first << 2))), magic);
+    const moved = i32x4.sub(i32x4.splat(low), i32x4.sub(codes, magic));
+    v128.store(zeros + (first << 2), i32x4.min_s(moved, i32x4.splat(high)));
   }
   return wrong;
+}
+
+function withoutSubnormal(numbers: v128): v128 {
+  return v128.and(numbers, f32x4.ge(f32x4.abs(numbers), f32x4.splat(SMALLEST_NORMAL)));
+}
+
+/** Half of what lies between, since all of it may be more than float32 holds. */
+function halfOf(least: v128, most: v128): v128 {
+  const half = f32x4.splat(0.5);
+  return f32x4.sub(f32x4.mul(most, half), f32x4.mul(least, half));
 }
 
 function zeroOf(least: f32, low: i32, high: i32): i32 {
@@ -242,7 +262,7 @@ export function meanSteps(sums: usize, rows: usize, columns: f64, kind: i32, inv
   for (let row: usize = 0; row < rows; row++) {
     const total = load<f64>(sums) + load<f64>(sums, 16) + (load<f64>(sums, 8) + load<f64>(sums, 24));
     sums += 32;
-    if (!chooseStep((total / columns) as f32 as f64, 1, kind) && wrong < 0) wrong = row as i32;
+    if (!chooseStep((total / columns) as f32, 1, Infinity as f32, kind) && wrong < 0) wrong = row as i32;
     store<f32>(inverses + (row << 2), chosenInverse);
     storeStep(stored, row, kind);
   }
@@ -274,16 +294,17 @@ export function searchSteps(
     for (let left = columns; left > 0; ) {
       const length = min(left, block);
       left -= length;
-      const least: f32 = zeros === 0 ? 0 : load<f32>(leasts + (group << 2));
+      let least: f32 = zeros === 0 ? 0 : load<f32>(leasts + (group << 2));
+      if (least > -SMALLEST_NORMAL) least = 0;
       const most = load<f32>(mosts + (group << 2));
+      const width = (zeros === 0 ? high : high - low) as f32;
       let best: f64 = Infinity;
       for (let shrunk: f32 = 32; shrunk > 20; shrunk--) {
         const part = shrunk / 32;
-        const isHeld = chooseStep(
-          ((most * part) as f64) - ((least * part) as f64),
-          zeros === 0 ? (high as f64) : ((high - low) as f64),
-          kind,
-        );
+        const isHeld =
+          zeros === 0
+            ? chooseStep(most * part, width, width + 0.5, kind)
+            : chooseStep(most * part * 0.5 - least * part * 0.5, width / 2, (width + 0.5) / 2, kind);
         if (!isHeld) {
           if (shrunk === 32 && wrong < 0) wrong = group as i32;
           break;

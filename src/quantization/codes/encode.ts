@@ -56,13 +56,16 @@ function codesOf({ form, codes, zeros }: LinearSpec, { kernels }: Window, rows: 
   const flip = codes === 'I8' ? 128 : 0;
   const bias = form.bias + flip;
   const away = form.rounding === 'away' ? 1 : 0;
-  // products of a magnitude's own step stay below 2^15
-  const isBounded = (form.from === 'magnitude' || form.from === 'search') && zeros === undefined && away === 0;
+  // products of a group's own step stay below 2^15
+  const isBounded = form.from !== 'fixed' && form.from !== 'mean' && away === 0;
+  const own = zeros === undefined ? 0 : places.zeros;
   if (bits > 8) kernels.clippedCodes16(floats, lines, width, inverses, middle, low, high, bias, away, target);
   else if (form.group === 'column') {
     kernels.columnCodes(floats, rows, columns, inverses, places.leasts, places.mosts, places.zeros, flip, target);
-  } else if (isBounded) kernels.boundedCodes(floats, lines, width, block, inverses, low, high, form.bias, target);
-  else {
+  } else if (isBounded) {
+    // biome-ignore format: one call
+    kernels.boundedCodes(floats, lines, width, block, inverses, own, low, high, bias, flip, target);
+  } else {
     // biome-ignore format: one call
     kernels.clippedCodes8(floats, lines, width, block, inverses, places.zeros, middle, low, high, bias, away, flip, target);
   }

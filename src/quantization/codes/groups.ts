@@ -67,7 +67,7 @@ export class GroupStore {
           ? // biome-ignore format: one call
             kernels.searchSteps(floats, rows, columns, Math.min(form.block, columns), leasts, mosts, form.low, form.high, kind, inverses, zeros === undefined ? 0 : places.zeros, stored)
           : zeros === undefined
-            ? kernels.magnitudeSteps(mosts, count, form.high, kind, inverses, stored)
+            ? kernels.magnitudeSteps(mosts, count, form.high, form.high + 0.5, kind, inverses, stored)
             : kernels.extremeSteps(leasts, mosts, count, form.low, form.high, kind, inverses, places.zeros, stored);
     this.#keep(first, count, stepBytesOf(steps));
     return wrong;

@@ -6,14 +6,15 @@ interface Kernels {
   magnitudes(source: number, rows: number, columns: number, block: number, target: number): number;
   extremes(source: number, rows: number, columns: number, block: number, leasts: number, mosts: number): number;
   addMagnitudes(source: number, rows: number, columns: number, sums: number): void;
-  magnitudeSteps(mosts: number, count: number, divisor: number, kind: number, inverses: number, stored: number): number;
+  // biome-ignore format: one line for each function
+  magnitudeSteps(mosts: number, count: number, divisor: number, reach: number, kind: number, inverses: number, stored: number): number;
   // biome-ignore format: one line for each function
   extremeSteps(leasts: number, mosts: number, count: number, low: number, high: number, kind: number, inverses: number, zeros: number, stored: number): number;
   meanSteps(sums: number, rows: number, columns: number, kind: number, inverses: number, stored: number): number;
   // biome-ignore format: one line for each function
   searchSteps(source: number, rows: number, columns: number, block: number, leasts: number, mosts: number, low: number, high: number, kind: number, inverses: number, zeros: number, stored: number): number;
   // biome-ignore format: one line for each function
-  boundedCodes(source: number, rows: number, columns: number, block: number, inverses: number, low: number, high: number, bias: number, target: number): void;
+  boundedCodes(source: number, rows: number, columns: number, block: number, inverses: number, zeros: number, low: number, high: number, bias: number, flip: number, target: number): void;
   // biome-ignore format: one line for each function
   clippedCodes8(source: number, rows: number, columns: number, block: number, inverses: number, zeros: number, middle: number, low: number, high: number, bias: number, away: number, flip: number, target: number): void;
   // biome-ignore format: one line for each function

@@ -1,4 +1,4 @@
-import { fromF16, scaleF16, toF16 } from '../../../src/kernels/blocks/half.ts';
+import { fromF16, toF16 } from '../../../src/kernels/blocks/half.ts';
 import { LEAST_STEP, type LinearForm, SMALLEST_NORMAL } from '../../../src/quantization/codes/linear.ts';
 import type { LinearSpec, StepKind } from '../../../src/quantization/codes/spec.ts';
 
@@ -44,16 +44,21 @@ interface Group {
 
 function groupOf({ form, steps = 'f32', zeros }: LinearSpec, values: readonly number[]): Group | null {
   const { low, high, from } = form;
-  const magnitude = Math.max(...values.map(Math.abs));
-  const [least, most] = zeros === undefined ? [0, magnitude] : [Math.min(0, ...values), Math.max(0, ...values)];
-  const count = zeros === undefined ? high : high - low;
-  if (from === 'mean') return groupFor(meanOf(values), 1, steps);
-  if (from !== 'search') return withZero(groupFor(most - least, count, steps), least, form, zeros);
+  if (from === 'mean') return groupFor(meanOf(values), 1, Number.POSITIVE_INFINITY, steps);
+  const flushed = values.map((value) => (Math.abs(value) < SMALLEST_NORMAL ? 0 : value));
+  const least = zeros === undefined ? 0 : Math.min(0, ...flushed);
+  const most = zeros === undefined ? Math.max(...flushed.map(Math.abs)) : Math.max(0, ...flushed);
+  /** Of an asymmetric range half, since all of it may be more than float32 holds. */
+  const groupOver = (low32: number, high32: number): Group | null => {
+    if (zeros === undefined) return groupFor(high32, high, high + 0.5, steps);
+    const half = fround(fround(high32 / 2) - fround(low32 / 2));
+    return withZero(groupFor(half, (high - low) / 2, (high - low + 0.5) / 2, steps), low32, form);
+  };
+  if (from !== 'search') return groupOver(least, most);
   let best: Group | null = null;
   let leastError = Number.POSITIVE_INFINITY;
   for (let part = 32; part > 20; part--) {
-    const low32 = fround((least * part) / 32);
-    const found = withZero(groupFor(fround((most * part) / 32) - low32, count, steps), low32, form, zeros);
+    const found = groupOver(fround((least * part) / 32), fround((most * part) / 32));
     if (found === null) break;
     const error = errorOf(form, values, found, steps);
     if (error >= leastError) continue;
@@ -63,7 +68,7 @@ function groupOf({ form, steps = 'f32', zeros }: LinearSpec, values: readonly nu
   return best;
 }
 
-function groupFor(most: number, count: number, steps: StepKind): Group | null {
+function groupFor(most: number, count: number, reach: number, steps: StepKind): Group | null {
   const none: Group = { inverse: 0, zero: 0, bytes: bytesOf(0, 0, steps) };
   if (most < SMALLEST_NORMAL) return none;
   const exact = fround(most / count);
@@ -74,9 +79,10 @@ function groupFor(most: number, count: number, steps: StepKind): Group | null {
     return { inverse, zero: 0, bytes: bytesOf(steps === 'f32' ? exact : most, 0, steps) };
   }
   if (steps === 'f16' && exact < 2 ** -14) return null;
-  const half = count === 1 ? toF16(exact) : scaleF16(most, count);
+  const nearest = toF16(exact);
+  const half = nearest === 0 || most > fromF16(nearest) * reach ? nearest + 1 : nearest;
   if (half > 0x7bff) return null;
-  return { inverse: half === 0 ? 0 : fround(1 / fromF16(half)), zero: 0, bytes: bytesOf(fromF16(half), half, steps) };
+  return { inverse: fround(1 / fromF16(half)), zero: 0, bytes: bytesOf(fromF16(half), half, steps) };
 }
 
 function bytesOf(step: number, half: number, steps: StepKind): number[] {
@@ -85,8 +91,8 @@ function bytesOf(step: number, half: number, steps: StepKind): number[] {
     : [...new Uint8Array(Float32Array.of(step).buffer)];
 }
 
-function withZero(group: Group | null, least: number, { low, high }: LinearForm, zeros?: string): Group | null {
-  if (group === null || zeros === undefined) return group;
+function withZero(group: Group | null, least: number, { low, high }: LinearForm): Group | null {
+  if (group === null) return group;
   return { ...group, zero: Math.min(high, low - half2even(fround(least * group.inverse))) };
 }
 
