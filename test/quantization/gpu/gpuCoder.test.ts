@@ -96,7 +96,7 @@ function rowsOf(count: number, columns: number, magnitudes: readonly number[]): 
 }
 
 describe.each(named)('%s on a GPU', (_, spec) => {
-  it.each([1, 7, 64, 130])('makes the codes and values of the CPU, of rows of %i', async (columns) => {
+  it.each([1, 13, 64])('makes the codes and values of the CPU, of rows of %i', async (columns) => {
     await expectSame(spec, rowsOf(10, columns, [1, 0.3, 12]), columns);
     await expectSame(spec, rowsOf(1, columns, [1]), columns);
     await expectSame(spec, new Float32Array(2 * columns), columns);
