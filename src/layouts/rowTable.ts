@@ -70,7 +70,7 @@ export class RowTable implements PatchTable {
     const fields = await fieldsOf(tensors, place);
     const patches = patchesOf(tensors, fields, format);
     const dim = fields.get('embeddings')?.columns ?? 0;
-    for (const [field, { rows }] of fields) if (field !== 'embeddings') requireRows(tensors, field, rows, patches);
+    for (const [field, { rows }] of fields) requireRows(tensors, field, rows, patches);
     const there = tensors.has('bytes') ? tensors.require('bytes', 'U8', [-1]).length : undefined;
     const bytes = tensors.has('patch_lengths') ? await lengthsSum(tensors, there) : 0;
     if (tensors.has('entropies')) {

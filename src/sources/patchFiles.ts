@@ -77,7 +77,7 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
     asStored = false,
     ...list
   } = options;
-  const made: Made = { absent, specialTokens, quantizer, asStored };
+  const made: Made = { absent, specialTokens, quantizer: quantizer && path.resolve(quantizer), asStored };
   const tensors = tensorFormat(made);
   const archive = archiveFormat(made, maxSampleBytes);
   const corpus = corpusFormat(made);

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { map } from 'rxjs';
 import { openHypergraph } from 'sluice/hypergraph';
@@ -43,16 +43,21 @@ const quantizers = new Map(SCHEMES.map((to) => [to as string, quantizerOf(to)]))
 const prominence = quantizerOf({ scheme: 'int8', scales: 'f32' }, 1);
 
 const one = (value: Patches, to: string): Patches => {
-  const [only = value] = quantized([value], { embeddings: quantizers.get(to), prominence });
+  const [only = value] = quantized([value], { embeddings: quantizers.get(to), prominence, norms: prominence });
   return only;
 };
 
 /** The same as float32: what readers are to get. */
 const plain = (value: Patches, to: string): Patches => {
-  const [embeddings, norms] = (one(value, to).quantized ?? []).map(({ quantizer, encoded }) =>
+  const [embeddings, weights, norms] = (one(value, to).quantized ?? []).map(({ quantizer, encoded }) =>
     quantizer.decode(encoded),
   );
-  return { ...value, ...(embeddings && { embeddings }), ...(norms && { prominence: norms }) };
+  return {
+    ...value,
+    ...(embeddings && { embeddings }),
+    ...(weights && { prominence: weights }),
+    ...(norms && { norms }),
+  };
 };
 
 const outputs = new Map<string, { readonly quantized: string; readonly decoded: string }>();
@@ -264,5 +269,24 @@ describe('what else reads shards', () => {
       spheres.push(['embeddings', 'prominence', 'radii', 'sphere_coords', 'phi', 'theta'].map(all));
     }
     expect(spheres[0]).toEqual(spheres[1]);
+  });
+
+  it('files of single documents: by the quantizer that is named, where theirs is not there', async () => {
+    const source = output('pca:2');
+    const made = await exported([source.quantized], 'safetensors', '--as-stored', '--layout', 'document');
+    const learned = path.join(made, 'quantizer/quantizer.safetensors');
+    const elsewhere = path.join(await temporaryFolder(), 'learned.safetensors');
+    await rename(learned, elsewhere);
+    const shards = path.join(made, 'shards');
+    const bytesOf = async (inputs: readonly string[], quantizer?: string): Promise<Buffer> => {
+      const target = path.join(await temporaryFolder(), 'out');
+      await run(await jaxPipeline(inputs, { shards: 1, quantizer }), { output: target, workers: 1 });
+      return readFile(path.join(target, 'jax/patches_shard_0_of_1.safetensors'));
+    };
+    expect(await bytesOf([shards], elsewhere)).toEqual(await bytesOf([source.decoded]));
+    await expect(bytesOf([shards])).rejects.toMatchObject({ code: 'NO_QUANTIZER' });
+    await expect(allocatePipeline([shards], { quantizer: `${elsewhere}.no` })).rejects.toMatchObject({
+      code: 'NO_QUANTIZER',
+    });
   });
 });

@@ -63,12 +63,17 @@ export interface QuantizerContent {
 /** Those that were read, by path, size and time: it is read and hashed once for all samples of an archive. */
 const contents = new LRUCache<string, QuantizerContent>({ max: 8, maxSize: 256 << 20 });
 
-function keyOf(file: string, { size, mtimeMs }: Stats): string {
-  if (size <= MOST_BYTES) return `${size} ${mtimeMs} ${file}`;
-  throw new SluiceError(`'${file}' is no quantizer: it has ${size} bytes`, { code: 'QUANTIZER_FILE', path: file });
+function keyOf(file: string, stats: Stats): string {
+  if (!stats.isFile()) throw noQuantizer(file, 'it is no file');
+  if (stats.size > MOST_BYTES) throw noQuantizer(file, `it has ${stats.size} bytes`);
+  return `${stats.size} ${stats.mtimeMs} ${file}`;
 }
 
-/** @throws SluiceError as {@link quantizerPath}, `QUANTIZER_FILE` where it is larger than any */
+function noQuantizer(file: string, what: string): SluiceError {
+  return new SluiceError(`'${file}' is no quantizer: ${what}`, { code: 'QUANTIZER_FILE', path: file });
+}
+
+/** @throws SluiceError as {@link quantizerPath}, `QUANTIZER_FILE` for what is no file, or larger than any */
 export async function readQuantizerContent(
   ref: QuantizerRef,
   place: QuantizerPlace,
