@@ -41,26 +41,32 @@ export class CalibratedLayers {
   #done = 0;
   #last: CalibratedLayer | undefined;
 
-  private constructor(given: CalibrationPlan, runner: LayerRunner, products: Products) {
-    const fixed = new FixedWeights(given.model);
+  private constructor(
+    given: CalibrationPlan,
+    windows: readonly CalibrationWindow[],
+    runner: LayerRunner,
+    products: Products,
+  ) {
     this.#model = given.model;
     this.#weights = given.weights;
     this.#type = given.type;
     this.#method = given.method;
     this.#signal = given.signal;
-    this.#windows = given.windows.map((bytes) => {
-      const tokens = Int32Array.from(encodeBytes(bytes, { addEos: false }));
-      return { tokens, residual: fixed.embed(tokens) };
-    });
+    this.#windows = windows;
     this.#runner = runner;
     this.#products = products;
   }
 
   static async open(given: CalibrationPlan): Promise<CalibratedLayers> {
+    const fixed = new FixedWeights(given.model);
+    const windows = given.windows.map((bytes) => {
+      const tokens = Int32Array.from(encodeBytes(bytes, { addEos: false }));
+      return { tokens, residual: fixed.embed(tokens) };
+    });
     const { config } = given.model;
     const threads = Math.min(availableParallelism(), passThreads(config));
     const runner = await LayerRunner.open(config, threads);
-    return new CalibratedLayers(given, runner, await Products.open(threads, given.signal));
+    return new CalibratedLayers(given, windows, runner, await Products.open(threads, given.signal));
   }
 
   /** Layers are asked for in order; the last one may be asked for again. */

@@ -47,7 +47,7 @@ interface TextFile {
  * is no window, unless the file is shorter than one; a file of fewer than four windows has nothing to hold back. Files are
  * read once in pieces of a mebibyte to name their content; only windows that were drawn are kept.
  *
- * @throws PipelineError `BAD_OPTION` for fewer than 1,024 tokens
+ * @throws PipelineError `BAD_OPTION` for fewer than 1,024 tokens, or a seed that is no whole number
  * @throws SourceError `NOTHING_TO_READ` for a file that is empty, is none, or cannot be read
  */
 export async function drawText(paths: readonly string[], options: CalibrationOptions = {}): Promise<CalibrationText> {
@@ -57,6 +57,9 @@ export async function drawText(paths: readonly string[], options: CalibrationOpt
       code: 'BAD_OPTION',
       hint: `A whole number from ${WINDOW_TOKENS} on.`,
     });
+  }
+  if (!Number.isSafeInteger(seed)) {
+    throw new PipelineError(`The seed ${seed} is no whole number.`, { code: 'BAD_OPTION' });
   }
   const most = Math.floor(tokens / WINDOW_TOKENS);
   const files: TextFile[] = [];

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { OutputError, UsageError } from '../../errors.ts';
 import type { BlockType } from '../../kernels/blocks/layout.ts';
 import { CALIBRATION_FILE } from '../calibration.ts';
+import { realPath } from '../fileStamp.ts';
 import { isGguf, type ModelFile, readModelFile } from '../modelFile.ts';
 import { openModel } from '../openModel.ts';
 import type { FloatType } from '../quantized/writeQuantizedModel.ts';
 import { type CalibrationOptions, type CalibrationText, drawText } from './calibrationText.ts';
 import { compareModels } from './compareModels.ts';
+import { DEFAULT_PERCENTILE } from './floatMatrix.ts';
 import { LayerWeights } from './layerWeights.ts';
 import {
   type ChosenMethod,
@@ -66,7 +68,10 @@ const RELEASED_THRESHOLD = 1.335442066192627;
 export async function quantizeModel(source: string, options: QuantizeOptions): Promise<QuantizeReport> {
   const { to, output, calibrate, onStep = () => {}, signal } = options;
   const method = chosenMethod(to, options.method, calibrate !== undefined);
-  requireOutput(to, output, options.replace ?? false);
+  requireOutput(source, options);
+  if (options.percentile !== undefined && method !== 'percentile') {
+    throw new UsageError(`--method ${method} has no percentile`, { code: 'BAD_FLAG', hint: '--method percentile' });
+  }
   const model = await readModelFile(source);
   const text = calibrate && (await drawText(calibrate.files, calibrate));
   const scratch = output === undefined ? await mkdtemp(join(tmpdir(), 'sluice-quantize-')) : undefined;
@@ -102,12 +107,18 @@ export async function quantizeModel(source: string, options: QuantizeOptions): P
   }
 }
 
-function requireOutput(to: QuantizeTarget, output: string | undefined, replace: boolean): void {
+function requireOutput(source: string, { to, output, replace = false }: QuantizeOptions): void {
   if (output === undefined) return;
   if (isGguf(output) && !isGgufTarget(to)) {
     throw new UsageError(`--to ${to} writes a model folder, not ${output}`, {
       code: 'BAD_FLAG',
       hint: 'GGUF files hold q8_0, q6_k, q4_k and floats: --output FOLDER',
+    });
+  }
+  if (realPath(resolve(output)) === realPath(resolve(source))) {
+    throw new UsageError(`${output} is the model that it would be made of`, {
+      code: 'BAD_FLAG',
+      hint: 'give another --output: both models are compared',
     });
   }
   if (!existsSync(output) || replace) return;
@@ -135,7 +146,8 @@ function write(
   }
   if (method === 'ggml') throw new RangeError(`${to} is no type of ggml.`);
   const floats = embeddings && floatType(embeddings, to);
-  return writeCodes(model, target, { type: to, method, percentile, text, floats }, options);
+  const clip = method === 'percentile' ? (percentile ?? DEFAULT_PERCENTILE) : undefined;
+  return writeCodes(model, target, { type: to, method, percentile: clip, text, floats }, options);
 }
 
 function floatType(embeddings: GgufTarget, to: QuantizeTarget): FloatType {

@@ -6,9 +6,10 @@ import { isGguf, type ModelFile } from '../modelFile.ts';
 import { dequantizedMatrix, type QuantizedMatrix, type QuantizedType } from '../quantized/matrix.ts';
 import { roundToNearest } from '../quantized/roundToNearest.ts';
 import { writeModelFolder } from '../quantized/writeModelFolder.ts';
-import { type FloatType, type WrittenTensor, writeQuantizedModel } from '../quantized/writeQuantizedModel.ts';
+import { type FloatType, writeQuantizedModel } from '../quantized/writeQuantizedModel.ts';
+import { layerShapes } from '../weights.ts';
+import { needed } from './awqLayer.ts';
 import { CalibratedLayers } from './calibratedLayers.ts';
-import { DEFAULT_PERCENTILE } from './floatMatrix.ts';
 import { LayerWeights } from './layerWeights.ts';
 import { type QuantizeMethod, usesText } from './method.ts';
 import { roundMatrix } from './roundMatrix.ts';
@@ -36,6 +37,7 @@ export interface TensorFacts {
 export interface CodePlan {
   readonly type: QuantizedType;
   readonly method: QuantizeMethod;
+  /** Of `percentile` alone. */
   readonly percentile?: number | undefined;
   /** Text to calibrate on, of at most 8,192 bytes a window; what it is goes into `config.json`. */
   readonly text?: { readonly windows: readonly Uint8Array[]; readonly record: JsonValue } | undefined;
@@ -48,71 +50,103 @@ export async function writeCodes(
   model: ModelFile,
   target: string,
   plan: CodePlan,
-  options: WriteOptions,
+  { replace, signal, onTensor }: WriteOptions,
 ): Promise<TensorFacts[]> {
-  const { type, method, percentile = DEFAULT_PERCENTILE, text, floats } = plan;
-  const { replace, signal, onTensor } = options;
-  const weights = new LayerWeights(model);
-  const facts = new Map<string, Pick<TensorFacts, 'errors' | 'outputError'>>();
-  const calibrated =
-    usesText(method) && text !== undefined
-      ? await CalibratedLayers.open({ model, weights, type, method, windows: text.windows, signal })
-      : undefined;
-  const rounded = (name: string): QuantizedMatrix => {
-    const matrix = weights.matrix(name);
-    const codes =
-      method === 'percentile' || method === 'mse'
-        ? roundMatrix(matrix, type, { method, percentile })
-        : roundToNearest(type, matrix.values, matrix.outputs, matrix.inputs);
-    facts.set(name, { errors: tensorErrors(matrix.values, dequantizedMatrix(codes)) });
-    return codes;
-  };
-  const matrices = new Map<string, () => QuantizedMatrix | Promise<QuantizedMatrix>>();
-  const values = new Map<string, () => Promise<Float32Array>>();
-  for (const [full, { shape }] of model.weights.tensors) {
-    const [, number, name = ''] = /^layers\.(\d+)\.(.+)$/.exec(full) ?? [];
-    if (number === undefined) continue;
-    if (calibrated === undefined) {
-      if (shape.length === 2) matrices.set(full, () => rounded(full));
-      continue;
-    }
-    if (shape.length === 2) {
-      matrices.set(full, async () => {
-        const { tensors, matrices, outputErrors } = await calibrated.layer(Number(number));
-        const matrix = needed(matrices.get(name), full);
-        const errors = tensorErrors(needed(tensors.get(name), full), dequantizedMatrix(matrix));
-        facts.set(full, { errors, outputError: outputErrors.get(name) });
-        return matrix;
-      });
-    } else {
-      values.set(full, async () => {
-        const own = needed((await calibrated.layer(Number(number))).tensors.get(name), full);
-        facts.set(full, { errors: tensorErrors(own, own) });
-        return own;
-      });
-    }
-  }
+  const { type, method, percentile, text, floats } = plan;
+  const seen = usesText(method) ? text : undefined;
   const quantization = {
     type,
     method,
-    ...(method === 'percentile' ? { percentile } : {}),
-    ...(usesText(method) && text !== undefined ? { calibration: text.record } : {}),
+    ...(percentile === undefined ? {} : { percentile }),
+    ...(seen === undefined ? {} : { calibration: seen.record }),
   };
+  const weights = new LayerWeights(model);
+  let calibrated: CalibratedLayers | undefined;
   try {
+    if (usesText(method) && seen !== undefined) {
+      calibrated = await CalibratedLayers.open({ model, weights, type, method, windows: seen.windows, signal });
+    }
+    const made = calibrated === undefined ? roundedTensors(model, plan, weights) : calibratedTensors(model, calibrated);
     const { tensors } = await writeQuantizedModel(target, {
       model,
       quantization,
-      matrices,
-      values,
+      matrices: made.matrices,
+      values: made.values,
       floats,
       replace,
       signal,
-      onTensor: (_: WrittenTensor, index, count) => onTensor?.(index, count),
+      onTensor: (_, index, count) => onTensor?.(index, count),
     });
-    return tensors.map((tensor) => ({ ...tensor, asked: tensor.type, ...facts.get(tensor.name) }));
+    return tensors.map((tensor) => ({ ...tensor, asked: tensor.type, ...made.facts.get(tensor.name) }));
   } finally {
     weights.close();
     await calibrated?.close();
+  }
+}
+
+/** Tensors that are made when their turn to be written comes, and what is known of them then. */
+interface MadeTensors {
+  readonly matrices: Map<string, () => QuantizedMatrix | Promise<QuantizedMatrix>>;
+  readonly values: Map<string, () => Promise<Float32Array>>;
+  readonly facts: Map<string, Pick<TensorFacts, 'errors' | 'outputError'>>;
+}
+
+/** Linear weights of layers, each by itself. */
+function roundedTensors(model: ModelFile, plan: CodePlan, weights: LayerWeights): MadeTensors {
+  const { type, method, percentile } = plan;
+  const made: MadeTensors = { matrices: new Map(), values: new Map(), facts: new Map() };
+  for (const { full, isMatrix } of layerTensors(model)) {
+    if (!isMatrix) continue;
+    made.matrices.set(full, () => {
+      const matrix = weights.matrix(full);
+      const codes =
+        method === 'percentile' || method === 'mse'
+          ? roundMatrix(matrix, type, { method, percentile })
+          : roundToNearest(type, matrix.values, matrix.outputs, matrix.inputs);
+      made.facts.set(full, { errors: tensorErrors(matrix.values, dequantizedMatrix(codes)) });
+      return codes;
+    });
+  }
+  return made;
+}
+
+/** All tensors of layers, layer by layer: norms may have taken scales on. */
+function calibratedTensors(model: ModelFile, calibrated: CalibratedLayers): MadeTensors {
+  const made: MadeTensors = { matrices: new Map(), values: new Map(), facts: new Map() };
+  for (const { full, layer, name, isMatrix } of layerTensors(model)) {
+    if (isMatrix) {
+      made.matrices.set(full, async () => {
+        const { tensors, matrices, outputErrors } = await calibrated.layer(layer);
+        const matrix = needed(matrices, name);
+        const errors = tensorErrors(needed(tensors, name), dequantizedMatrix(matrix));
+        made.facts.set(full, { errors, outputError: outputErrors.get(name) });
+        return matrix;
+      });
+      continue;
+    }
+    made.values.set(full, async () => {
+      const own = needed((await calibrated.layer(layer)).tensors, name);
+      made.facts.set(full, { errors: tensorErrors(own, own) });
+      return own;
+    });
+  }
+  return made;
+}
+
+interface LayerTensor {
+  readonly full: string;
+  readonly layer: number;
+  /** Within the layer. */
+  readonly name: string;
+  readonly isMatrix: boolean;
+}
+
+function* layerTensors({ config }: ModelFile): Iterable<LayerTensor> {
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const [name, shape] of layerShapes(config)) {
+      const full = `layers.${layer}.${name}`;
+      yield { full, layer, name, isMatrix: shape.length === 2 };
+    }
   }
 }
 
@@ -134,9 +168,4 @@ export async function writeBlocks(
     ? await write(target)
     : await writeModelFolder(target, model, { replace }, (folder) => write(join(folder, 'model.gguf')));
   return tensors.map(({ name, type, asked, bytes }) => ({ name, type, asked, bytes }));
-}
-
-function needed<T>(value: T | undefined, name: string): T {
-  if (value === undefined) throw new RangeError(`Nothing was made of ${name}.`);
-  return value;
 }

@@ -133,6 +133,9 @@ it('refuses what does not go together, before anything is written', async () => 
   await refused({ to: 'q4_k', method: 'mse' }, 'BAD_FLAG');
   await refused({ output: `${output}.gguf` }, 'BAD_FLAG');
   await refused({ embeddings: 'q8_0' }, 'BAD_FLAG');
+  await refused({ percentile: 99 }, 'BAD_FLAG');
+  await refused({ output: `${model}/../${path.basename(model)}/`, replace: true }, 'BAD_FLAG');
+  await refused({ calibrate: { ...calibrate, seed: 0.5 } }, 'BAD_OPTION');
   await refused({ calibrate: { files: [path.join(folder, 'nowhere')] } }, 'NOTHING_TO_READ');
   expect(existsSync(output)).toBe(false);
 });
