@@ -101,4 +101,57 @@ describe('linear codes in WebAssembly', () => {
       }),
     );
   });
+
+  it('have the groups that follow from extremes that a device found, which takes subnormal numbers for zeros', () => {
+    fc.assert(
+      fc.property(cases, ({ spec, rows }) => {
+        const { form } = spec;
+        fc.pre((form.from === 'magnitude' || form.from === 'extremes') && plainEncode(spec, rows) !== undefined);
+        const coder = linearCoder(spec);
+        const flushed = rows.map((value) => (Math.abs(value) < 2 ** -126 ? 0 : value));
+        const most: number[] = [];
+        const least: number[] = [];
+        for (let row = 0; row < rows.length; row += form.columns) {
+          for (let column = 0; column < form.columns; column += form.block) {
+            const end = Math.min(column + form.block, form.columns);
+            const values = flushed.subarray(row + column, row + end);
+            most.push(Math.max(...(form.from === 'magnitude' ? values.map(Math.abs) : values)));
+            least.push(Math.min(...values));
+          }
+        }
+        const found = { most: Float32Array.from(most), least: Float32Array.from(least) };
+        const groups = coder.groupsFrom(found);
+        expect(groups).toEqual(coder.groupsOf(rows));
+        expect(groups.parts).toEqual(coder.encode(rows).slice(1));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('have no groups from extremes that are not finite, or where extremes do not make them', () => {
+    const coder = linearCoder(specOf({ ...choices, kind: 'int4', columns: 70 }));
+    const most = Float32Array.of(1, 1, 1, 1, Number.NaN);
+    expect(() => coder.groupsFrom({ most })).toThrow(
+      expect.objectContaining({ code: 'QUANTIZE_VALUE', message: expect.stringContaining('row 1 ') }),
+    );
+    const ternary = linearCoder(specOf({ ...choices, kind: 'ternary' }));
+    expect(() => ternary.groupsFrom({ most })).toThrow(RangeError);
+    const asymmetric = linearCoder(specOf({ ...choices, kind: 'int8 asymmetric' }));
+    expect(() => asymmetric.groupsFrom({ most })).toThrow(RangeError);
+  });
+
+  it('can be written to memory that is there, of the right length', () => {
+    const coder = linearCoder(specOf({ ...choices, kind: 'int8 asymmetric', columns: 3 }));
+    const rows = Float32Array.of(1, 2, 3, -4, 5, 6);
+    const into = [new Uint8Array(6), new Uint8Array(4), new Uint8Array(2)];
+    const encoded = coder.encode(rows, into);
+    expect(encoded.every((part, i) => part === into[i])).toBe(true);
+    expect(encoded).toEqual(coder.encode(rows));
+    const values = new Float32Array(6);
+    expect(coder.decode(encoded, values)).toBe(values);
+    expect(values).toEqual(coder.decode(encoded));
+    expect(() => coder.encode(rows, [new Uint8Array(5)])).toThrow(RangeError);
+    expect(() => coder.decode(encoded, new Float32Array(5))).toThrow(RangeError);
+    expect(() => coder.encode(rows.subarray(1))).toThrow(RangeError);
+  });
 });
