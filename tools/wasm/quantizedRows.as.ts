@@ -81,14 +81,33 @@ export function decodeInt4(
   }
 }
 
+/** The largest of some bytes whose bits in `flip` are turned over. */
+export function largestByte(source: usize, bytes: usize, flip: u32): u32 {
+  const flips = i8x16.splat(flip as i8);
+  let largest = i8x16.splat(0);
+  let left = bytes;
+  for (; left >= 16; left -= 16) {
+    largest = i8x16.max_u(largest, v128.xor(v128.load(source), flips));
+    source += 16;
+  }
+  let most: u32 = 0;
+  for (; left > 0; left--) {
+    most = max(most, (load<u8>(source) as u32) ^ flip);
+    source++;
+  }
+  largest = i8x16.max_u(largest, i8x16.shuffle(largest, largest, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0));
+  largest = i8x16.max_u(largest, i8x16.shuffle(largest, largest, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  for (let bits = i32x4.extract_lane(largest, 0) as u32; bits > 0; bits >>= 8) most = max(most, bits & 255);
+  return most;
+}
+
 /**
  * A byte b holds floor(b / 3^i) mod 3 for i from 0 to 4. Up to 242, floor(b / 3^i) is b times 2^16 / 3^i, rounded up, shifted
  * by 16 bits.
  */
 export function decodeTernary(source: usize, target: usize, inputs: u32, rows: u32, scales: usize): void {
-  const powers = i32x4(65536, 21846, 7282, 2428);
-  const nextPowers = i32x4(21846, 7282, 2428, 810);
-  const three = i32x4.splat(3);
+  // of 3, 9, 27 and 81, each beside a zero: pairs of products are added
+  const powers = i32x4(21846, 7282, 2428, 810);
   const one = i32x4.splat(1);
   for (; rows > 0; rows--) {
     const scale = load<f32>(scales);
@@ -97,10 +116,10 @@ export function decodeTernary(source: usize, target: usize, inputs: u32, rows: u
     let left = inputs;
     for (; left >= 5; left -= 5) {
       const byte = i32x4.splat(load<u8>(source) as i32);
-      const quotients = i32x4.shr_u(i32x4.mul(byte, powers), 16);
-      const next = i32x4.shr_u(i32x4.mul(byte, nextPowers), 16);
-      const digits = i32x4.sub(quotients, i32x4.mul(next, three));
-      v128.store(target, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(digits, one)), scales4));
+      const next = i32x4.shr_u(i32x4.dot_i16x8_s(byte, powers), 16);
+      const quotients = i32x4.shuffle(byte, next, 0, 4, 5, 6);
+      const digits = i32x4.sub(i32x4.sub(quotients, one), i32x4.add(i32x4.shl(next, 1), next));
+      v128.store(target, f32x4.mul(f32x4.convert_i32x4_s(digits), scales4));
       store<f32>(target, ((i32x4.extract_lane(next, 3) - 1) as f32) * scale, 16);
       source++;
       target += 20;

@@ -41,7 +41,5 @@ export interface PackedRows {
 /** Where the first byte is that no codes give, or -1: bytes of `ternary` end at 242, codes of `int8` begin at -127. */
 export function badCode(type: QuantizedType, bytes: Uint8Array): number {
   if (isBlocked(type)) return -1;
-  if (type !== 'ternary') return bytes.indexOf(0x80);
-  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) >= TERNARY_BYTES) return i;
-  return -1;
+  return type === 'ternary' ? bytes.findIndex((byte) => byte >= TERNARY_BYTES) : bytes.indexOf(0x80);
 }

@@ -2,7 +2,7 @@ import { isBlocked, rowBytes, scaleBytes } from './layout.ts';
 import { INT4_BLOCKS, type QuantizedType, scaleCount } from './matrix.ts';
 import { rowsWasm } from './rowsWasm.ts';
 
-type Kernel = (...numbers: readonly number[]) => void;
+type Kernel = (...numbers: readonly number[]) => number | undefined;
 
 /** Compiled once in a thread, when the first decoder is made. */
 let compiled: WebAssembly.Module | undefined;
@@ -27,7 +27,7 @@ export interface RowsInMemory {
  */
 export class RowDecoder {
   readonly #memory: WebAssembly.Memory;
-  readonly #kernels: Readonly<Record<'decodeInt8' | 'decodeInt4' | 'decodeTernary', Kernel>>;
+  readonly #kernels: Readonly<Record<'largestByte' | 'decodeInt8' | 'decodeInt4' | 'decodeTernary', Kernel>>;
 
   /** Throws TypeError for a memory that is not shared. */
   constructor(memory: WebAssembly.Memory) {
@@ -41,10 +41,20 @@ export class RowDecoder {
       return found as Kernel;
     };
     this.#kernels = {
+      largestByte: kernel('largestByte'),
       decodeInt8: kernel('decodeInt8'),
       decodeInt4: kernel('decodeInt4'),
       decodeTernary: kernel('decodeTernary'),
     };
+  }
+
+  /** Whether each of some bytes is one that codes give; see `badCode`, which says where one is not. */
+  areCodes(type: QuantizedType, address: number, bytes: number): boolean {
+    if (isBlocked(type)) return true;
+    this.#requireInside(address, bytes);
+    const { largestByte } = this.#kernels;
+    // with the bits of 127 turned over, -128 is the one byte that becomes 255
+    return type === 'ternary' ? (largestByte(address, bytes, 0) ?? 0) < 243 : largestByte(address, bytes, 127) !== 255;
   }
 
   /**
@@ -61,10 +71,7 @@ export class RowDecoder {
       { address: minima, bytes: isBlocked(type) ? group : 0 },
     ];
     if (target % 4 !== 0) throw new RangeError(`The target ${target} is no multiple of 4.`);
-    for (const { address, bytes } of [values, ...sources]) {
-      if (Number.isSafeInteger(address) && address >= 0 && address + bytes <= this.#memory.buffer.byteLength) continue;
-      throw new RangeError(`${bytes} bytes at ${address} do not fit the memory.`);
-    }
+    for (const { address, bytes } of [values, ...sources]) this.#requireInside(address, bytes);
     for (const { address, bytes } of sources) {
       if (bytes > 0 && address < target + values.bytes && target < address + bytes) {
         throw new RangeError(`The source at ${address} and the target at ${target} overlap.`);
@@ -74,5 +81,10 @@ export class RowDecoder {
     if (isBlocked(type)) decodeInt4(codes, target, inputs, rows, scales, minima, INT4_BLOCKS[type]);
     else if (type === 'ternary') decodeTernary(codes, target, inputs, rows, scales);
     else decodeInt8(codes, target, inputs, rows, scales, type === 'int8' ? 0 : 4);
+  }
+
+  #requireInside(address: number, bytes: number): void {
+    if (Number.isSafeInteger(address) && address >= 0 && address + bytes <= this.#memory.buffer.byteLength) return;
+    throw new RangeError(`${bytes} bytes at ${address} do not fit the memory.`);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toF16 } from '../../../src/kernels/blocks/half.ts';
-import { packedCodes } from '../../../src/model/quantized/codes.ts';
+import { badCode, packedCodes } from '../../../src/model/quantized/codes.ts';
 import { isBlocked, rowBytes } from '../../../src/model/quantized/layout.ts';
 import { dequantizedMatrix, QUANTIZED_TYPES, type QuantizedMatrix } from '../../../src/model/quantized/matrix.ts';
 import { RowDecoder } from '../../../src/model/quantized/rowDecoder.ts';
@@ -71,5 +71,21 @@ describe('codes', () => {
     const matrix = { type: 'ternary', outputs: 1, inputs: codes.length, codes, scales: Float32Array.of(1) } as const;
     expect([...packedCodes(matrix)]).toEqual(Array.from({ length: 243 }, (_, byte) => byte));
     expect(inMemory(matrix, 0, PAGE)).toEqual(Float32Array.from(codes));
+  });
+
+  it('are told from what is none, wherever that is', () => {
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: 70 });
+    fc.assert(
+      fc.property(fc.constantFrom(...QUANTIZED_TYPES), bytes, fc.nat(20), (type, some, address) => {
+        new Uint8Array(memory.buffer).fill(0x80);
+        new Uint8Array(memory.buffer).set(some, address);
+        expect(decoder.areCodes(type, address, some.length)).toBe(badCode(type, some) === -1);
+        const sound = some.map((byte) => (type === 'ternary' ? byte % 243 : byte === 0x80 ? 0 : byte));
+        new Uint8Array(memory.buffer).set(sound, address);
+        expect(decoder.areCodes(type, address, some.length)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+    expect(() => decoder.areCodes('int8', 4 * PAGE - 1, 2)).toThrow(RangeError);
   });
 });

@@ -118,8 +118,9 @@ export class TensorReader {
     const width = rowBytes(type, inputs);
     const codes = this.#bytes(staging, rows * width);
     this.#read(codes, offset + first * width);
-    const bad = badCode(type, codes);
-    if (bad !== -1) throw noCode(this.#weights.path, offset + first * width + bad, weight);
+    if (!this.#rowDecoder.areCodes(type, staging, codes.length)) {
+      throw noCode(this.#weights.path, offset + first * width + badCode(type, codes), weight);
+    }
     // the one of the whole matrix, or those of the rows
     const perRow = scaleCount(type, 1, inputs) * scaleBytes(type);
     const [from, bytes] = type === 'int8' ? [0, perRow] : [first * perRow, rows * perRow];
