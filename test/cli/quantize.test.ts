@@ -111,7 +111,7 @@ describe('sluice quantize', () => {
 
   it('replaces a model folder when told to, and no other folder', async () => {
     const output = path.join(folder, 'm');
-    await quantize('--to', 'int8', '--output', output);
+    await quantize('--to', 'ternary', '--output', output);
     expect((await quantize('--to', 'int4', '--output', output)).stderr).toContain('[EXISTS]');
     expect((await quantize('--to', 'int4', '--output', output, '--force')).code).toBe(exitCode.ok);
     expect((await readModelFile(output)).weights.tensors.get('layers.0.attention.wq.weight')?.dtype).toBe('int4');
