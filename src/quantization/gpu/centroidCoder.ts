@@ -32,11 +32,13 @@ class CentroidCoder implements PieceCoder {
   readonly #columns: number;
   readonly #dims: number;
   readonly #values: Float32Array;
-  /** For as long as the device is open: every piece needs them. */
+  /** Every piece needs them. */
+  readonly #held: Scratch;
   #codebooks: Promise<Memory> | undefined;
 
   constructor(gpu: Gpu, coder: Coder, columns: number, dims: number, values: Float32Array) {
     this.#gpu = gpu;
+    this.#held = new Scratch(gpu);
     this.#coder = coder;
     this.#columns = columns;
     this.#dims = dims;
@@ -82,6 +84,10 @@ class CentroidCoder implements PieceCoder {
     }
   }
 
+  close(): void {
+    this.#held.free();
+  }
+
   /** Bytes; rows with a part that was left open are encoded here. @throws SluiceError `QUANTIZE_VALUE` */
   #decided(rows: Float32Array, found: Uint32Array, parts: number): Uint8Array<ArrayBuffer> {
     const codes = Uint8Array.from(found);
@@ -96,7 +102,7 @@ class CentroidCoder implements PieceCoder {
   }
 
   #place(): Promise<Memory> {
-    this.#codebooks ??= new Scratch(this.#gpu).put('codebooks', this.#values);
+    this.#codebooks ??= this.#held.put('codebooks', this.#values);
     return this.#codebooks;
   }
 }

@@ -50,16 +50,18 @@ export async function openCoderDevice(
     throw outcome.reason;
   }
   const leastLoaded = (): RemoteCoder => coders.reduce((least, one) => (one.load < least.load ? one : least));
+  const close = async (): Promise<void> => {
+    await Promise.all(coders.map((coder) => coder.close()));
+  };
   const pieces = new PiecewiseCoder(quantizer, {
     encode: (rows) => leastLoaded().encode(rows),
     decode: (encoded) => leastLoaded().decode(encoded),
+    close,
   });
   return {
     encode: (rows) => pieces.encode(rows),
     decode: (encoded) => pieces.decode(encoded),
-    close: async () => {
-      await Promise.all(coders.map((coder) => coder.close()));
-    },
+    close,
   };
 }
 

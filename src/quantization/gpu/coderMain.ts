@@ -27,6 +27,7 @@ async function answer(message: CoderMessage): Promise<CoderReply> {
     case 'decode':
       return { id, rows: await coderOf(message.coder).decode(message.encoded) };
     case 'close':
+      await coders.get(message.coder)?.close();
       coders.delete(message.coder);
       return { id, done: true };
   }

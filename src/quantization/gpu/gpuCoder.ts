@@ -25,6 +25,8 @@ export interface GpuCoder {
    * @throws DeviceError as `encode`
    */
   decode(encoded: readonly Uint8Array[]): Promise<Float32Array<ArrayBuffer>>;
+  /** Gives back what it holds on the device; nothing is encoded or decoded after that. */
+  close(): void | Promise<void>;
 }
 
 export interface GpuCoderOptions {
@@ -58,8 +60,13 @@ export async function openGpuCoder(
   const device = pieceCoderOf(quantizer)?.(gpu);
   if (device === undefined) return undefined;
   const opened = new PiecewiseCoder(quantizer, device, options.pieceBytes);
-  await requireSame(opened, quantizer, gpu.info.name);
-  return opened;
+  try {
+    await requireSame(opened, quantizer, gpu.info.name);
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }
 
 /** Of a chain without transforms, what puts its one scheme on a device. */
@@ -76,7 +83,11 @@ function pieceCoderOf({ chain, columns, trained }: Quantizer): ((gpu: Gpu) => Pi
   if (linear === undefined || (linear.linear.from !== 'fixed' && linear.linear.group !== 'block')) return undefined;
   return (gpu) => {
     const [encoder, decoder] = [new LinearEncoder(gpu, linear), new LinearDecoder(gpu, linear)];
-    return { encode: (rows) => encoder.encode(rows), decode: (encoded) => decoder.decode(encoded) };
+    return {
+      encode: (rows) => encoder.encode(rows),
+      decode: (encoded) => decoder.decode(encoded),
+      close: () => {},
+    };
   };
 }
 

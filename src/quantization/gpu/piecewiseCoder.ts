@@ -15,6 +15,7 @@ export class Undecided extends Error {
 export interface PieceCoder {
   encode(rows: Float32Array): Promise<Encoded>;
   decode(encoded: readonly Uint8Array[]): Promise<Float32Array<ArrayBuffer>>;
+  close(): void | Promise<void>;
 }
 
 /** Hands rows to a device in pieces, a few at once, and puts the results together. */
@@ -60,6 +61,10 @@ export class PiecewiseCoder implements GpuCoder {
       rows.set(await this.#device.decode(pieces), first * columns);
     };
     return (await this.#decided(inPieces(count, this.#most, decode))) ? rows : this.#quantizer.decode(encoded);
+  }
+
+  close(): void | Promise<void> {
+    return this.#device.close();
   }
 
   /** False where the CPU has to look at what was given: it names the first place that is wrong, as always. */

@@ -170,6 +170,31 @@ describe('any rows', () => {
   });
 });
 
+describe('a coder that is closed', () => {
+  it('holds nothing on the device', async () => {
+    const chain = resolveChain({ scheme: 'pq', iterations: 1 });
+    const { trained } = trainQuantizer(chain, { columns: 8, rows: normals(300 * 8), seed: 1 });
+    const { held } = gpu.memory.counts;
+    const coder = await openGpuCoder(gpu, openQuantizer(chain, 8, trained));
+    expect(gpu.memory.counts.held).toBeGreaterThan(held);
+    await coder?.close();
+    expect(gpu.memory.counts.held).toBe(held);
+  });
+});
+
+describe('a piece that fails', () => {
+  it('leaves nothing on the device, and work on a device that is lost is refused', async () => {
+    const other = await testGpu();
+    const coder = await openGpuCoder(other, openQuantizer(resolveChain('int8'), 4), { pieceBytes: 16 });
+    await expect(coder?.encode(normals(400).fill(Number.NaN, 7, 8))).rejects.toMatchObject({ code: 'QUANTIZE_VALUE' });
+    expect(other.memory.counts.held).toBe(0);
+    const encoding = coder?.encode(normals(4000));
+    other.close();
+    await expect(encoding).rejects.toMatchObject({ name: 'DeviceError', code: 'DEVICE_LOST' });
+    await expect(coder?.encode(normals(4))).rejects.toMatchObject({ name: 'DeviceError', code: 'DEVICE_LOST' });
+  });
+});
+
 describe('chains that have no way on a GPU', () => {
   it('are left to the CPU', async () => {
     const chain = resolveChain([{ scheme: 'pca', components: 2 }, 'int8']);
