@@ -2,7 +2,16 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defer, filter, map, tap } from 'rxjs';
-import { type Document, definePipeline, type Pipeline, RecordError, type RunEvent, run, type Sink, type Split } from 'sluice';
+import {
+  type Document,
+  definePipeline,
+  type Pipeline,
+  RecordError,
+  type RunEvent,
+  run,
+  type Sink,
+  type Split,
+} from 'sluice';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentRun } from '../../src/run/context.ts';
 import type { JobStage, JobView } from '../../src/run/jobStage.ts';
