@@ -182,6 +182,25 @@ describe('a coder that is closed', () => {
   });
 });
 
+describe('a device that makes other codes than the CPU', () => {
+  it('is refused before anything is encoded', async () => {
+    const quantizer = openQuantizer(resolveChain('int8'), 8);
+    const encode = (rows: Float32Array) => {
+      const [codes, scales] = quantizer.encode(rows);
+      codes![5]! ^= 1;
+      return [codes!, scales!];
+    };
+    const decode = (encoded: readonly Uint8Array[]) => quantizer.decode(encoded).map((value) => value * (1 + 2 ** -23));
+    for (const changed of [{ encode }, { decode }]) {
+      await expect(openGpuCoder(gpu, { ...quantizer, ...changed })).rejects.toMatchObject({
+        name: 'DeviceError',
+        code: 'DEVICE_WRONG',
+        message: expect.stringContaining('makes other codes or values than the CPU: int8'),
+      });
+    }
+  });
+});
+
 describe('a piece that fails', () => {
   it('leaves nothing on the device, and work on a device that is lost is refused', async () => {
     const other = await testGpu();
