@@ -8,15 +8,8 @@
  */
 
 export { pack8, pack16, packTrits, tritTable, unpack8, unpack16, unpackTrits } from './quantizePack.as';
-export {
-  addMagnitudes,
-  extremeSteps,
-  extremes,
-  magnitudeSteps,
-  magnitudes,
-  meanSteps,
-  searchSteps,
-} from './quantizeSteps.as';
+export { meanSteps, searchSteps } from './quantizeSearch.as';
+export { addMagnitudes, extremeSteps, extremes, magnitudeSteps, magnitudes } from './quantizeSteps.as';
 export { columnValues, floats, halves, quotients8, quotients16, signValues, values } from './quantizeValues.as';
 
 const MAGIC: u32 = 0x4b400000;
