@@ -115,7 +115,7 @@ const targets: readonly (readonly [to: string, flags: readonly string[]])[] = [
 ];
 
 describe('an export of a quantized output', () => {
-  it.each(SCHEMES)('is that of the values it decodes to, in every layout: %s', async (scheme) => {
+  it.each(['int8', 'pq:2'] as const)('is that of the values it decodes to, in every layout: %s', async (scheme) => {
     const { quantized: coded, decoded } = output(scheme);
     for (const [to, flags] of targets) {
       const [ours, wanted] = [await exported([coded], to, ...flags), await exported([decoded], to, ...flags)];
