@@ -164,10 +164,10 @@ describe('on real embeddings of the embedded model', () => {
   });
 
   it('pq keeps the more the more bytes it has', () => {
-    const measured = [8, 16, 32].map((subquantizers) => quality({ scheme: 'pq', subquantizers }));
-    expect(measured.map(({ ratio }) => ratio)).toEqual([64, 32, 16]);
+    const measured = [8, 16].map((subquantizers) => quality({ scheme: 'pq', subquantizers }));
+    expect(measured.map(({ ratio }) => ratio)).toEqual([64, 32]);
     const recalls = measured.map(({ recall_at_10 }) => recall_at_10!);
-    for (const [i, wanted] of [0.66, 0.76, 0.87].entries()) {
+    for (const [i, wanted] of [0.66, 0.76].entries()) {
       expect(Math.abs(recalls[i]! - wanted)).toBeLessThan(0.03);
       expect(measured[i]?.shared_bytes).toBe(4 * 256 * columns);
     }

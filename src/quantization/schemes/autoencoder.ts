@@ -3,6 +3,7 @@ import { requireOptions } from '../../knownOptions.ts';
 import { type TrainedTensor, type TrainingSample, transformScheme } from '../scheme.ts';
 import { once } from '../training/once.ts';
 import { componentsOf, requireCount } from '../training/options.ts';
+import { powerBelow } from '../training/powerBelow.ts';
 import { principalAxes } from '../training/principal.ts';
 import { Random } from '../training/random.ts';
 import { type Half, trainAutoencoder } from '../training/residualAutoencoder.ts';
@@ -107,7 +108,7 @@ function trained({ components, hidden, steps }: Resolved, sample: TrainingSample
   }
   const kept = componentsOf('autoencoder', components, columns);
   const { mean, axes, variances } = principalAxes(sample);
-  const scale = powerOfTwo(Math.sqrt(variances.reduce((sum, value) => sum + value, 0) / columns));
+  const scale = powerBelow(Math.sqrt(variances.reduce((sum, value) => sum + value, 0) / columns));
   const [heldBack, learned] = [true, false].map((held) => {
     const some = Array.from({ length: count }, (_, row) => row).filter((row) => (row % 10 === 9) === held);
     const values = new Float32Array(some.length * columns);
@@ -134,13 +135,4 @@ function trained({ components, hidden, steps }: Resolved, sample: TrainingSample
 /** A half for numbers that are `scale` times as large; a power of two changes no bits but those of the exponent. */
 function rescaled({ skip, hidden, bias, out }: Half, scale: number): Float32Array[] {
   return [skip.values, hidden.values, bias.values.map((value) => value * scale), out.values];
-}
-
-/** The nearest power of two below; 1 for zero. */
-function powerOfTwo(number: number): number {
-  if (number === 0) return 1;
-  let power = 1;
-  while (power * 2 <= number) power *= 2;
-  while (power > number) power /= 2;
-  return power;
 }

@@ -2,6 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { SluiceError } from '../../errors.ts';
 import type { TrainingSample } from '../scheme.ts';
 import { Moments } from './moments.ts';
+import { powerBelow } from './powerBelow.ts';
 
 /** Axes of rows by falling variance. */
 export interface PrincipalAxes {
@@ -62,7 +63,8 @@ function symmetricEigen(
   matrix: Float64Array,
   size: number,
 ): { values: Float64Array<ArrayBuffer>; vectors: Float64Array<ArrayBuffer> } {
-  const scale = powerAbove(matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  // numbers become about 1, so that squares of them neither overflow nor vanish
+  const scale = powerBelow(matrix.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
   const scaled = new Matrix(size, size);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) scaled.set(i, j, (matrix[i * size + j] ?? 0) / scale);
@@ -76,15 +78,6 @@ function symmetricEigen(
     for (let i = 0; i < size; i++) vectors[place * size + i] = eigenvectorMatrix.get(i, column);
   }
   return { values, vectors };
-}
-
-/** A power of two by which numbers become about 1, so that squares of them neither overflow nor vanish; no bit is lost. */
-function powerAbove(largest: number): number {
-  let power = 1;
-  if (largest === 0) return power;
-  while (power < largest) power *= 2;
-  while (power > 2 * largest) power /= 2;
-  return power;
 }
 
 function largestMagnitude(vector: Float64Array): number {
