@@ -141,6 +141,7 @@ export async function checkPatchedDocuments(
     const embeddingsFault = (value: unknown, i: number): string | undefined =>
       listFault('embeddings', value, width(i), LEAST.embeddings);
     if (table.hasFloats('embeddings')) await each(rows, 'embeddings', embeddingsFault, bad);
+    await each(rows, 'embed_dim', (value) => table.widthFault(Number(value)), bad);
     await table.checkParts(rows, (i) => Number(counts[i]), bad);
   });
   compare(sums, expected, complain);
@@ -174,6 +175,12 @@ class QuantizedTable {
       ...signals.map((field) => [this.#names[field], LEAST[field]] as const),
       ['coherence', Number.NEGATIVE_INFINITY],
     ];
+  }
+
+  /** Whether quantized embeddings have another width than a row tells. */
+  widthFault(dim: number): string | undefined {
+    const { columns = dim } = this.#fields.find(({ stored }) => stored.field === 'embeddings')?.quantizer ?? {};
+    return columns === dim ? undefined : `an embed_dim of ${dim}, and quantized embeddings of ${columns} columns`;
   }
 
   hasFloats(field: PatchField): boolean {

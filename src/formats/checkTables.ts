@@ -112,7 +112,10 @@ function check(
   if (told !== format) complain(`says that it is '${told ?? ''}', and it should be '${format}'`);
   const isPatches = expected.patches !== undefined;
   const columns = db.prepare<[], string>("SELECT name FROM pragma_table_info('patches')").pluck().all();
-  const floats = isPatches ? floatFields(PATCH_FIELDS, fields, (field) => columns.includes(FIELD_COLUMNS[field])) : [];
+  const hasColumn = (field: keyof typeof FIELD_COLUMNS): boolean => columns.includes(FIELD_COLUMNS[field]);
+  const wanted = isPatches ? floatFields(PATCH_FIELDS, fields, hasColumn) : [];
+  for (const field of wanted) if (!hasColumn(field)) complain(`has no column '${FIELD_COLUMNS[field]}'`);
+  const floats = wanted.filter(hasColumn);
   const faults = [
     ...DOCUMENT_FAULTS,
     ...(isPatches ? PATCH_FAULTS : CONTENT_FAULTS),
@@ -152,5 +155,10 @@ function checkParts(db: Sqlite.Database, fields: readonly CheckedField[], compla
     const check = new RowsCheck(field, (patch, what) => complain(`has ${what} of patch ${patch}`));
     for (const [patch, ...values] of select.raw().iterate()) check.add(patch, 1, values);
     check.end();
+    if (stored.field !== 'embeddings') continue;
+    const other = db.prepare<[number], number>('SELECT document FROM documents WHERE embed_dim <> ? LIMIT 1').pluck();
+    const document = other.get(quantizer.columns);
+    if (document !== undefined)
+      complain(`has quantized embeddings of ${quantizer.columns} columns, and tells otherwise in document ${document}`);
   }
 }

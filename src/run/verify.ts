@@ -51,7 +51,7 @@ export interface VerifyOptions {
  * that no other files lie among them; every format's own rules, and those between files (sidecars and signals against
  * the patches beside them, totals against what the files hold). Files are streamed; the largest things held are 12 bytes
  * for each patch of one shard (its embeddings, too, where patches are linked by them), one row group of a Parquet file,
- * what making a database of a whole run takes, and the commit records.
+ * what making a database of a whole run takes, what quantizers have learned, and the commit records.
  *
  * @throws OutputError `NO_PLAN` where the folder holds no output, `BAD_PLAN` where its plan cannot be read
  */

@@ -106,7 +106,7 @@ const SEMANTIC_COPIES = 3;
  * `shardBytes` and `layout`: `<dir>/<split>-<n>.hypergraph.db`. It tells which document and which bytes of it every patch
  * came from, and how patches and documents are linked: `contains`, `next`, `same_source`, and where it is asked for
  * `semantic`. Tables, columns and blobs are described in docs/output.md; `sluice/hypergraph` reads them.
- * Files are built in a worker thread.
+ * Files are built in a worker thread. Behind `quantize` all numbers in it, and the links, are still those of the float32 values.
  *
  *     hypergraph('shards', { semantic: { threshold: 0.85 }, into: 'hypergraph.db' })
  *

@@ -111,10 +111,10 @@ export function quantizedTensors(
 
 function noFile(field: QuantizedFieldName, chain: string, sink: string): PipelineError {
   return new PipelineError(
-    `${sink} cannot write ${field} quantized by ${chain}: its files hold one document each and name the file of the quantizer, and there is none`,
+    `${sink} cannot write ${field} quantized by ${chain}: its files name that of the quantizer, and there is none`,
     {
       code: 'QUANTIZER_FILE',
-      hint: 'quantize() in a run writes one; elsewhere set `file` of the quantizer, or write with safetensors() in shards',
+      hint: 'quantize() in a run writes one; elsewhere set `file` of the quantizer, or use shards of safetensors(), which hold it',
     },
   );
 }

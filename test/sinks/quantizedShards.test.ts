@@ -213,6 +213,16 @@ describe('shards of quantized patches', () => {
     for (const other of others) expect(other).toEqual(first);
   });
 
+  it('hold the same patches as those of a run without quantization, where nothing is learned and nothing takes more', async () => {
+    const sink = () => safetensors('shards', { shardBytes: 16_384 });
+    const plain = await writeAll([sink()], many());
+    const one = quantizerOf('int8', 1);
+    const fewer = await writeAll([sink()], quantized(many(), { embeddings: int8, entropy: one, norms: one }));
+    const sizes = ({ artefacts }: typeof plain) => artefacts.map(({ info }) => info['patches']);
+    expect(sizes(fewer)).toEqual(sizes(plain));
+    expect(sizes(plain).length).toBeGreaterThan(2);
+  });
+
   it('are refused where what was learned would take more than half of one', async () => {
     const values = quantized(patchesOf(three), { embeddings: quantizerOf('pq:2') });
     await expect(writeAll([safetensors('shards', { shardBytes: 8191 })], values)).rejects.toMatchObject({

@@ -194,6 +194,18 @@ describe('jsonl sink, of quantized patches', () => {
     }
   });
 
+  it.each<[string, string, string]>([
+    ['codes of another size', '"embeddings_codes":"', '"embeddings_codes":"AAAA'],
+    ['codes that are gone', '"embeddings_codes"', '"codes"'],
+    ['another width', '"embed_dim":4', '"embed_dim":5'],
+  ])('is told of %s', async (_, from, to) => {
+    const written = await writeAll([jsonl('lines', { embeddings: 'base64' })], flow());
+    const file = path.join(written.root, written.artefacts[0]?.path ?? '');
+    await writeFile(file, (await readFile(file, 'utf8')).replace(from, to));
+    const [first] = await complaints(written, checkPatchLines);
+    expect(first).toMatch(/embeddings.* in line 1$/);
+  });
+
   it.each(['list', 'base64'] as const)('keeps the numbers as %s with keep', async (embeddings) => {
     const written = await writeAll([jsonl('lines', { embeddings })], flow(true));
     expect(await complaints(written, checkPatchLines)).toEqual([]);
@@ -256,6 +268,36 @@ describe('sqlite sink, of quantized patches', () => {
     expect(columns).not.toContain('entropy');
     expect(columns).toContain('prominence');
     db.close();
+  });
+
+  const damage: [string, string, string][] = [
+    [
+      'a cell of another size',
+      "UPDATE patches SET embedding_codes = x'0102' WHERE patch = 3",
+      'has 2 bytes of embeddings.codes for 1 rows of patch 3',
+    ],
+    [
+      'a scale that is negative',
+      "UPDATE patches SET entropy_scales = x'00bc' WHERE patch = 1",
+      'has -1 among patch_entropies.scales in row 0 of patch 1',
+    ],
+    [
+      'a width that is another',
+      'UPDATE documents SET embed_dim = 8 WHERE document = 2',
+      'has quantized embeddings of 4 columns, and tells otherwise in document 2',
+    ],
+    [
+      'a quantization that is gone',
+      "DELETE FROM meta WHERE key = 'quantization'",
+      'has quantized {}, and was committed with {"embeddings":"int8","entropy":"int8"}',
+    ],
+  ];
+  it.each(damage)('is told of %s', async (_, sql, message) => {
+    const written = await writeAll([sqlite()], flow());
+    const db = new Database(path.join(written.root, written.artefacts[0]?.path ?? ''));
+    db.exec(sql);
+    db.close();
+    expect(await complaints(written, checkTables)).toContain(message);
   });
 
   it('makes one database of those of all splits, with the same columns', async () => {
