@@ -52,7 +52,7 @@ export async function foldedLayer(
   const matrices = new Map<string, FloatMatrix>();
   const vectors = new Map<string, Float32Array>();
   for (const [name, [outputs = 0, inputs]] of shapes) {
-    const values = tensors.get(name) ?? new Float32Array(0);
+    const values = needed(tensors, name);
     if (inputs === undefined) vectors.set(name, values);
     else matrices.set(name, { outputs, inputs, values });
   }

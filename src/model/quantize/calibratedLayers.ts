@@ -116,10 +116,11 @@ export class CalibratedLayers {
   async #rounded(tensors: LayerTensors, grams: LayerGrams): Promise<RoundedLayer> {
     const { config } = this.#model;
     const type = this.#type;
-    if (this.#method === 'awq' || !isBlocked(type)) {
+    if (this.#method === 'awq') {
       const folded = await foldedLayer(config, tensors, grams, type, this.#products);
       return { tensors: folded.tensors, matrices: roundedLayer(config, folded, type), scales: folded.scales };
     }
+    if (!isBlocked(type)) throw new RangeError(`There is no gptq of ${type}.`);
     const matrices = new Map<string, QuantizedMatrix>();
     for (const [name, [outputs = 0, inputs]] of layerShapes(config)) {
       if (inputs === undefined) continue;
