@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { RecordError, SluiceError, SourceError } from '../errors.ts';
-import type { JsonValue } from '../json.ts';
 import { requireOptions } from '../knownOptions.ts';
 import { filesBeside, olderDocuments } from '../layouts/beside.ts';
 import { type ByteFile, byteFileOf as inMemory } from '../layouts/byteFile.ts';
@@ -17,11 +16,12 @@ import { Failure } from './failure.ts';
 import { type FilePlan, type Format, fileSource, gated, type Piece, type Range, type Reading } from './file-source.ts';
 import { type Inputs, LIST_OPTIONS, type ListOptions } from './list.ts';
 import { changed, type OpenFile } from './open-file.ts';
-import { chainValues, type PlannedShard, plannedShard, shardValues, stampOf } from './patchFiles/chain.ts';
+import { chainValues, shardValues, stampOf } from './patchFiles/chain.ts';
 import { olderValues } from './patchFiles/older.ts';
-import { chainsOf, isOutput, longestSegment, outputShards } from './patchFiles/output.ts';
+import { isOutput } from './patchFiles/output.ts';
+import { isChain, outputSplits } from './patchFiles/outputSplits.ts';
 import type { Absent, Made } from './patchFiles/values.ts';
-import type { Source, Split } from './source.ts';
+import type { Source } from './source.ts';
 import { isTar } from './tar.ts';
 import type { FoundFile } from './walk.ts';
 
@@ -126,41 +126,6 @@ export function patchFiles(inputs: Inputs, options: PatchFilesOptions = {}): Sou
       return gated('patchFiles', split, spec.holds + BESIDES, (reading) => chainValues(spec.shards, reading, made));
     },
   };
-}
-
-interface Chain {
-  readonly shards: readonly PlannedShard[];
-  readonly holds: number;
-}
-
-/** What `outputSplits` wrote; the plan's digest vouches for its members. */
-function isChain(spec: JsonValue): spec is JsonValue & Chain {
-  return typeof spec === 'object' && spec !== null && 'shards' in spec;
-}
-
-async function* outputSplits(root: string, dir: string | undefined): AsyncGenerator<Omit<Split, 'id'>> {
-  for (const chain of chainsOf(await outputShards(path.resolve(root), dir))) {
-    const shards: PlannedShard[] = [];
-    let holds = 0;
-    for (const shard of chain) {
-      const planned = await plannedShard(shard.path);
-      if (planned.tensors.size !== shard.size) {
-        throw new SourceError(
-          `'${shard.path}' has ${planned.tensors.size} bytes, and its manifest says ${shard.size}`,
-          {
-            code: 'DAMAGED',
-            path: shard.path,
-            hint: 'check the output with sluice verify',
-          },
-        );
-      }
-      shards.push(planned);
-      holds = Math.max(holds, await longestSegment(shard));
-    }
-    const spec = { shards: shards.map(({ ...shard }) => ({ ...shard })), holds };
-    // interfaces have no index signature, which JsonValue asks for
-    yield { bytes: chain.reduce((sum, { bytes }) => sum + bytes, 0), spec: spec as unknown as JsonValue };
-  }
 }
 
 /** Remote files up to this are fetched once, whole: values are checked before any of them is given, which reads them twice. */
