@@ -34,7 +34,7 @@ interface Resolved {
  * `asymmetric` `zeros` I8 []. Learned for columns or everything: `scales` and with `asymmetric` `zeros`, [columns] or [1].
  *
  * Encoding throws SluiceError `QUANTIZE_VALUE` for NaN and infinities, and for rows whose scale binary16 does not hold within
- * its normal range: whose largest magnitude is below 0.00776 (but not 0) or above 8.3 million.
+ * its normal range: whose largest magnitude is below 0.00775 (but not 0) or above 8.3 million.
  */
 export const int8 = coderScheme<Resolved>({
   name: 'int8',
