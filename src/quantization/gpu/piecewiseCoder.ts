@@ -51,7 +51,8 @@ export class PiecewiseCoder implements GpuCoder {
   async decode(encoded: readonly Uint8Array[]): Promise<Float32Array<ArrayBuffer>> {
     const { columns, parts } = this.#quantizer;
     const count = (encoded[0]?.length ?? 0) / (parts[0]?.rowBytes ?? 1);
-    const isWhole = parts.every(({ rowBytes }, i) => encoded[i]?.length === count * rowBytes);
+    const isWhole =
+      encoded.length === parts.length && parts.every(({ rowBytes }, i) => encoded[i]?.length === count * rowBytes);
     if (!Number.isInteger(count) || count === 0 || !isWhole) return this.#quantizer.decode(encoded);
     const rows = new Float32Array(count * columns);
     const decode = async ({ first, count: some }: Piece): Promise<void> => {

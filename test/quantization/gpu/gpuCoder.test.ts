@@ -154,7 +154,9 @@ describe.each(named)('%s on a GPU', (_, spec) => {
       expect(await outcomeOf(() => coder.decode(damaged))).toEqual(expected);
     }
     const short = encoded.map((bytes) => bytes.subarray(1));
-    expect(await outcomeOf(() => coder.decode(short))).toEqual(await outcomeOf(() => quantizer.decode(short)));
+    for (const parts of [short, [], encoded.slice(1), [...encoded, new Uint8Array(7)]]) {
+      expect(await outcomeOf(() => coder.decode(parts))).toEqual(await outcomeOf(() => quantizer.decode(parts)));
+    }
   });
 });
 
