@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelError, SluiceError } from '../../errors.ts';
 import type { ForwardOutcome, ForwardTask, PassFailure } from './forward.ts';
+import { ONNX_TYPE, OnnxBuilder } from './onnx/builder.ts';
 
 export type Runtime = typeof import('onnxruntime-node');
 export type Feeds = Record<string, Tensor>;
@@ -54,12 +55,47 @@ export function silenceRuntime(): void {
 export async function loadRuntime(): Promise<Runtime> {
   silenceRuntime();
   try {
-    return await import('onnxruntime-node');
+    loaded ??= withOwnMemory(await import('onnxruntime-node'));
+    return await loaded;
   } catch (cause) {
     throw new ModelError('The entropy model needs the optional package onnxruntime-node.', {
       code: 'ONNXRUNTIME_MISSING',
       cause,
       hint: 'npm install onnxruntime-node',
     });
+  }
+}
+
+let loaded: Promise<Runtime> | undefined;
+
+/**
+ * Native code of older versions of Node cannot look into memory that threads share: there, inputs are copied out of it. Node
+ * 24 can, and copies nothing.
+ */
+export async function withOwnMemory(runtime: Runtime): Promise<Runtime> {
+  if (await takesSharedMemory(runtime)) return runtime;
+  const Tensor = new Proxy(runtime.Tensor, {
+    construct: (target, [type, data, ...rest]: unknown[]) => Reflect.construct(target, [type, unshared(data), ...rest]),
+  });
+  return { ...runtime, Tensor };
+}
+
+function unshared(data: unknown): unknown {
+  const isShared = ArrayBuffer.isView(data) && data.buffer instanceof SharedArrayBuffer;
+  return isShared && (data instanceof Float32Array || data instanceof Int8Array) ? data.slice() : data;
+}
+
+async function takesSharedMemory({ InferenceSession, Tensor }: Runtime): Promise<boolean> {
+  const g = new OnnxBuilder();
+  g.op('Identity', [g.input('x', ONNX_TYPE.F32, ['n'])], {}, 'y');
+  g.output('y', ONNX_TYPE.F32, ['n']);
+  const session = await InferenceSession.create(g.finish(), sessionOptions(1));
+  try {
+    await session.run({ x: new Tensor('float32', new Float32Array(new SharedArrayBuffer(4)), [1]) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await session.release();
   }
 }
