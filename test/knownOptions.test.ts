@@ -46,6 +46,7 @@ const ofOperators: Record<string, Case> = {
   inWorkers: [['a.worker.js'], 'sizeof', 'sizeOf'],
   patch: [[], 'monotonic', 'monotonicity'],
   pretokenize: [[], 'char_set', 'charset'],
+  quantize: [[], 'qualityrows', 'qualityRows'],
   similarityBatch: [[], 'maxbytes', 'maxBytes'],
 };
 

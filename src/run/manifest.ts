@@ -1,4 +1,4 @@
-import { PATCHES_FORMAT } from '../formats/names.ts';
+import { PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT } from '../formats/names.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import type { CommitRecord } from './commitRecord.ts';
@@ -27,6 +27,8 @@ interface JaxShard {
 interface JaxTable {
   readonly tensor: 'embeddings';
   readonly dtype: 'float32';
+  /** The schemes that float32 rows are decoded with; the parts `embeddings.codes` and so on are cut at the same rows. Absent where they lie as float32. */
+  readonly quantized?: string;
   readonly global_shape: readonly [number, number];
   readonly axis: 0;
   readonly shards: readonly JaxShard[];
@@ -108,6 +110,7 @@ interface PatchShard {
   readonly dim: number;
   readonly patches: number;
   readonly bytes: number;
+  readonly quantized: string | undefined;
 }
 
 /** One table for every folder that holds shards of patches, in the order of the plan and of the shards. */
@@ -128,8 +131,8 @@ function jaxTables(plan: ManifestPlan, commits: readonly CommitRecord[]): JaxTab
 }
 
 function jaxTable(shards: readonly PatchShard[]): JaxTable | undefined {
-  const dim = shards[0]?.dim ?? 0;
-  if (shards.some((shard) => shard.dim !== dim)) return undefined;
+  const { dim = 0, quantized } = shards[0] ?? {};
+  if (shards.some((shard) => shard.dim !== dim || shard.quantized !== quantized)) return undefined;
   let start = 0;
   let byteStart = 0;
   const rows = shards.map(({ path, patches, bytes }, index) => {
@@ -138,13 +141,21 @@ function jaxTable(shards: readonly PatchShard[]): JaxTable | undefined {
     byteStart = row.byte_end;
     return row;
   });
-  return { tensor: 'embeddings', dtype: 'float32', global_shape: [start, dim], axis: 0, shards: rows };
+  const form = quantized === undefined ? {} : { quantized };
+  return { tensor: 'embeddings', dtype: 'float32', ...form, global_shape: [start, dim], axis: 0, shards: rows };
 }
 
 function patchShard({ path, info }: Artefact): PatchShard | undefined {
   const { format, shard, dim, patches, bytes } = info;
-  if (format !== PATCHES_FORMAT) return undefined;
+  if (format !== PATCHES_FORMAT && format !== QUANTIZED_PATCHES_FORMAT) return undefined;
   if (typeof shard !== 'number' || typeof dim !== 'number') return undefined;
   if (typeof patches !== 'number' || typeof bytes !== 'number') return undefined;
-  return { path, shard, dim, patches, bytes };
+  return { path, shard, dim, patches, bytes, quantized: schemesOf(info) };
+}
+
+/** What a file that leaves float32 embeddings out has in their place. */
+function schemesOf({ format, quantized }: Artefact['info']): string | undefined {
+  if (format !== QUANTIZED_PATCHES_FORMAT || typeof quantized !== 'object' || quantized === null) return undefined;
+  const { embeddings } = quantized as { readonly embeddings?: JsonValue };
+  return typeof embeddings === 'string' ? embeddings : undefined;
 }

@@ -39,6 +39,25 @@ describe('manifest', () => {
     ]);
   });
 
+  it('says what shards without float32 embeddings have in their place', () => {
+    const quantized = {
+      format: 'blt_patches_v3_quantized',
+      quantized: { embeddings: 'pca+int8', entropy: 'variable' },
+    };
+    const kept = { quantized: { embeddings: 'int8' } };
+    const shard = (more: object) => {
+      const file = patchFile('00000', 0, 3);
+      return { ...commit('00000', []), artefacts: [{ ...file, info: { ...file.info, ...more } }] };
+    };
+    const [table] = buildManifest(planOf(1), [shard(quantized)]).jax ?? [];
+    expect(table).toMatchObject({ dtype: 'float32', quantized: 'pca+int8', global_shape: [3, 8] });
+    expect(buildManifest(planOf(1), [shard(kept)]).jax?.[0]).not.toHaveProperty('quantized');
+    expect(
+      buildManifest(planOf(1), [shard({ format: 'blt_patches_v3_quantized', quantized: { entropy: 'variable' } })])
+        .jax?.[0],
+    ).not.toHaveProperty('quantized');
+  });
+
   it('has rows that cover the array without gap, whatever the shards hold', () => {
     const splits = fc.array(fc.array(fc.nat(1000), { maxLength: 5 }), { maxLength: 6 });
     fc.assert(
