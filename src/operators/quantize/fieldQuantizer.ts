@@ -29,6 +29,12 @@ export async function readTrained(file: string, path: string | undefined): Promi
   return { file, path, sha256, quantizers };
 }
 
+/**
+ * Schemes that are worth the way to a device and back: rows of all others are encoded here at the speed of memory, which is
+ * several times that of the way.
+ */
+const WORTH_THE_WAY: readonly (string | undefined)[] = ['pq'];
+
 /** Where rows are encoded, when not here. */
 export interface EncodeDevice {
   readonly name: string;
@@ -91,7 +97,8 @@ export class FieldQuantizer {
 
   async #encode(quantizer: Quantizer, rows: Float32Array): Promise<Encoded> {
     const trained = this.#trained;
-    if (this.#device !== undefined) {
+    const isWorth = this.#device?.isAsked || WORTH_THE_WAY.includes(quantizer.chain.at(-1)?.scheme);
+    if (this.#device !== undefined && isWorth) {
       const { name, isAsked } = this.#device;
       this.#coder ??= sharedCoder(name, quantizer, trained?.sha256 ?? '', isAsked);
       const encoded = await this.#coder.encode(rows);

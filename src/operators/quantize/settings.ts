@@ -26,8 +26,9 @@ export interface QuantizeOptions {
   /** Folder within the output folder. Default: `quantizer`. */
   readonly dir?: string | undefined;
   /**
-   * Where codes are computed, which are the same everywhere: `cpu`, a device as `--device` names them, or `auto`, the one that
-   * the run computes its model on. What a device cannot compute, or not any more, the CPU does. Default: `auto`.
+   * Where codes are computed, which are the same everywhere: `cpu`, a device as `--device` names them, or `auto`: `pq` on the GPU
+   * that the run computes its model on, all else on the CPU, which is faster than the way to a GPU. What a device cannot compute, or
+   * not any more, the CPU does. Default: `auto`.
    */
   readonly device?: string | undefined;
 }
