@@ -1,3 +1,5 @@
+import { nearestRank } from '../../quantization/nearestRank.ts';
+
 /** A linear weight as it was read: f32[out, in], row-major. */
 export interface FloatMatrix {
   readonly outputs: number;
@@ -21,11 +23,9 @@ export interface RoundingOptions {
 
 export const DEFAULT_PERCENTILE = 99.9;
 
-/** The nearest-rank percentile of magnitudes, of `values` in any order; 0 of none. */
-export function magnitudeAt(values: Float32Array, percentile: number): number {
-  const sorted = values.map(Math.abs).sort();
-  return sorted[Math.max(0, Math.ceil((percentile / 100) * sorted.length) - 1)] ?? 0;
-}
+/** The nearest-rank percentile of magnitudes; 0 of none. */
+export const magnitudeAt = (values: Float32Array, percentile: number): number =>
+  nearestRank(values.map(Math.abs), percentile);
 
 export function largestMagnitude(values: Float32Array): number {
   let most = 0;

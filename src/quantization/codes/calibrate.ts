@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.ts';
 import { roundEven } from '../../kernels/rounding.ts';
+import { nearestRank } from '../nearestRank.ts';
 import { SMALLEST_NORMAL } from './linear.ts';
 
 const { fround } = Math;
@@ -77,12 +78,6 @@ function percentileRange(values: Float32Array, isSymmetric: boolean, percentile:
   const below = values.filter((value) => value < 0).map(Math.abs);
   const above = values.filter((value) => value > 0);
   return { least: -nearestRank(below, percentile), most: nearestRank(above, percentile) };
-}
-
-/** The least magnitude that so many percent do not exceed; 0 of none. */
-function nearestRank(magnitudes: Float32Array, percentile: number): number {
-  magnitudes.sort();
-  return magnitudes[Math.max(0, Math.ceil((percentile * magnitudes.length) / 100) - 1)] ?? 0;
 }
 
 function leastError(values: Float32Array, isSymmetric: boolean, steps: number, whole: ValueRange): ValueRange {
