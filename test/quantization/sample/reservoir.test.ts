@@ -28,7 +28,10 @@ describe('a reservoir', () => {
       fc.property(fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 12 }), fc.integer(), (sizes, key) => {
         const blocks: Float32Array[] = [];
         let at = 0;
-        for (const size of sizes) blocks.push(numbered(at, (at += size)));
+        for (const size of sizes) {
+          blocks.push(numbered(at, at + size));
+          at += size;
+        }
         expect(drawnOf(16, key, ...blocks)).toEqual(drawnOf(16, key, numbered(0, at)));
       }),
     );
