@@ -1,4 +1,5 @@
 import { PipelineError } from '../errors.ts';
+import { powerBelow } from '../kernels/rounding.ts';
 import { requireBits, WORD_BITS } from './bitSignature.ts';
 import { normalAt } from './hyperplanes.ts';
 import { DEFAULT_BITS, requireFinite } from './projections.ts';
@@ -100,15 +101,6 @@ export class Projector {
     for (let i = 0; i < vector.length; i++) this.#vectors[start + i] = (vector[i] ?? 0) / scale;
     return largest;
   }
-}
-
-/** The largest power of two up to a float32 number; 1 for zero. */
-function powerBelow(number: number): number {
-  if (number === 0) return 1;
-  let power = 1;
-  while (power * 2 <= number) power *= 2;
-  while (power > number) power /= 2;
-  return power;
 }
 
 /** Sixteen hyperplanes together; see tools/wasm/projections.as.ts. */

@@ -1,8 +1,8 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { SluiceError } from '../../errors.ts';
+import { powerBelow } from '../../kernels/rounding.ts';
 import type { TrainingSample } from '../scheme.ts';
 import { Moments } from './moments.ts';
-import { powerBelow } from './powerBelow.ts';
 
 /** Axes of rows by falling variance. */
 export interface PrincipalAxes {
