@@ -72,7 +72,11 @@ function feedForward(row: Float64Array, influence: Float64Array, column: number,
 /** In parts of that of the first column. */
 function importanceOf(factor: Float64Array, n: number): Float64Array {
   const first = factor[0] ?? 1;
-  return Float64Array.from({ length: n }, (_, i) => (first / (factor[i * n + i] ?? first)) ** 2);
+  return Float64Array.from({ length: n }, (_, i) => {
+    const share = first / (factor[i * n + i] ?? first);
+    // a power need not be rounded as a product is
+    return share * share;
+  });
 }
 
 function dampedFactor(gram: Float64Array, n: number): Float64Array {

@@ -36,7 +36,7 @@ function normalized(rows: Float32Array, columns: number): Float32Array<ArrayBuff
   const unit = new Float32Array(rows.length);
   for (let from = 0; from < rows.length; from += columns) {
     let squares = 0;
-    for (let i = from; i < from + columns; i++) squares += (rows[i] ?? 0) ** 2;
+    for (let i = from; i < from + columns; i++) squares += (rows[i] ?? 0) * (rows[i] ?? 0);
     if (squares === 0) continue;
     const factor = 1 / Math.sqrt(squares);
     for (let i = from; i < from + columns; i++) unit[i] = (rows[i] ?? 0) * factor;

@@ -147,7 +147,10 @@ export function errorOf({ encoder, decoder, shift }: Autoencoder, rows: Matrix, 
     const some = matrix(values.length / rows.columns, rows.columns, values);
     const { result } = pass(decoder, pass(encoder, some, products).result, products);
     addRow(result, shift);
-    for (let i = 0; i < values.length; i++) sum += ((result.values[i] ?? 0) - (values[i] ?? 0)) ** 2;
+    for (let i = 0; i < values.length; i++) {
+      const error = (result.values[i] ?? 0) - (values[i] ?? 0);
+      sum += error * error;
+    }
   }
   return sum;
 }
