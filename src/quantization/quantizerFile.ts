@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { SluiceError } from '../errors.ts';
 import { littleEndianBytes } from '../formats/littleEndian.ts';
 import { parseSafetensorsHeader } from '../formats/safetensors/read.ts';
@@ -56,10 +56,12 @@ export async function writeQuantizers(path: string, quantizers: Quantizers): Pro
 export async function readQuantizers(
   path: string,
 ): Promise<{ readonly quantizers: Quantizers; readonly sha256: string; readonly bytes: Uint8Array }> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+  const unreadable = (cause: NodeJS.ErrnoException): never => {
     throw badFile(path, `it cannot be read (${cause.code ?? cause.message})`, cause);
-  });
-  if (bytes.length > MOST_BYTES) throw badFile(path, `it has ${bytes.length} bytes`);
+  };
+  const { size } = await stat(path).catch(unreadable);
+  if (size > MOST_BYTES) throw badFile(path, `it has ${size} bytes`);
+  const bytes = await readFile(path).catch(unreadable);
   const { metadata, tensors } = parseSafetensorsHeader(bytes, bytes.length, path);
   if (metadata['format'] !== QUANTIZER_FORMAT) throw badFile(path, `its format is '${metadata['format']}'`);
   const read = async (name: string): Promise<Uint8Array> => {

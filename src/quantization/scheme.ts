@@ -70,7 +70,7 @@ export type SchemeOptions = { readonly [name: string]: JsonValue };
 
 interface AnyScheme<O extends SchemeOptions> {
   readonly name: string;
-  /** The option that `name:value` gives in a text such as `pca:64`, a number; see `parseChain`. */
+  /** The option that `name:value` gives in a text such as `pca:64`, a number; see `resolveChain`. */
   readonly shorthand?: string | undefined;
   /**
    * Checks options and fills in defaults.

@@ -36,7 +36,6 @@ export class ResidualMap {
   readonly #chunk: number;
   readonly #space: Workspace<'matrix' | 'first' | 'last' | 'bias' | 'shift' | 'centre' | 'rows' | 'units' | 'out'>;
 
-  /** Their weights can be replaced by {@link place}. */
   constructor(weights: ResidualWeights, inputs: number) {
     this.inputs = inputs;
     this.outputs = weights.matrix.length / inputs;
@@ -55,10 +54,10 @@ export class ResidualMap {
       units: this.#chunk * hidden,
       out: this.#chunk * outputs,
     });
-    this.place(weights);
+    this.#place(weights);
   }
 
-  place({ matrix, centre, branch, shift }: ResidualWeights): void {
+  #place({ matrix, centre, branch, shift }: ResidualWeights): void {
     const { regions } = this.#space;
     pack(matrix, this.inputs, regions.matrix);
     if (centre !== undefined) regions.centre.set(centre);
