@@ -1,5 +1,6 @@
-import { access, readdir, rm, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Artefact } from '../sinks/artefact.ts';
 import type { Split } from '../sources/source.ts';
 import { type CommitRecord, readCommit } from './commitRecord.ts';
 import type { Pipeline } from './definition.ts';
@@ -74,7 +75,7 @@ export class Job implements JobView {
     const steps = stepsOf(this.#options.pipeline);
     for (const [i, step] of steps.entries()) {
       if (await this.#isComplete(step)) continue;
-      // a run that was complete and has lost a commit has no temporary files any more, which this step may read
+      // this step may read what is temporary, which a run that was complete and has lost a commit has no more, and what stages write
       for (const before of steps.slice(0, i)) if (await this.#forgetIncomplete(before)) ran += await this.#do(before);
       ran += await this.#do(step);
     }
@@ -104,22 +105,20 @@ export class Job implements JobView {
   /** Has tasks of a step that is complete done again where files of theirs are gone, and tells whether there are any. */
   async #forgetIncomplete(step: Step): Promise<boolean> {
     let isAny = false;
-    for (const record of this.commitsOf(step.kind === 'pass' ? step.name : step.stage.name)) {
-      if (await this.#hasTemporary(record)) continue;
+    const isStage = step.kind === 'stage';
+    for (const record of this.commitsOf(isStage ? step.stage.name : step.name)) {
+      if (await this.#hasFiles(isStage ? record.artefacts : record.artefacts.filter(isTemporary))) continue;
       this.commits.delete(record.split);
       isAny = true;
     }
     return isAny;
   }
 
-  async #hasTemporary({ artefacts }: CommitRecord): Promise<boolean> {
-    for (const artefact of artefacts.filter(isTemporary)) {
-      const file = this.#options.folder.resolve(artefact.path);
-      const isThere = await access(file).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere) return false;
+  /** Whether they are there, and as long as they were; their hashes are looked at by `verify`, or whoever reads them. */
+  async #hasFiles(artefacts: readonly Artefact[]): Promise<boolean> {
+    for (const { path: file, bytes } of artefacts) {
+      const found = await stat(this.#options.folder.resolve(file)).catch(() => undefined);
+      if (found?.size !== bytes) return false;
     }
     return true;
   }

@@ -102,6 +102,6 @@ function requireDifferent(steps: readonly Step[]): void {
   throw new PipelineError(`two steps of the pipeline write '${twice}'`, {
     code: 'SAME_STEP',
     path: twice,
-    hint: 'give each operator and sink a folder and file names of its own: dedup({ corpus: { index } }), jsonl(dir, { into })',
+    hint: 'give each operator and sink a folder and file names of its own: dedup({ corpus: { index } }), quantize({ dir }), jsonl(dir, { into })',
   });
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defer, filter, map, tap } from 'rxjs';
@@ -192,6 +192,18 @@ describe('an operator that prepares itself', () => {
       await rm(path.join(output, file));
       await run(pipeline, { output });
       expect(await hashTree(output), file).toEqual(whole);
+    }
+  });
+
+  it('is done again where its files are gone or cut short, and a step behind it has still to read them', async () => {
+    const pipeline = counted([3, 0, 2]);
+    await run(pipeline, { output });
+    const whole = await hashTree(output);
+    for (const damage of [rm, truncate]) {
+      await damage(path.join(output, 'count/add-odd.txt'));
+      await rm(path.join(output, 'commits/00002.json'));
+      await run(pipeline, { output });
+      expect(await hashTree(output), damage.name).toEqual(whole);
     }
   });
 
