@@ -3,15 +3,18 @@ import { PipelineError } from '../errors.ts';
 import { mapAsync, transduce } from '../flow/index.ts';
 import { type ModelSettings, openOptions } from '../model/openOptions.ts';
 import { readQuantizers } from '../quantization/quantizerFile.ts';
-import type { Meta, Patches } from '../records.ts';
+import { type Meta, type Patches, QUANTIZED_FIELDS, type QuantizedField } from '../records.ts';
+import { readCommit } from '../run/commitRecord.ts';
 import { currentRun, type SplitOutput } from '../run/context.ts';
+import { commitName } from '../run/jobStage.ts';
 import { withTraits } from '../run/stages.ts';
 import { requireValues } from '../run/valueKinds.ts';
-import { type EncodeDevice, FieldQuantizer, readTrained, type TrainedFile } from './quantize/fieldQuantizer.ts';
+import { type EncodeDevice, FieldQuantizer } from './quantize/fieldQuantizer.ts';
 import { QUALITY_BYTES } from './quantize/qualityWorker.ts';
 import { SAMPLE_FORMAT, SplitSamples } from './quantize/samples.ts';
 import { filesOf, type QuantizeOptions, type QuantizeSettings, quantizeSettings } from './quantize/settings.ts';
 import { quantizePreparation } from './quantize/stages.ts';
+import { committedQuantizer, readTrained, type TrainedFile } from './quantize/trained.ts';
 
 export type { QuantizeOptions, SampleOptions } from './quantize/settings.ts';
 
@@ -70,6 +73,14 @@ export function quantize<M extends Meta = Meta>(options: QuantizeOptions): Opera
   return withTraits(operator, { preparation: quantizePreparation(settings) });
 }
 
+/** What an operator before has quantized stays, unless it is quantized anew; in the order of the fields. */
+function together(before: readonly QuantizedField[], own: readonly QuantizedField[]): QuantizedField[] {
+  return QUANTIZED_FIELDS.flatMap((name) => {
+    const isIt = ({ field }: QuantizedField): boolean => field === name;
+    return own.find(isIt) ?? before.find(isIt) ?? [];
+  });
+}
+
 /** A GPU that encodes; undefined for the CPU. */
 function deviceOf(asked: string, model: ModelSettings | undefined): EncodeDevice | undefined {
   const isAsked = asked !== 'auto';
@@ -111,7 +122,8 @@ class QuantizeFlow {
     this.#samples?.add(value);
     this.#fields ??= this.#open();
     const fields = await this.#fields;
-    return { ...value, quantized: await Promise.all(fields.map((field) => field.quantize(value))) };
+    const own = await Promise.all(fields.map((field) => field.quantize(value)));
+    return { ...value, quantized: value.quantized === undefined ? own : together(value.quantized, own) };
   }
 
   async #open(): Promise<readonly FieldQuantizer[]> {
@@ -120,11 +132,14 @@ class QuantizeFlow {
     return fields.map((field) => new FieldQuantizer(field, keep, { trained, device: this.#device }));
   }
 
-  #trained(): Promise<TrainedFile> {
-    const output = this.#output;
-    const path = filesOf(this.#settings).quantizer;
-    if (output !== undefined) return readTrained(`${output.root}/${path}`, path);
-    if (this.#settings.quantizer !== undefined) return readTrained(this.#settings.quantizer, undefined);
+  async #trained(): Promise<TrainedFile> {
+    const { quantizer: path, training } = filesOf(this.#settings);
+    const root = this.#output?.root;
+    const commit = root === undefined ? undefined : await readCommit(root, commitName(training, '0'));
+    if (root !== undefined && commit !== undefined) {
+      return readTrained(`${root}/${path}`, { path, sha256: committedQuantizer(commit, path) });
+    }
+    if (this.#settings.quantizer !== undefined) return readTrained(this.#settings.quantizer);
     throw new PipelineError('what quantize learns, a run learns beforehand', {
       code: 'NEEDS_RUN',
       hint: 'give quantize to .pipe of a pipeline by itself; in a flow of your own, name a trained file: { quantizer }',

@@ -79,6 +79,23 @@ describe('quantize in a flow of somebody else', () => {
     }
   });
 
+  it('leaves what was quantized before it, unless it quantizes that anew', async () => {
+    const values = patchesOf(documents, 8);
+    const norms = { scheme: 'variable', bits: 8, interval: [0, 8] } as const;
+    const twice = pull(() => values.map((value) => [value])).pipe(
+      quantize({ signals: { norms, entropy: norms }, keep: true }),
+      quantize({ to: 'int8', signals: { entropy: { ...norms, bits: 4 } } }),
+      toArray(),
+    );
+    for (const value of await lastValueFrom(twice)) {
+      expect(value.quantized).toMatchObject([
+        { field: 'embeddings', keep: false, quantizer: { chain: [{ scheme: 'int8' }] } },
+        { field: 'entropy', keep: false, quantizer: { chain: [{ options: { bits: 4 } }] } },
+        { field: 'norms', keep: true, quantizer: { chain: [{ options: { bits: 8 } }] } },
+      ]);
+    }
+  });
+
   it('says what has to be trained first, and takes what was trained', async () => {
     const values = patchesOf(documents, 8);
     await expect(quantized(values, { to: 'pca:2+int8' })).rejects.toMatchObject({ code: 'NEEDS_RUN' });
@@ -111,6 +128,8 @@ describe('quantize in a flow of somebody else', () => {
     const none = new Float32Array(0);
     const without = values.map((value) => ({ ...value, embeddings: none, dim: 0, norms: none, entropies: none }));
     await expect(quantized(without, { to: 'int8' })).rejects.toMatchObject({ code: 'NOTHING_TO_QUANTIZE' });
+    const empty = without.map((value) => ({ ...value, lengths: new Int32Array(0), bytes: new Uint8Array(0) }));
+    await expect(quantized(empty, { to: 'int8' })).rejects.toMatchObject({ code: 'NOTHING_TO_QUANTIZE' });
     const norms = { scheme: 'variable', bits: 4 } as const;
     await expect(quantized(without, { signals: { norms } })).rejects.toMatchObject({
       code: 'NOTHING_TO_QUANTIZE',

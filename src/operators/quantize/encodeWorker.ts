@@ -1,7 +1,8 @@
-import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
+import type { Quantizers } from '../../quantization/quantizerFile.ts';
 import type { QuantizedFieldName } from '../../records.ts';
 import { crossing } from '../../run/crossing.ts';
 import { moving } from '../../run/pool.ts';
+import { readTrained } from './trained.ts';
 
 export interface EncodeTask {
   /** File of what was trained. */
@@ -12,15 +13,16 @@ export interface EncodeTask {
 }
 
 /** The quantizers that were asked for last: a run has those of one file. */
-let last: { readonly sha256: string; readonly quantizers: Promise<Quantizers> } | undefined;
+let last: { readonly sha256: string; readonly quantizers: Quantizers } | undefined;
 
 /** A worker's task: encodes rows by what was trained, and moves what comes of them. */
 export default function encode({ file, sha256, field, rows }: EncodeTask): Promise<unknown> {
   return crossing(async () => {
     if (last?.sha256 !== sha256) {
-      last = { sha256, quantizers: readQuantizers(file).then(({ quantizers }) => quantizers) };
+      const { quantizers } = await readTrained(file, { sha256 });
+      last = { sha256, quantizers };
     }
-    const quantizer = (await last.quantizers).get(field);
+    const quantizer = last.quantizers.get(field);
     if (quantizer === undefined) throw new RangeError(`${file} has no quantizer of ${field}`);
     const encoded = quantizer.encode(rows);
     return moving(

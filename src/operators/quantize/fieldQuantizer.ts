@@ -1,33 +1,18 @@
 import { SluiceError } from '../../errors.ts';
 import { type SharedCoder, sharedCoder } from '../../quantization/gpu/sharedCoders.ts';
 import { openQuantizer, type Quantizer } from '../../quantization/quantizer.ts';
-import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { Encoded } from '../../quantization/scheme.ts';
 import type { Patches, QuantizedField } from '../../records.ts';
 import { sharedPool, workerModule } from '../../run/pool.ts';
 import type { EncodeTask } from './encodeWorker.ts';
 import { rowsOf } from './fieldRows.ts';
 import type { FieldSettings } from './settings.ts';
-import { quantizerFor } from './trained.ts';
+import { quantizerFor, type TrainedFile } from './trained.ts';
 
 const encodeModule = workerModule(import.meta.url, './encodeWorker');
 
 /** Products with tables of more values than this are work for another thread. */
 const MUCH_TO_MULTIPLY = 4096;
-
-/** What was trained, where anything was. */
-export interface TrainedFile {
-  readonly file: string;
-  /** Where readers of the output find it, relative to the output folder; absent where it is no part of one. */
-  readonly path: string | undefined;
-  readonly sha256: string;
-  readonly quantizers: Quantizers;
-}
-
-export async function readTrained(file: string, path: string | undefined): Promise<TrainedFile> {
-  const { sha256, quantizers } = await readQuantizers(file);
-  return { file, path, sha256, quantizers };
-}
 
 /**
  * Schemes that are worth the way to a device and back: rows of all others are encoded here at the speed of memory, which is

@@ -13,7 +13,7 @@ export function rowsOf(value: Patches, field: QuantizedFieldName): FieldRows {
   const rows = value[field];
   const wanted = field === 'entropies' || field === 'norms' ? value.bytes.length : value.lengths.length;
   if (field === 'embeddings') {
-    if (value.dim > 0 || wanted === 0) return { columns: value.dim, rows };
+    if (value.dim > 0) return { columns: value.dim, rows };
   } else if (rows.length === wanted) return { columns: 1, rows };
   throw new PipelineError(`patches come to quantize without ${field}`, {
     code: 'NOTHING_TO_QUANTIZE',

@@ -3,11 +3,10 @@ import { canonicalJson, type JsonValue } from '../../json.ts';
 import type { Chain } from '../../quantization/chain.ts';
 import { measureQuality } from '../../quantization/quality.ts';
 import { openQuantizer } from '../../quantization/quantizer.ts';
-import { readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { QuantizedFieldName } from '../../records.ts';
 import { crossing } from '../../run/crossing.ts';
 import { mergedSample } from './samples.ts';
-import { quantizerFor } from './trained.ts';
+import { quantizerFor, readTrained } from './trained.ts';
 
 export interface QualityTask {
   /** Samples, in the order of the splits. */
@@ -16,7 +15,7 @@ export interface QualityTask {
   /** Over which each field is measured, at most. */
   readonly rows: number;
   /** File of what was trained, where anything was. */
-  readonly quantizer: string | undefined;
+  readonly quantizer: { readonly file: string; readonly sha256: string | undefined } | undefined;
   readonly format: string;
   /** Where the report goes. */
   readonly out: string;
@@ -28,8 +27,8 @@ export const QUALITY_BYTES = 16 << 20;
 /** A worker's task: quantizes the rows of a sample, reads them again, and compares. */
 export default function measure(task: QualityTask): Promise<void> {
   return crossing(async () => {
-    const { files, quantizer: file, format } = task;
-    const trained = file === undefined ? undefined : (await readQuantizers(file)).quantizers;
+    const { files, quantizer: { file, sha256 } = { file: '' }, format } = task;
+    const trained = file === '' ? undefined : (await readTrained(file, { sha256 })).quantizers;
     const fields: Record<string, JsonValue> = {};
     for (const { field, chain } of task.fields) {
       const described = chain.map(({ scheme, options }) => ({ scheme, options }));

@@ -130,8 +130,9 @@ function requireWhole(name: string, value: number, least: number, most: number):
   });
 }
 
-/** Names of what a run writes. */
+/** Names of what a run writes, and of the stage that trains. */
 export const filesOf = ({ dir }: Pick<QuantizeSettings, 'dir'>) => ({
+  training: `${dir}/train`,
   quantizer: `${dir}/quantizer.safetensors`,
   quality: `${dir}/quality.json`,
 });

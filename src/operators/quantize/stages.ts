@@ -9,7 +9,7 @@ import type { QualityTask } from './qualityWorker.ts';
 import { sampleSink } from './sampleSink.ts';
 import { SAMPLE_FORMAT } from './samples.ts';
 import { filesOf, type QuantizeSettings } from './settings.ts';
-import { requireAsked } from './trained.ts';
+import { committedQuantizer, requireAsked } from './trained.ts';
 import type { TrainTask } from './trainWorker.ts';
 
 const trainModule = workerModule(import.meta.url, './trainWorker');
@@ -42,10 +42,10 @@ export function spread(splits: readonly Split[], count: number): Split[] {
 }
 
 function trainStage(settings: QuantizeSettings, pass: string): JobStage {
-  const { dir, fields, sample } = settings;
-  const file = filesOf(settings).quantizer;
+  const { fields, sample } = settings;
+  const { quantizer: file, training } = filesOf(settings);
   return {
-    name: `${dir}/train`,
+    name: training,
     // rows as they are read, drawn, in order, and as each scheme hands them on
     holds: 6 * sample.bytes,
     files: [file],
@@ -69,9 +69,9 @@ function trainStage(settings: QuantizeSettings, pass: string): JobStage {
 
 /** What was trained before becomes a file of the output, which can then be read by itself. */
 function takeOverStage(settings: QuantizeSettings, quantizer: string): JobStage {
-  const file = filesOf(settings).quantizer;
+  const { quantizer: file, training } = filesOf(settings);
   return {
-    name: `${settings.dir}/train`,
+    name: training,
     holds: 64 << 20,
     files: [file],
     tasks: async () => ['0'],
@@ -97,12 +97,15 @@ function qualityStage(settings: QuantizeSettings): JobStage {
     tasks: async () => ['0'],
     async run(context) {
       const trained = fields.some(({ trains }) => trains);
+      const [commit] = context.commitsOf(files.training);
       const out = await context.file(files.quality);
       const task: QualityTask = {
         files: qualityFiles(context, dir),
         fields: fields.map(({ field, chain }) => ({ field, chain })),
         rows: qualityRows,
-        quantizer: trained ? path.join(context.root, files.quantizer) : undefined,
+        quantizer: trained
+          ? { file: path.join(context.root, files.quantizer), sha256: committedQuantizer(commit, files.quantizer) }
+          : undefined,
         format: QUANTIZATION_QUALITY_FORMAT,
         out: out.temporary,
       };

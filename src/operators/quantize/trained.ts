@@ -1,8 +1,43 @@
 import { PipelineError } from '../../errors.ts';
 import { canonicalJson, type JsonValue } from '../../json.ts';
 import type { Quantizer } from '../../quantization/quantizer.ts';
-import type { Quantizers } from '../../quantization/quantizerFile.ts';
+import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
+import type { CommitRecord } from '../../run/commitRecord.ts';
 import type { FieldSettings, QuantizeSettings } from './settings.ts';
+
+/** What was trained, where anything was. */
+export interface TrainedFile {
+  readonly file: string;
+  /** Where readers of the output find it, relative to the output folder; absent where it is no part of one. */
+  readonly path: string | undefined;
+  readonly sha256: string;
+  readonly quantizers: Quantizers;
+}
+
+/**
+ * Reads a file of quantizers, which must be the one that was committed or read before, where its SHA-256 is given.
+ * @throws PipelineError `OTHER_QUANTIZER` where it is another
+ */
+export async function readTrained(
+  file: string,
+  { path, sha256: wanted }: { readonly path?: string | undefined; readonly sha256?: string | undefined } = {},
+): Promise<TrainedFile> {
+  const { sha256, quantizers } = await readQuantizers(file);
+  if (wanted === undefined || sha256 === wanted) return { file, path, sha256, quantizers };
+  throw new PipelineError(
+    'the file of quantizers has changed since it was written, or read before: its SHA-256 differs',
+    {
+      code: 'OTHER_QUANTIZER',
+      path: file,
+      hint: 'put the one of before back; one within an output can be removed as well, and the same run makes it again',
+    },
+  );
+}
+
+/** SHA-256 of the file that the run has committed; undefined where none is. */
+export function committedQuantizer(commit: CommitRecord | undefined, path: string): string | undefined {
+  return commit?.artefacts.find((artefact) => artefact.path === path)?.sha256;
+}
 
 /**
  * The quantizer of a field out of a file.
