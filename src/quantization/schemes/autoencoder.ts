@@ -1,9 +1,9 @@
 import { SluiceError } from '../../errors.ts';
 import { powerBelow } from '../../kernels/rounding.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { componentsOf, countOrAuto, wholeNumber } from '../options.ts';
 import { type TrainedTensor, type TrainingSample, transformScheme } from '../scheme.ts';
 import { once } from '../training/once.ts';
-import { componentsOf, requireCount } from '../training/options.ts';
 import { principalAxes } from '../training/principal.ts';
 import { Random } from '../training/random.ts';
 import { type Half, trainAutoencoder } from '../training/residualAutoencoder.ts';
@@ -39,11 +39,12 @@ export const autoencoder = transformScheme<Resolved>({
   shorthand: 'components',
   resolve(given: AutoencoderOptions) {
     requireOptions('autoencoder', given, { components: true, hidden: true, steps: true });
-    const { components = 'auto', hidden = 'auto', steps = 1000 } = given;
-    if (components !== 'auto') requireCount('autoencoder', 'components', components, Number.MAX_SAFE_INTEGER);
-    if (hidden !== 'auto') requireCount('autoencoder', 'hidden', hidden, MOST_HIDDEN);
-    requireCount('autoencoder', 'steps', steps, MOST_STEPS);
-    return { components, hidden, steps };
+    const { components, hidden, steps = 1000 } = given;
+    return {
+      components: countOrAuto('autoencoder', 'components', components),
+      hidden: countOrAuto('autoencoder', 'hidden', hidden, MOST_HIDDEN),
+      steps: wholeNumber('autoencoder', 'steps', steps, 1, MOST_STEPS),
+    };
   },
   tensors: tensorsOf,
   train(options, sample) {

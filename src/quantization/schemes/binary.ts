@@ -1,6 +1,6 @@
 import { requireOptions } from '../../knownOptions.ts';
 import { linearCoder } from '../codes/coder.ts';
-import { oneOf } from '../codes/options.ts';
+import { oneOf } from '../options.ts';
 import { coderScheme } from '../scheme.ts';
 
 export interface BinaryOptions {

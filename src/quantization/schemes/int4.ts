@@ -1,6 +1,6 @@
 import { requireOptions } from '../../knownOptions.ts';
 import { linearCoder } from '../codes/coder.ts';
-import { badOption, oneOf, wholeNumber } from '../codes/options.ts';
+import { badOption, oneOf, wholeNumber } from '../options.ts';
 import { coderScheme } from '../scheme.ts';
 
 export interface Int4Options {

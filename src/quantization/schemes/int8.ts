@@ -2,8 +2,8 @@ import { requireOptions } from '../../knownOptions.ts';
 import { type Calibration, calibrateRange } from '../codes/calibrate.ts';
 import { linearCoder } from '../codes/coder.ts';
 import type { LinearForm } from '../codes/linear.ts';
-import { badOption, oneOf, percentileOf, refuseIdle } from '../codes/options.ts';
 import { inverseOf, stepOf, zeroOf } from '../codes/steps.ts';
+import { badOption, oneOf, percentileOf, refuseIdle } from '../options.ts';
 import { coderScheme, type TrainedTensor } from '../scheme.ts';
 
 export interface Int8Options {

@@ -1,8 +1,7 @@
-import { PipelineError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { badOption, componentsOf, countOrAuto } from '../options.ts';
 import { type TrainedTensor, transformScheme } from '../scheme.ts';
 import { once } from '../training/once.ts';
-import { componentsOf, requireCount } from '../training/options.ts';
 import { principalAxes } from '../training/principal.ts';
 import { LinearMap } from '../vectors/linearMap.ts';
 import { transposed } from '../vectors/memory.ts';
@@ -23,12 +22,9 @@ export const pca = transformScheme<{ readonly components: number | 'auto'; reado
   shorthand: 'components',
   resolve(given: PcaOptions) {
     requireOptions('pca', given, { components: true, whiten: true });
-    const { components = 'auto', whiten = false } = given;
-    if (components !== 'auto') requireCount('pca', 'components', components, Number.MAX_SAFE_INTEGER);
-    if (typeof whiten !== 'boolean') {
-      throw new PipelineError(`pca: whiten is ${String(whiten)}`, { code: 'BAD_OPTION', hint: 'give true or false' });
-    }
-    return { components, whiten };
+    const { components, whiten = false } = given;
+    if (typeof whiten !== 'boolean') throw badOption('pca', 'whiten', whiten, 'true or false');
+    return { components: countOrAuto('pca', 'components', components), whiten };
   },
   tensors({ components }, columns) {
     const kept = componentsOf('pca', components, columns);

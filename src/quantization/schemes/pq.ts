@@ -1,9 +1,9 @@
 import { PipelineError, SluiceError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { countOrAuto, wholeNumber } from '../options.ts';
 import { type Coder, coderScheme, type TrainingSample } from '../scheme.ts';
 import { kMeans } from '../training/kMeans.ts';
 import { once } from '../training/once.ts';
-import { requireCount } from '../training/options.ts';
 import { Codebooks } from '../vectors/codebooks.ts';
 
 export interface PqOptions {
@@ -31,10 +31,11 @@ export const pq = coderScheme<{ readonly subquantizers: number | 'auto'; readonl
   shorthand: 'subquantizers',
   resolve(given: PqOptions) {
     requireOptions('pq', given, { subquantizers: true, iterations: true });
-    const { subquantizers = 'auto', iterations = 25 } = given;
-    if (subquantizers !== 'auto') requireCount('pq', 'subquantizers', subquantizers, Number.MAX_SAFE_INTEGER);
-    requireCount('pq', 'iterations', iterations, MOST_ITERATIONS);
-    return { subquantizers, iterations };
+    const { subquantizers, iterations = 25 } = given;
+    return {
+      subquantizers: countOrAuto('pq', 'subquantizers', subquantizers),
+      iterations: wholeNumber('pq', 'iterations', iterations, 1, MOST_ITERATIONS),
+    };
   },
   tensors({ subquantizers }, columns) {
     const books = booksOf(subquantizers, columns);

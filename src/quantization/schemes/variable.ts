@@ -3,7 +3,7 @@ import { requireOptions } from '../../knownOptions.ts';
 import { type Calibration, calibrateRange } from '../codes/calibrate.ts';
 import { linearCoder } from '../codes/coder.ts';
 import { type LinearForm, SMALLEST_NORMAL } from '../codes/linear.ts';
-import { badOption, oneOf, percentileOf, refuseIdle, wholeNumber } from '../codes/options.ts';
+import { badOption, oneOf, percentileOf, refuseIdle, wholeNumber } from '../options.ts';
 import { coderScheme } from '../scheme.ts';
 
 const { fround } = Math;

@@ -1,4 +1,4 @@
-import { PipelineError } from '../../errors.ts';
+import { PipelineError } from '../errors.ts';
 
 /** One of a few words, or the default. @throws PipelineError `BAD_OPTION` */
 export function oneOf<T extends string>(
@@ -16,7 +16,32 @@ export function oneOf<T extends string>(
 /** A whole number within bounds. @throws PipelineError `BAD_OPTION` */
 export function wholeNumber(scheme: string, option: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw badOption(scheme, option, value, `a whole number, ${least} to ${most}`);
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `${least} to ${most}`;
+  throw badOption(scheme, option, value, `a whole number, ${bounds}`);
+}
+
+/** As {@link wholeNumber}, from 1 on; `auto`, which is the default, is left to the scheme. @throws PipelineError `BAD_OPTION` */
+export function countOrAuto(
+  scheme: string,
+  option: string,
+  value: unknown,
+  most = Number.MAX_SAFE_INTEGER,
+): number | 'auto' {
+  return value === undefined || value === 'auto' ? 'auto' : wholeNumber(scheme, option, value, 1, most);
+}
+
+/**
+ * How many components a transform keeps of so many columns; `auto` is half of them, rounded up.
+ *
+ * @throws PipelineError `BAD_OPTION` where there are more than columns
+ */
+export function componentsOf(scheme: string, components: number | 'auto', columns: number): number {
+  if (components === 'auto') return Math.ceil(columns / 2);
+  if (components <= columns) return components;
+  throw new PipelineError(`${scheme}: ${components} components of ${columns} columns`, {
+    code: 'BAD_OPTION',
+    hint: `there are at most as many components as columns: ${columns}`,
+  });
 }
 
 /** The share of magnitudes, in percent, that a range leaves within. Default: 99.9. @throws PipelineError `BAD_OPTION` */
@@ -42,6 +67,6 @@ export function refuseIdle(
 export function badOption(scheme: string, option: string, value: unknown, wanted: string): PipelineError {
   return new PipelineError(`${scheme}: ${option} is ${JSON.stringify(value)}, and should be ${wanted}`, {
     code: 'BAD_OPTION',
-    hint: 'see docs/quantization/schemes.md for the options of every scheme',
+    hint: 'docs/quantization has the options of every scheme: schemes.md, and learned.md for those that learn',
   });
 }
