@@ -3,10 +3,10 @@ import type { SchemeOptions } from './scheme.ts';
 import { type SchemeSpec, schemeNames, schemeOf } from './schemes.ts';
 
 /** One scheme of a chain with all its options: what files and digests hold. */
-export interface Link {
+export type Link = {
   readonly scheme: string;
   readonly options: SchemeOptions;
-}
+};
 
 /** Schemes that rows go through, in order: any number of transforms, then at most one coder. */
 export type Chain = readonly [Link, ...Link[]];

@@ -94,7 +94,7 @@ export function quantizationValue(stored: readonly Described[]): JsonValue {
     stored.map(({ field, chain, columns, file }) => [
       field,
       {
-        chain: chain.map(({ scheme, options }) => ({ scheme, options })),
+        chain,
         columns,
         ...(file && { quantizer: file.path, sha256: file.sha256 }),
       },

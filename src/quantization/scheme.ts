@@ -80,6 +80,8 @@ interface AnyScheme<O extends SchemeOptions> {
   resolve(given: object): O;
   /** Whether it has to learn before it can be opened. Default: where it can `train`. */
   learns?(options: O): boolean;
+  /** It learns from {@link TrainingSample.moments}, which cost much to gather. Default: from rows alone. */
+  readonly usesMoments?: boolean | undefined;
   /** The tensors that it must have learned; none where it need not. */
   tensors(options: O, columns: number): readonly Pick<TrainedTensor, 'name' | 'shape'>[];
   /**
@@ -91,6 +93,8 @@ interface AnyScheme<O extends SchemeOptions> {
 
 export interface CoderScheme<O extends SchemeOptions = SchemeOptions> extends AnyScheme<O> {
   readonly kind: 'coder';
+  /** It takes a CPU so long that the way to a GPU and back is worth it. Default: it runs at the speed of memory. */
+  readonly isSlow?: boolean | undefined;
   /** @throws PipelineError `BAD_OPTION` where the options do not suit rows of so many columns */
   open(options: O, columns: number, trained: readonly TrainedTensor[]): Coder;
 }
@@ -101,7 +105,7 @@ export interface TransformScheme<O extends SchemeOptions = SchemeOptions> extend
   open(options: O, columns: number, trained: readonly TrainedTensor[]): Transform;
 }
 
-/** A way to keep rows in fewer bytes. One file of `schemes/` and one line of `schemes.ts` each. */
+/** A way to keep rows in fewer bytes. One file of `schemes/` each, and its name in `schemes.ts`: nothing else knows them by name. */
 export type Scheme = CoderScheme | TransformScheme;
 
 /** Defines a scheme with options of its own type; the registry knows it by the general one. */

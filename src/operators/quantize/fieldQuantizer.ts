@@ -2,6 +2,7 @@ import { SluiceError } from '../../errors.ts';
 import { type SharedCoder, sharedCoder } from '../../quantization/gpu/sharedCoders.ts';
 import { openQuantizer, type Quantizer } from '../../quantization/quantizer.ts';
 import type { Encoded } from '../../quantization/scheme.ts';
+import { schemeOf } from '../../quantization/schemes.ts';
 import type { Patches, QuantizedField } from '../../records.ts';
 import { sharedPool, workerModule } from '../../run/pool.ts';
 import type { EncodeTask } from './encodeWorker.ts';
@@ -14,11 +15,13 @@ const encodeModule = workerModule(import.meta.url, './encodeWorker');
 /** Products with tables of more values than this are work for another thread. */
 const MUCH_TO_MULTIPLY = 4096;
 
-/**
- * Schemes that are worth the way to a device and back: rows of all others are encoded here at the speed of memory, which is
- * several times that of the way.
- */
-const WORTH_THE_WAY: readonly (string | undefined)[] = ['pq'];
+/** Whether rows are worth the way to a device and back, which takes several times as long as codes at the speed of memory. */
+function isWorthTheWay({ chain }: Quantizer): boolean {
+  return chain.some(({ scheme: name }) => {
+    const scheme = schemeOf(name);
+    return scheme.kind === 'coder' && scheme.isSlow === true;
+  });
+}
 
 /** Where rows are encoded, when not here. */
 export interface EncodeDevice {
@@ -82,8 +85,7 @@ export class FieldQuantizer {
 
   async #encode(quantizer: Quantizer, rows: Float32Array): Promise<Encoded> {
     const trained = this.#trained;
-    const isWorth = this.#device?.isAsked || WORTH_THE_WAY.includes(quantizer.chain.at(-1)?.scheme);
-    if (this.#device !== undefined && isWorth) {
+    if (this.#device !== undefined && (this.#device.isAsked || isWorthTheWay(quantizer))) {
       const { name, isAsked } = this.#device;
       this.#coder ??= sharedCoder(name, quantizer, trained?.sha256 ?? '', isAsked);
       const encoded = await this.#coder.encode(rows);

@@ -31,10 +31,9 @@ export default function measure(task: QualityTask): Promise<void> {
     const trained = file === '' ? undefined : (await readTrained(file, { sha256 })).quantizers;
     const fields: Record<string, JsonValue> = {};
     for (const { field, chain } of task.fields) {
-      const described = chain.map(({ scheme, options }) => ({ scheme, options }));
       const sample = await mergedSample(files, field, { rows: task.rows, bytes: QUALITY_BYTES });
       if (sample === undefined) {
-        fields[field] = { chain: described, rows_seen: 0 };
+        fields[field] = { chain, rows_seen: 0 };
         continue;
       }
       const learned = trained?.has(field)
@@ -42,7 +41,7 @@ export default function measure(task: QualityTask): Promise<void> {
         : undefined;
       const quantizer = learned ?? openQuantizer(chain, sample.columns);
       const quality = { ...measureQuality(quantizer, sample.rows) };
-      fields[field] = { chain: described, columns: sample.columns, rows_seen: sample.seen, quality };
+      fields[field] = { chain, columns: sample.columns, rows_seen: sample.seen, quality };
     }
     await writeFile(task.out, `${canonicalJson({ format, fields }, 1)}\n`);
   });

@@ -1,3 +1,4 @@
+import { schemeOf } from '../../quantization/schemes.ts';
 import type { Patches } from '../../records.ts';
 import { commitName } from '../../run/jobStage.ts';
 import { requireValues } from '../../run/valueKinds.ts';
@@ -5,14 +6,11 @@ import type { Sink } from '../../sinks/sink.ts';
 import { SAMPLE_FORMAT, SplitSamples } from './samples.ts';
 import type { QuantizeSettings } from './settings.ts';
 
-/** Schemes that begin with all rows, not only with those that were drawn. */
-const OF_ALL_ROWS: readonly string[] = ['pca', 'autoencoder'];
-
 /** Ends the pass that draws what schemes learn from: of each split a file of rows. */
 export function sampleSink({ fields, sample }: QuantizeSettings, pass: string): Sink<Patches> {
   const drawings = fields
     .filter(({ trains }) => trains)
-    .map(({ field, chain }) => ({ field, first: chain[0], moments: OF_ALL_ROWS.includes(chain[0].scheme) }));
+    .map(({ field, chain }) => ({ field, first: chain[0], moments: schemeOf(chain[0].scheme).usesMoments === true }));
   return {
     kind: 'quantize.sample',
     options: null,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Chain } from '../../quantization/chain.ts';
+import { chainName } from '../../quantization/fieldTensors.ts';
 import { type Quantizer, trainQuantizer } from '../../quantization/quantizer.ts';
 import { quantizerChunks } from '../../quantization/quantizerFile.ts';
 import type { QuantizedFieldName } from '../../records.ts';
@@ -25,7 +26,7 @@ export default function train(task: TrainTask): Promise<Record<string, number>> 
     for (const { field, chain } of task.fields) {
       const sample = await mergedSample(task.files, field, task.limits);
       if (sample === undefined) {
-        throw new SluiceError(`there are no ${field} to train ${chain.map(({ scheme }) => scheme).join('+')} on`, {
+        throw new SluiceError(`there are no ${field} to train ${chainName(chain)} on`, {
           code: 'QUANTIZE_SAMPLE',
           hint: 'the splits that were read gave no patches; sample.splits says how many are',
         });

@@ -1,5 +1,5 @@
 import { PipelineError } from '../../errors.ts';
-import { canonicalJson, type JsonValue } from '../../json.ts';
+import { canonicalJson } from '../../json.ts';
 import type { Quantizer } from '../../quantization/quantizer.ts';
 import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { CommitRecord } from '../../run/commitRecord.ts';
@@ -45,12 +45,12 @@ export function committedQuantizer(commit: CommitRecord | undefined, path: strin
  */
 export function quantizerFor({ field, chain }: FieldSettings, quantizers: Quantizers, file: string): Quantizer {
   const found = quantizers.get(field);
-  const asked = canonicalJson(chain as unknown as JsonValue);
-  if (found !== undefined && canonicalJson(found.chain as unknown as JsonValue) === asked) return found;
+  const asked = canonicalJson(chain);
+  if (found !== undefined && canonicalJson(found.chain) === asked) return found;
   throw new PipelineError(
     found === undefined
       ? `the quantizer has learned nothing for ${field}`
-      : `the quantizer of ${field} is ${canonicalJson(found.chain as unknown as JsonValue)}, not ${asked}`,
+      : `the quantizer of ${field} is ${canonicalJson(found.chain)}, not ${asked}`,
     { code: 'OTHER_QUANTIZER', path: file, hint: 'ask for the schemes and options that it was trained with' },
   );
 }

@@ -37,6 +37,7 @@ const MOST_STEPS = 1_000_000;
 export const autoencoder = transformScheme<Resolved>({
   name: 'autoencoder',
   shorthand: 'components',
+  usesMoments: true,
   resolve(given: AutoencoderOptions) {
     requireOptions('autoencoder', given, { components: true, hidden: true, steps: true });
     const { components, hidden, steps = 1000 } = given;

@@ -20,6 +20,7 @@ export interface PcaOptions {
 export const pca = transformScheme<{ readonly components: number | 'auto'; readonly whiten: boolean }>({
   name: 'pca',
   shorthand: 'components',
+  usesMoments: true,
   resolve(given: PcaOptions) {
     requireOptions('pca', given, { components: true, whiten: true });
     const { components, whiten = false } = given;

@@ -29,6 +29,7 @@ const MOST_ITERATIONS = 1000;
 export const pq = coderScheme<{ readonly subquantizers: number | 'auto'; readonly iterations: number }>({
   name: 'pq',
   shorthand: 'subquantizers',
+  isSlow: true,
   resolve(given: PqOptions) {
     requireOptions('pq', given, { subquantizers: true, iterations: true });
     const { subquantizers, iterations = 25 } = given;
