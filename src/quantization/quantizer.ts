@@ -33,7 +33,7 @@ export function needsTraining(chain: Chain): boolean {
  *
  * @param trained what {@link trainQuantizer} gave, or a file holds
  * @throws PipelineError `BAD_OPTION` where the schemes do not suit the columns
- * @throws SluiceError `QUANTIZER_TENSOR` where something learned is missing or misshapen
+ * @throws SluiceError `QUANTIZER_TENSOR` where something learned is missing or misshapen, or holds what is no finite number
  */
 export function openQuantizer(chain: Chain, columns: number, trained: readonly TrainedTensor[] = []): Quantizer {
   const transforms: Transform[] = [];
@@ -109,6 +109,13 @@ function tensorOf(
     throw new SluiceError(`${name} is [${found.shape.join(', ')}], and should be ${shape}`, {
       code: 'QUANTIZER_TENSOR',
       hint: 'the quantizer was trained with other options, or on rows of another length',
+    });
+  }
+  const at = found.values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) {
+    throw new SluiceError(`${name} holds ${found.values[at]}, number ${at}`, {
+      code: 'QUANTIZER_TENSOR',
+      hint: 'the file of the quantizer is damaged: train it again',
     });
   }
   return { name: wanted.name, shape: wanted.shape, values: found.values };

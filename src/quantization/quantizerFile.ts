@@ -69,8 +69,14 @@ export async function readQuantizers(
     return bytes.subarray(offset, offset + length);
   };
   const quantizers = new Map<QuantizedFieldName, Quantizer>();
-  for (const { file: _, ...stored } of parseQuantization(metadata[QUANTIZATION_KEY])) {
-    quantizers.set(stored.field, await openStored(stored, { tensors, read }, nowhere));
+  try {
+    for (const { file: _, ...stored } of parseQuantization(metadata[QUANTIZATION_KEY])) {
+      quantizers.set(stored.field, await openStored(stored, { tensors, read }, nowhere));
+    }
+  } catch (cause) {
+    if (!(cause instanceof SluiceError)) throw cause;
+    const { code, hint, message } = cause;
+    throw new SluiceError(`${path}: ${message}`, { code, path, hint, cause });
   }
   return { quantizers, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
