@@ -36,27 +36,10 @@ export function quantizersOf(root: string): OpenQuantizers {
   return (name) => {
     const known = opened.get(name);
     if (known !== undefined) return known;
-    const quantizers = readSound(path.join(root, name));
+    const quantizers = readQuantizers(path.join(root, name));
     opened.set(name, quantizers);
     return quantizers;
   };
-}
-
-async function readSound(file: string): ReturnType<OpenQuantizers> {
-  const read = await readQuantizers(file);
-  for (const [field, quantizer] of read.quantizers) {
-    const fault = learnedFault(field, quantizer);
-    if (fault !== undefined) throw new SluiceError(`${file} ${fault}`, { code: 'QUANTIZER_FILE', path: file });
-  }
-  return read;
-}
-
-function learnedFault(field: string, { trained }: Quantizer): string | undefined {
-  for (const { name, values } of trained) {
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) return `has ${values[bad]} at ${bad} of what ${name} of ${field} has learned`;
-  }
-  return undefined;
 }
 
 /** What a commit record says of a file besides its sizes: chains by field, as `info.quantized` has them. */
@@ -102,10 +85,6 @@ export async function openFields(
       if (!fields.includes(field)) complain(`says that ${field} is quantized, which it does not hold`);
       else if (columns !== wanted) complain(`says that quantized ${field} has ${columns} columns, and it is ${wanted}`);
       else checked.push({ stored, quantizer: await openStored(stored, here, open) });
-    }
-    for (const { stored, quantizer } of checked) {
-      const fault = stored.file === undefined ? learnedFault(stored.field, quantizer) : undefined;
-      if (fault !== undefined) complain(fault);
     }
     const found = Object.fromEntries(checked.map(({ stored: { field, chain } }) => [field, chainName(chain)]));
     const [is, should] = [found, quantized ?? {}].map((value) => canonicalJson(value));
