@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../errors.ts';
+import { isSignal } from '../quantization/fieldTensors.ts';
 import { quantizerChunks } from '../quantization/quantizerFile.ts';
 import type { JaxField } from './jaxCut.ts';
 import { openPlanned, type TableFile } from './tableFiles.ts';
@@ -10,7 +11,7 @@ export async function storedFieldsOf(file: TableFile | undefined): Promise<reado
   const { table, close } = await openPlanned(file);
   try {
     // nothing is read of bytes one by one
-    return (await table.quantized()).filter(({ field }) => field !== 'entropies' && field !== 'norms');
+    return (await table.quantized()).filter(({ field }) => !isSignal(field));
   } finally {
     await close();
   }

@@ -5,7 +5,7 @@ import { dtypeRank } from '../formats/safetensors/dtype.ts';
 import { safetensorsHeader } from '../formats/safetensors/write.ts';
 import { canonicalJson } from '../json.ts';
 import type { PatchRows, RowColumn } from '../layouts/layout.ts';
-import { chainName, QUANTIZATION_KEY, quantizationText } from '../quantization/fieldTensors.ts';
+import { chainName, isSignal, QUANTIZATION_KEY, quantizationText } from '../quantization/fieldTensors.ts';
 import type { TaskContext } from '../run/jobStage.ts';
 import type { ArtefactFile } from '../sinks/artefact.ts';
 import {
@@ -69,7 +69,7 @@ export class JaxShard {
         return await filled(file, empty, 0);
       case 'part': {
         const { field, part, rowBytes } = tensor;
-        if (field === 'entropies' || field === 'norms') return;
+        if (isSignal(field)) return;
         const encodedOf = ({ quantized }: PatchRows) =>
           quantized?.find((stored) => stored.field === field)?.encoded[part];
         return await this.#column(file, [field], encodedOf, rowBytes * empty);

@@ -1,4 +1,4 @@
-import { PATCH_FIELDS, partColumn, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
+import { fieldTensor, PATCH_FIELDS, partColumn, QUANTIZATION_KEY, rowColumn } from '../quantization/fieldTensors.ts';
 import type { Complain } from './checkNumbers.ts';
 import { LEAST } from './checkPatches.ts';
 import {
@@ -30,9 +30,6 @@ const PATCH_COLUMNS: readonly WantedColumn[] = [
   ['coherence', 'FLOAT', 'REQUIRED'],
 ];
 
-/** Columns of fields that can be quantized. */
-const PATCH_FLOATS = { embeddings: 'embedding', prominence: 'prominence', entropy: 'entropy' } as const;
-
 const DOCUMENT_COLUMNS: readonly WantedColumn[] = [
   ['id', 'BYTE_ARRAY', 'REQUIRED'],
   ['uri', 'BYTE_ARRAY', 'REQUIRED'],
@@ -44,8 +41,6 @@ const DOCUMENT_COLUMNS: readonly WantedColumn[] = [
   ['coherence', 'FLOAT', 'LIST'],
   ['meta', 'BYTE_ARRAY', 'REQUIRED'],
 ];
-
-const DOCUMENT_FLOATS = { embeddings: 'embeddings', prominence: 'prominence', entropy: 'patch_entropies' } as const;
 
 /**
  * Checks a `sluice_patches_parquet_v1` file: its schema, finite numbers, patches that are not empty, and that follow one
@@ -59,7 +54,7 @@ export async function checkPatchTable(
   complain: Complain,
   open: OpenQuantizers = noQuantizers,
 ): Promise<void> {
-  const table = new QuantizedTable(PATCH_FLOATS, expected, open, complain);
+  const table = new QuantizedTable(rowColumn, expected, open, complain);
   const sums = { patches: 0, bytes: 0 };
   let before: { readonly id: Buffer; readonly index: bigint } | undefined;
   let dim: number | undefined;
@@ -109,7 +104,7 @@ export async function checkPatchedDocuments(
   complain: Complain,
   open: OpenQuantizers = noQuantizers,
 ): Promise<void> {
-  const table = new QuantizedTable(DOCUMENT_FLOATS, expected, open, complain);
+  const table = new QuantizedTable(fieldTensor, expected, open, complain);
   const sums = { patches: 0, bytes: 0 };
   await checkTable(file, table.wanted(DOCUMENT_COLUMNS, 'LIST'), expected.rows, complain, async (rows) => {
     const bad = (i: number, what: string): void => complain(`has ${what} in row ${rows.rowStart + i}`);
@@ -149,7 +144,7 @@ export async function checkPatchedDocuments(
 
 /** Columns of fields that a table holds as float32 values, quantized, or both. */
 class QuantizedTable {
-  readonly #names: Readonly<Record<PatchField, string>>;
+  readonly #nameOf: (field: PatchField) => string;
   readonly #expected: ExpectedTable;
   readonly #open: OpenQuantizers;
   readonly #complain: Complain;
@@ -157,12 +152,12 @@ class QuantizedTable {
   #floats: readonly PatchField[] = PATCH_FIELDS;
 
   constructor(
-    names: Readonly<Record<PatchField, string>>,
+    nameOf: (field: PatchField) => string,
     expected: ExpectedTable,
     open: OpenQuantizers,
     complain: Complain,
   ) {
-    this.#names = names;
+    this.#nameOf = nameOf;
     this.#expected = expected;
     this.#open = open;
     this.#complain = complain;
@@ -172,7 +167,7 @@ class QuantizedTable {
   get signals(): readonly (readonly [name: string, least: number])[] {
     const signals = this.#floats.filter((field) => field !== 'embeddings');
     return [
-      ...signals.map((field) => [this.#names[field], LEAST[field]] as const),
+      ...signals.map((field) => [this.#nameOf(field), LEAST[field]] as const),
       ['coherence', Number.NEGATIVE_INFINITY],
     ];
   }
@@ -194,9 +189,9 @@ class QuantizedTable {
       const fields = await openFields(claim, this.#open, this.#complain);
       if (fields === undefined) return undefined;
       this.#fields = fields;
-      this.#floats = floatFields(PATCH_FIELDS, fields, (field) => columns.has(this.#names[field]));
+      this.#floats = floatFields(PATCH_FIELDS, fields, (field) => columns.has(this.#nameOf(field)));
       const floats = this.#floats.map((field): WantedColumn => {
-        return [this.#names[field], 'FLOAT', field === 'embeddings' ? 'LIST' : repetition];
+        return [this.#nameOf(field), 'FLOAT', field === 'embeddings' ? 'LIST' : repetition];
       });
       const parts = fields.flatMap((field) => this.#columns(field));
       return [...always, ...floats, ...parts.map((name): WantedColumn => [name, 'BYTE_ARRAY', 'REQUIRED'])];
@@ -221,7 +216,7 @@ class QuantizedTable {
   }
 
   #columns({ stored, quantizer }: CheckedField): string[] {
-    const name = this.#names[stored.field as PatchField];
+    const name = this.#nameOf(stored.field as PatchField);
     return quantizer.parts.map((part) => partColumn(name, part.name));
   }
 }

@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3';
 import { SluiceError } from '../errors.ts';
-import { PATCH_FIELDS, partColumn, QUANTIZATION_KEY } from '../quantization/fieldTensors.ts';
+import { PATCH_FIELDS, partColumn, QUANTIZATION_KEY, rowColumn } from '../quantization/fieldTensors.ts';
 import type { Complain } from './checkNumbers.ts';
 import {
   type CheckedField,
@@ -12,6 +12,8 @@ import {
   RowsCheck,
 } from './checkQuantized.ts';
 import { openSqlite } from './sqlite.ts';
+
+type PatchField = (typeof PATCH_FIELDS)[number];
 
 /** What a commit record says of a database; `patches` and `rows` are undefined where it holds documents alone. */
 export interface ExpectedTables extends ExpectedQuantized {
@@ -56,7 +58,7 @@ const PATCH_FAULTS: readonly Fault[] = [
 ];
 
 /** Of fields that can be quantized, where their float32 values are there. */
-const FIELD_FAULTS: Readonly<Record<(typeof PATCH_FIELDS)[number], Fault>> = {
+const FIELD_FAULTS: Readonly<Record<PatchField, Fault>> = {
   embeddings: [
     'SELECT patch FROM patches p JOIN documents d USING (document) WHERE length(embedding) <> 4 * embed_dim',
     'has an embedding of another width in patch',
@@ -70,8 +72,6 @@ const FIELD_FAULTS: Readonly<Record<(typeof PATCH_FIELDS)[number], Fault>> = {
     'has a number that cannot be in patch',
   ],
 };
-
-const FIELD_COLUMNS = { embeddings: 'embedding', prominence: 'prominence', entropy: 'entropy' } as const;
 
 /**
  * Checks a `sluice_documents_sqlite_v1` or `sluice_patches_sqlite_v1` database: that SQLite finds it sound; numbers of documents
@@ -112,9 +112,9 @@ function check(
   if (told !== format) complain(`says that it is '${told ?? ''}', and it should be '${format}'`);
   const isPatches = expected.patches !== undefined;
   const columns = db.prepare<[], string>("SELECT name FROM pragma_table_info('patches')").pluck().all();
-  const hasColumn = (field: keyof typeof FIELD_COLUMNS): boolean => columns.includes(FIELD_COLUMNS[field]);
+  const hasColumn = (field: PatchField): boolean => columns.includes(rowColumn(field));
   const wanted = isPatches ? floatFields(PATCH_FIELDS, fields, hasColumn) : [];
-  for (const field of wanted) if (!hasColumn(field)) complain(`has no column '${FIELD_COLUMNS[field]}'`);
+  for (const field of wanted) if (!hasColumn(field)) complain(`has no column '${rowColumn(field)}'`);
   const floats = wanted.filter(hasColumn);
   const faults = [
     ...DOCUMENT_FAULTS,
@@ -146,9 +146,7 @@ function check(
 function checkParts(db: Sqlite.Database, fields: readonly CheckedField[], complain: Complain): void {
   for (const field of fields) {
     const { stored, quantizer } = field;
-    const columns = quantizer.parts.map(
-      (part) => `"${partColumn(FIELD_COLUMNS[stored.field as keyof typeof FIELD_COLUMNS], part.name)}"`,
-    );
+    const columns = quantizer.parts.map((part) => `"${partColumn(rowColumn(stored.field as PatchField), part.name)}"`);
     const select = db.prepare<[], [number, ...unknown[]]>(
       `SELECT patch, ${columns.join(', ')} FROM patches ORDER BY patch`,
     );

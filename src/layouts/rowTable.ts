@@ -1,4 +1,4 @@
-import { fieldTensor } from '../quantization/fieldTensors.ts';
+import { fieldTensor, isSignal } from '../quantization/fieldTensors.ts';
 import type { QuantizedField, QuantizedFieldName } from '../records.ts';
 import {
   badLayout,
@@ -97,7 +97,7 @@ export class RowTable implements PatchTable {
   async check(): Promise<void> {
     const { path } = this;
     for (const [field, { columns, rows, isDecoded, floats }] of this.#fields) {
-      if (field === 'entropies' || field === 'norms') continue;
+      if (isSignal(field)) continue;
       const step = Math.max(1, Math.floor(SCAN / Math.max(1, columns)));
       // what schemes give back may differ from what was written by a little
       const least = isDecoded ? undefined : LEAST[field];
@@ -182,9 +182,8 @@ export class RowTable implements PatchTable {
     if (options.asStored !== true) return {};
     const quantized: QuantizedField[] = [];
     for (const [field, reader] of this.#fields) {
-      const isSignal = field === 'entropies' || field === 'norms';
-      if (!wants(options, isSignal ? 'signals' : field)) continue;
-      const [from, to] = isSignal ? bytes : patches;
+      if (!wants(options, isSignal(field) ? 'signals' : field)) continue;
+      const [from, to] = isSignal(field) ? bytes : patches;
       const encoded = await reader.encoded(from, to);
       if (encoded !== undefined) quantized.push(encoded);
     }

@@ -27,7 +27,7 @@ export const PATCH_FIELDS = ['embeddings', 'prominence', 'entropy'] as const sat
 export const SIGNAL_FIELDS = ['entropies', 'norms'] as const satisfies QuantizedFieldName[];
 
 /** True of fields with a row for each byte; the others have one for each patch. */
-export function isSignal(field: QuantizedFieldName): boolean {
+export function isSignal(field: QuantizedFieldName): field is (typeof SIGNAL_FIELDS)[number] {
   return field === 'entropies' || field === 'norms';
 }
 
@@ -42,6 +42,13 @@ export function fieldTensor(field: QuantizedFieldName): string {
  */
 export function partTensor(field: QuantizedFieldName, part: string): string {
   return `${fieldTensor(field)}.${part}`;
+}
+
+const ROW_COLUMNS = { embeddings: 'embedding', prominence: 'prominence', entropy: 'entropy' } as const;
+
+/** Column of a field in tables with a row for each patch; those with a row for each document call it as {@link fieldTensor}. */
+export function rowColumn(field: (typeof PATCH_FIELDS)[number]): string {
+  return ROW_COLUMNS[field];
 }
 
 /** Column, or member of a JSON line, in place of one that a table would have: `embedding_codes` for `embedding`. */

@@ -5,8 +5,6 @@ import type { QuantizedFieldName } from '../../records.ts';
 
 /** Characters of the JSON; five fields take some hundred each. */
 const MOST_TEXT = 1 << 16;
-/** Numbers in a row; widths of models are a hundredth of it. Schemes may hold tables of so many. */
-const MOST_COLUMNS = 1 << 20;
 
 /** Fields that a file holds quantized, by its metadata. Nothing of it has been compared with tensors. */
 export type StoredFields = ReadonlyMap<QuantizedFieldName, StoredQuantization>;
@@ -21,8 +19,8 @@ export function storedFields({ metadata }: SafetensorsHeader, path: string): Sto
   if (text.length > MOST_TEXT) throw badQuantization(path, `it says ${text.length} characters of its quantization`);
   const stored = within(path, '', () => parseQuantization(text));
   for (const { field, columns } of stored) {
-    const most = field === 'embeddings' ? MOST_COLUMNS : 1;
-    if (columns > most) throw badQuantization(path, `${field} has ${columns} columns, and ${most} at most`);
+    if (field !== 'embeddings' && columns !== 1)
+      throw badQuantization(path, `${field} has ${columns} columns, and 1 at most`);
   }
   return new Map(stored.map((one) => [one.field, one]));
 }

@@ -1,4 +1,5 @@
 import { PipelineError } from '../../errors.ts';
+import { isSignal } from '../../quantization/fieldTensors.ts';
 import type { Patches, QuantizedFieldName } from '../../records.ts';
 
 /** The rows of a field: `dim` columns for embeddings, one for signals. */
@@ -11,7 +12,7 @@ export interface FieldRows {
 /** @throws PipelineError `NOTHING_TO_QUANTIZE` where the value lacks the field */
 export function rowsOf(value: Patches, field: QuantizedFieldName): FieldRows {
   const rows = value[field];
-  const wanted = field === 'entropies' || field === 'norms' ? value.bytes.length : value.lengths.length;
+  const wanted = isSignal(field) ? value.bytes.length : value.lengths.length;
   if (field === 'embeddings') {
     if (value.dim > 0) return { columns: value.dim, rows };
   } else if (rows.length === wanted) return { columns: 1, rows };

@@ -1,4 +1,5 @@
 import { float32From, int32From } from '../../formats/littleEndian.ts';
+import { rowColumn } from '../../quantization/fieldTensors.ts';
 import { joined } from '../patchColumns.ts';
 import type { PatchDocument } from '../patchDocument.ts';
 import type { QuantizedColumn } from '../quantizedColumns.ts';
@@ -17,10 +18,10 @@ export const patchColumns = (quantized: readonly QuantizedColumn[]): StoredColum
   { element: { name: 'derived', ...TEXT, ...nullable } },
   { element: { name: 'offset', ...INT64 }, plain: true },
   { element: { name: 'bytes', type: 'BYTE_ARRAY', ...required }, plain: true, unbounded: true },
-  ...fieldColumns(quantized, 'prominence', { element: { name: 'prominence', ...FLOAT }, plain: true }),
-  ...fieldColumns(quantized, 'entropy', { element: { name: 'entropy', ...FLOAT }, plain: true }),
+  ...fieldColumns(quantized, 'prominence', { element: { name: rowColumn('prominence'), ...FLOAT }, plain: true }),
+  ...fieldColumns(quantized, 'entropy', { element: { name: rowColumn('entropy'), ...FLOAT }, plain: true }),
   { element: { name: 'coherence', ...FLOAT }, plain: true },
-  ...fieldColumns(quantized, 'embeddings', listColumn('embedding', 'FLOAT')),
+  ...fieldColumns(quantized, 'embeddings', listColumn(rowColumn('embeddings'), 'FLOAT')),
 ];
 
 /** The patches of a document, or of a part of one, as the cells of `patchColumns`, and how many bytes each has. */
