@@ -10,12 +10,13 @@ import {
   parseQuantization,
   partTensor,
   partTensors,
+  type Quantizers,
   requireParts,
   type StoredQuantization,
   type StoredTensors,
 } from '../quantization/fieldTensors.ts';
 import type { Quantizer } from '../quantization/quantizer.ts';
-import { type Quantizers, readQuantizers } from '../quantization/quantizerFile.ts';
+import { readQuantizers } from '../quantization/quantizerFile.ts';
 import type { QuantizedFieldName } from '../records.ts';
 import type { Complain } from './checkNumbers.ts';
 import { float32From } from './littleEndian.ts';

@@ -1,6 +1,6 @@
 import { TensorReader } from './cpu/layers/tensorReader.ts';
 import type { PackedRows } from './quantized/codes.ts';
-import type { QuantizedWeight, Weights } from './weights.ts';
+import type { QuantizedWeight, Weights } from './weight.ts';
 
 const PAGE = 65_536;
 const CHUNK_BYTES = 1 << 20;

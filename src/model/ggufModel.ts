@@ -5,7 +5,8 @@ import { fileStamp, realPath } from './fileStamp.ts';
 import { ggufFacts } from './ggufMetadata.ts';
 import { ggufName } from './ggufNames.ts';
 import type { ModelFile } from './modelFile.ts';
-import { expectedShapes, type Weight } from './weights.ts';
+import type { Weight } from './weight.ts';
+import { expectedShapes } from './weights.ts';
 
 /**
  * Reads a byte entropy model from a GGUF file of architecture `llama`: its configuration and threshold from the metadata,

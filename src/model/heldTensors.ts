@@ -2,7 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { Dtype } from '../formats/safetensors/dtype.ts';
 import type { TensorEntry } from '../formats/safetensors/read.ts';
 import type { ModelConfig } from './config.ts';
-import type { BlockWeight } from './weights.ts';
+import type { BlockWeight } from './weight.ts';
 
 /** The tensors of a safetensors file that holds a model: each is asked for by what it must be. */
 export class HeldTensors {

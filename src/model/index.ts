@@ -24,4 +24,5 @@ export { type PatcherOptions, patchBatch, patchLengths } from './patcher.ts';
 export { closeSharedDevices, sharedLayerCounts, sharedTimes } from './sharedModels.ts';
 export { type AutoThresholds, autoThresholdFor, type ModalityThresholds } from './thresholds.ts';
 export * from './tokenizer.ts';
-export { expectedShapes, readWeights, type Weights } from './weights.ts';
+export type { Weights } from './weight.ts';
+export { expectedShapes, readWeights } from './weights.ts';

@@ -7,7 +7,8 @@ import { type ModelConfig, parseConfig, readConfigJson } from './config.ts';
 import { readGgufModel } from './ggufModel.ts';
 import { quantizedTypeOf } from './quantized/quantization.ts';
 import type { ModalityThresholds } from './thresholds.ts';
-import { readWeights, type Weights } from './weights.ts';
+import type { Weights } from './weight.ts';
+import { readWeights } from './weights.ts';
 
 const CONFIG = 'config.json';
 

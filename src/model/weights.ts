@@ -2,51 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError, SluiceError } from '../errors.ts';
 import { readSafetensorsHeader, type TensorEntry } from '../formats/safetensors/read.ts';
-import type { BlockType } from '../kernels/blocks/layout.ts';
 import type { ModelConfig } from './config.ts';
 import { fileStamp, realPath } from './fileStamp.ts';
 import { HeldTensors } from './heldTensors.ts';
 import type { QuantizedType } from './quantized/matrix.ts';
 import { quantizedWeight, requireScales } from './quantized/readMatrices.ts';
-
-/** Bytes of the weights file. */
-export interface Span {
-  /** From the start of the file. */
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** One tensor of the model as a run of blocks, numbers of their own or of a GGUF type: where they lie. */
-export interface BlockWeight extends Span {
-  readonly dtype: BlockType;
-  readonly shape: readonly number[];
-}
-
-/** A linear weight `[out, in]` whose codes lie in the span, with its scales elsewhere in the file. */
-export interface QuantizedWeight extends Span {
-  readonly dtype: QuantizedType;
-  readonly shape: readonly number[];
-  readonly scales: Span;
-  readonly minima: Span | undefined;
-}
-
-/** One tensor of the model. */
-export type Weight = BlockWeight | QuantizedWeight;
-
-/** How the values of a tensor are stored. */
-export type WeightDtype = Weight['dtype'];
-
-export const isQuantized = (weight: Weight): weight is QuantizedWeight => 'scales' in weight;
-
-export interface Weights {
-  /** The file that holds them, safetensors or GGUF; links are followed. */
-  readonly path: string;
-  /** Which file that was, and in which state: see `fileStamp`. */
-  readonly stamp: string;
-  readonly tensors: ReadonlyMap<string, Weight>;
-  /** Bytes of all tensors as float32. */
-  readonly floatBytes: number;
-}
+import type { Weight, Weights } from './weight.ts';
 
 /** Names and shapes of the tensors of one layer, without the prefix `layers.N.`; linear weights are `[out, in]`. */
 export function layerShapes(config: ModelConfig): Map<string, readonly number[]> {

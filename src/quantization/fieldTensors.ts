@@ -6,7 +6,6 @@ import { canonicalJson, type JsonValue } from '../json.ts';
 import { QUANTIZED_FIELDS, type QuantizedFieldName } from '../records.ts';
 import { type Chain, resolveChain } from './chain.ts';
 import { openQuantizer, type Quantizer } from './quantizer.ts';
-import type { Quantizers } from './quantizerFile.ts';
 import type { TrainedTensor } from './scheme.ts';
 import type { SchemeSpec } from './schemes.ts';
 
@@ -110,7 +109,7 @@ export function quantizationValue(stored: readonly Described[]): JsonValue {
 }
 
 /**
- * Reads {@link quantizationText}; nothing is quantized where there is none.
+ * Reads {@link quantizationText}, in the order of the fields; nothing is quantized where there is none.
  * @throws SluiceError `BAD_QUANTIZATION` where it is not as sluice writes it, or names schemes or options that are not known
  */
 export function parseQuantization(text: string | undefined): StoredQuantization[] {
@@ -126,20 +125,26 @@ export function parseQuantization(text: string | undefined): StoredQuantization[
 /** As {@link parseQuantization}, of a value that was parsed. */
 export function storedQuantizations(value: unknown): StoredQuantization[] {
   if (!isObject(value)) throw bad('it is no object');
-  return Object.entries(value).map(([name, said]) => {
-    const field = QUANTIZED_FIELDS.find((known) => known === name);
-    if (field === undefined) throw bad(`it tells of '${name}', which is no field`);
-    if (!isObject(said)) throw bad(`what it says of ${field} is no object`);
-    const { chain, columns, quantizer, sha256 } = said;
-    if (typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1 || columns > MOST_COLUMNS)
-      throw bad(`${field} has ${JSON.stringify(columns)} columns`);
-    const stored = { field, tensor: fieldTensor(field), chain: chainOf(field, chain), columns };
-    if (quantizer === undefined && sha256 === undefined) return stored;
-    if (typeof quantizer !== 'string' || typeof sha256 !== 'string' || !isOwnPath(quantizer))
-      throw bad(`${field} does not name the file of its quantizer and the hash of that`);
-    return { ...stored, file: { path: quantizer, sha256 } };
-  });
+  const stored = Object.entries(value).map(([name, said]) => storedQuantization(name, said));
+  return QUANTIZED_FIELDS.flatMap((field) => stored.find((one) => one.field === field) ?? []);
 }
+
+function storedQuantization(name: string, said: unknown): StoredQuantization {
+  const field = QUANTIZED_FIELDS.find((known) => known === name);
+  if (field === undefined) throw bad(`it tells of '${name}', which is no field`);
+  if (!isObject(said)) throw bad(`what it says of ${field} is no object`);
+  const { chain, columns, quantizer, sha256 } = said;
+  if (typeof columns !== 'number' || !Number.isSafeInteger(columns) || columns < 1 || columns > MOST_COLUMNS)
+    throw bad(`${field} has ${JSON.stringify(columns)} columns`);
+  const stored = { field, tensor: fieldTensor(field), chain: chainOf(field, chain), columns };
+  if (quantizer === undefined && sha256 === undefined) return stored;
+  if (typeof quantizer !== 'string' || typeof sha256 !== 'string' || !isOwnPath(quantizer))
+    throw bad(`${field} does not name the file of its quantizer and the hash of that`);
+  return { ...stored, file: { path: quantizer, sha256 } };
+}
+
+/** Quantizers by field. */
+export type Quantizers = ReadonlyMap<QuantizedFieldName, Quantizer>;
 
 /** Tensors of a file, and how to get at what is in them. */
 export interface StoredTensors {

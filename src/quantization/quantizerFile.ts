@@ -5,16 +5,20 @@ import { littleEndianBytes } from '../formats/littleEndian.ts';
 import { parseSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
 import type { QuantizedFieldName } from '../records.ts';
-import { fieldTensor, openStored, parseQuantization, QUANTIZATION_KEY, quantizationText } from './fieldTensors.ts';
+import {
+  fieldTensor,
+  openStored,
+  parseQuantization,
+  QUANTIZATION_KEY,
+  type Quantizers,
+  quantizationText,
+} from './fieldTensors.ts';
 import type { Quantizer } from './quantizer.ts';
 
 export const QUANTIZER_FORMAT = 'sluice_quantizer_v1';
 
 /** More than the codebooks and components of any field take. */
 const MOST_BYTES = 1 << 30;
-
-/** Quantizers by field. */
-export type Quantizers = ReadonlyMap<QuantizedFieldName, Quantizer>;
 
 /**
  * Quantizers as a safetensors file, chunk by chunk: of each field the tensors `<tensor>.<scheme>.<name>` that it has learned,

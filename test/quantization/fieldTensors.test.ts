@@ -33,7 +33,7 @@ describe('names of quantized fields', () => {
 });
 
 describe('what a file says of its quantization', () => {
-  it('is read as it was written', () => {
+  it('is read as it was written, in the order of the fields', () => {
     const said = fc.record({ field: anyField, to: anyChain, refers: fc.boolean() });
     fc.assert(
       fc.property(fc.uniqueArray(said, { selector: ({ field }) => field }), (all) => {
@@ -44,7 +44,7 @@ describe('what a file says of its quantization', () => {
         const text = quantizationText(written);
         const read = parseQuantization(text);
         expect(read.map(({ tensor: _, ...stored }) => stored)).toEqual(
-          written.toSorted((a, b) => (a.field < b.field ? -1 : 1)),
+          QUANTIZED_FIELDS.flatMap((name) => written.filter(({ field }) => field === name)),
         );
         expect(quantizationText(read)).toBe(text);
       }),

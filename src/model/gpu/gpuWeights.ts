@@ -8,7 +8,7 @@ import { weightsOf } from '../../kernels/weights/pack.ts';
 import { requireStamp } from '../fileStamp.ts';
 import { FloatRows } from '../floatRows.ts';
 import type { ModelFile } from '../modelFile.ts';
-import { isQuantized, type QuantizedWeight, type Weight, type WeightDtype, type Weights } from '../weights.ts';
+import { isQuantized, type QuantizedWeight, type Weight, type WeightDtype, type Weights } from '../weight.ts';
 import { deviceWords } from './deviceWords.ts';
 import type { GpuWeightForm } from './weightForm.ts';
 

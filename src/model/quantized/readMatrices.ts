@@ -3,7 +3,7 @@ import { fileChunks } from '../../formats/fileChunks.ts';
 import { float32From } from '../../formats/littleEndian.ts';
 import { fromF16 } from '../../kernels/blocks/half.ts';
 import type { HeldTensors } from '../heldTensors.ts';
-import { isQuantized, type QuantizedWeight, type Span, type Weights } from '../weights.ts';
+import { isQuantized, type QuantizedWeight, type Span, type Weights } from '../weight.ts';
 import { quantizedTensors, scaleBytes } from './layout.ts';
 import type { QuantizedType } from './matrix.ts';
 

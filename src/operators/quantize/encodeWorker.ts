@@ -1,4 +1,4 @@
-import type { Quantizers } from '../../quantization/quantizerFile.ts';
+import type { Quantizers } from '../../quantization/fieldTensors.ts';
 import type { QuantizedFieldName } from '../../records.ts';
 import { crossing } from '../../run/crossing.ts';
 import { moving } from '../../run/pool.ts';

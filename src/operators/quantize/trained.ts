@@ -1,7 +1,8 @@
 import { PipelineError } from '../../errors.ts';
 import { canonicalJson } from '../../json.ts';
+import type { Quantizers } from '../../quantization/fieldTensors.ts';
 import type { Quantizer } from '../../quantization/quantizer.ts';
-import { type Quantizers, readQuantizers } from '../../quantization/quantizerFile.ts';
+import { readQuantizers } from '../../quantization/quantizerFile.ts';
 import type { CommitRecord } from '../../run/commitRecord.ts';
 import type { FieldSettings, QuantizeSettings } from './settings.ts';
 

@@ -8,7 +8,7 @@ import { rowBytes, scaleBytes } from '../../quantized/layout.ts';
 import { scaleCount } from '../../quantized/matrix.ts';
 import { noCode, scalesFrom } from '../../quantized/readMatrices.ts';
 import { RowDecoder, type RowsInMemory } from '../../quantized/rowDecoder.ts';
-import { isQuantized, type QuantizedWeight, type Weight, type Weights } from '../../weights.ts';
+import { isQuantized, type QuantizedWeight, type Weight, type Weights } from '../../weight.ts';
 
 /** Some rows of a tensor, decoded. */
 export interface DecodedRows {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileStamp } from '../../fileStamp.ts';
 import { FloatRows } from '../../floatRows.ts';
 import type { ModelFile } from '../../modelFile.ts';
-import { areFloat32, type Weight } from '../../weights.ts';
+import type { Weight } from '../../weight.ts';
+import { areFloat32 } from '../../weights.ts';
 
 /** What a device makes of rows of a tensor before it computes with them; undefined where it takes them as they are. */
 export type Rounding = (name: string, rows: Float32Array, inputs: number) => Float32Array | undefined;
