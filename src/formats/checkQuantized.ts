@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { canonicalJson, type JsonValue } from '../json.ts';
-import { fromF16 } from '../kernels/blocks/half.ts';
+import { halvesFrom } from '../kernels/blocks/half.ts';
 import {
   chainName,
   fieldTensor,
@@ -218,9 +218,7 @@ export function rowsFault(
 /** Floating-point numbers of a part; none of other types. */
 function numbersOf(dtype: Dtype, bytes: Uint8Array): Float32Array {
   if (dtype === 'F32') return float32From(bytes);
-  if (dtype !== 'F16') return new Float32Array(0);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => fromF16(view.getUint16(2 * i, true)));
+  return dtype === 'F16' ? halvesFrom(bytes) : new Float32Array(0);
 }
 
 /** Checks quantized values that come row by row of a table, some of them at a time. */

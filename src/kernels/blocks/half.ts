@@ -19,6 +19,12 @@ export function fromF16(half: number): number {
   return half & 0x8000 ? -magnitude : magnitude;
 }
 
+/** f32[n] of binary16 numbers that lie little-endian at any offset. */
+export function halvesFrom(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => fromF16(view.getUint16(2 * i, true)));
+}
+
 /** The nearest binary16 number to a float32 value, half to even; from 65520 on infinity. */
 export function toF16(value: number): number {
   floats[0] = value;

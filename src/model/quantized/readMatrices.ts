@@ -1,7 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import { fileChunks } from '../../formats/fileChunks.ts';
 import { float32From } from '../../formats/littleEndian.ts';
-import { fromF16 } from '../../kernels/blocks/half.ts';
+import { halvesFrom } from '../../kernels/blocks/half.ts';
 import type { HeldTensors } from '../heldTensors.ts';
 import { isQuantized, type QuantizedWeight, type Span, type Weights } from '../weight.ts';
 import { quantizedTensors, scaleBytes } from './layout.ts';
@@ -45,10 +45,7 @@ export async function requireScales({ path, tensors }: Weights): Promise<void> {
 
 /** Scales or minima as a file has them. */
 export function scalesFrom(type: QuantizedType, bytes: Uint8Array): Float32Array {
-  if (scaleBytes(type) === 4) return float32From(bytes);
-  return Float32Array.from({ length: bytes.length >> 1 }, (_, i) =>
-    fromF16((bytes[2 * i] ?? 0) | ((bytes[2 * i + 1] ?? 0) << 8)),
-  );
+  return scaleBytes(type) === 4 ? float32From(bytes) : halvesFrom(bytes);
 }
 
 /** A byte of a weight's codes that no code gives. */

@@ -1,6 +1,6 @@
 import { float32From } from '../../formats/littleEndian.ts';
 import type { Gpu, Memory } from '../../gpu/index.ts';
-import { fromF16 } from '../../kernels/blocks/half.ts';
+import { halvesFrom } from '../../kernels/blocks/half.ts';
 import { decodeCodes, decodeTrits } from '../../kernels/index.ts';
 import type { LinearCoder } from '../codes/linear.ts';
 import { Undecided } from './piecewiseCoder.ts';
@@ -86,7 +86,7 @@ export class LinearDecoder {
     const at = this.#coder.parts.findIndex(({ name }) => name === 'scales');
     const bytes = parts[at];
     const isHalf = this.#coder.parts[at]?.dtype === 'F16';
-    const found = bytes === undefined ? this.#coder.values.scales : isHalf ? widened(bytes) : float32From(bytes);
+    const found = bytes === undefined ? this.#coder.values.scales : isHalf ? halvesFrom(bytes) : float32From(bytes);
     const scales = found ?? new Float32Array();
     // written so that NaN fails as well, and so does -0
     const isPlain = (scale: number): boolean => Object.is(scale, 0) || (scale >= LEAST && scale <= LARGEST);
@@ -111,12 +111,6 @@ export class LinearDecoder {
 }
 
 const NONE = new Int32Array();
-
-function widened(bytes: Uint8Array): Float32Array {
-  const { buffer, byteOffset, length } = bytes;
-  const view = new DataView(buffer, byteOffset, length);
-  return Float32Array.from({ length: length / 2 }, (_, i) => fromF16(view.getUint16(2 * i, true)));
-}
 
 async function valuesOf(
   scratch: Scratch,

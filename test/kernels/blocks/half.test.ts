@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromF16, scaleF16, toBF16, toF16 } from '../../../src/kernels/blocks/half.ts';
+import { fromF16, halvesFrom, scaleF16, toBF16, toF16 } from '../../../src/kernels/blocks/half.ts';
 
 const finite = Array.from({ length: 0x7c00 }, (_, half) => half);
 const float = fc.float({ noDefaultInfinity: true, noNaN: true });
@@ -22,6 +22,11 @@ describe('binary16', () => {
   ])('0x%s is %d', (half, value) => {
     expect(fromF16(half)).toBe(value);
     expect(toF16(value)).toBe(half);
+  });
+
+  it('is read at any offset, the low byte first', () => {
+    const bytes = Uint8Array.of(0xff, 0x00, 0x3c, 0x00, 0xc0).subarray(1);
+    expect([...halvesFrom(bytes)]).toEqual([1, -2]);
   });
 
   it('comes back from float32 as it was, and rises with its bits', () => {
