@@ -1,6 +1,6 @@
 import type { Dtype } from '../formats/safetensors/dtype.ts';
 import type { TensorSpec } from '../formats/safetensors/write.ts';
-import { fieldTensor, partTensor, partTensors, type StoredQuantization } from '../quantization/fieldTensors.ts';
+import { fieldTensor, learnedTensors, partTensors, type StoredQuantization } from '../quantization/fieldTensors.ts';
 import type { TrainedTensor } from '../quantization/scheme.ts';
 import type { QuantizedField } from '../records.ts';
 
@@ -60,9 +60,7 @@ function partsOf({ field, quantizer }: JaxField, rows: number): JaxTensor[] {
     ...partTensors(field, quantizer, rows).map((spec, part): JaxTensor => {
       return { ...spec, kind: 'part', field, part, rowBytes: quantizer.parts[part]?.rowBytes ?? 0 };
     }),
-    ...quantizer.trained.map(({ name, shape, values }): JaxTensor => {
-      return { kind: 'learned', name: partTensor(field, name), dtype: 'F32', shape, values };
-    }),
+    ...learnedTensors(field, quantizer).map((tensor): JaxTensor => ({ kind: 'learned', ...tensor })),
   ];
 }
 

@@ -6,6 +6,7 @@ import {
   chainName,
   fieldTensor,
   isSignal,
+  learnedTensors,
   openStored,
   parseQuantization,
   partTensor,
@@ -113,11 +114,8 @@ export function quantizedSpecs(
   rows: { readonly patches: number; readonly bytes: number },
 ): TensorSpec[] {
   return checked.flatMap(({ stored: { field, file }, quantizer }) => {
-    const learned = file === undefined ? quantizer.trained : [];
-    return [
-      ...partTensors(field, quantizer, isSignal(field) ? rows.bytes : rows.patches),
-      ...learned.map(({ name, shape }): TensorSpec => ({ name: partTensor(field, name), dtype: 'F32', shape })),
-    ];
+    const parts = partTensors(field, quantizer, isSignal(field) ? rows.bytes : rows.patches);
+    return file === undefined ? [...parts, ...learnedTensors(field, quantizer)] : parts;
   });
 }
 

@@ -64,6 +64,14 @@ export function partTensors(
   return parts.map(({ name, dtype, shape }) => ({ name: partTensor(field, name), dtype, shape: [rows, ...shape] }));
 }
 
+/** What the schemes of a field have learned, as tensors of a file. */
+export function learnedTensors(
+  field: QuantizedFieldName,
+  { trained }: Pick<Quantizer, 'trained'>,
+): (TensorSpec & Pick<TrainedTensor, 'values'>)[] {
+  return trained.map(({ name, shape, values }) => ({ name: partTensor(field, name), dtype: 'F32', shape, values }));
+}
+
 /** What a file says of how one of its fields is quantized. */
 export interface StoredQuantization {
   readonly field: QuantizedFieldName;

@@ -6,7 +6,7 @@ import { parseSafetensorsHeader } from '../formats/safetensors/read.ts';
 import { safetensorsChunks, type TensorData } from '../formats/safetensors/write.ts';
 import type { QuantizedFieldName } from '../records.ts';
 import {
-  fieldTensor,
+  learnedTensors,
   openStored,
   parseQuantization,
   QUANTIZATION_KEY,
@@ -27,18 +27,13 @@ const MOST_BYTES = 1 << 30;
  * @param facts further entries of `__metadata__`, such as what it was trained on
  */
 export function quantizerChunks(quantizers: Quantizers, facts: Readonly<Record<string, string>> = {}): Uint8Array[] {
-  const tensors = [...quantizers].flatMap(([field, { trained }]) =>
-    trained.map(
-      ({ name, shape, values }): TensorData => ({
-        name: `${fieldTensor(field)}.${name}`,
-        dtype: 'F32',
-        shape,
-        chunks: [littleEndianBytes(values)],
-      }),
+  const tensors = [...quantizers].flatMap(([field, quantizer]) =>
+    learnedTensors(field, quantizer).map(
+      ({ values, ...spec }): TensorData => ({ ...spec, chunks: [littleEndianBytes(values)] }),
     ),
   );
   const quantization = quantizationText(
-    [...quantizers].map(([field, { chain, columns }]) => ({ field, tensor: fieldTensor(field), chain, columns })),
+    [...quantizers].map(([field, { chain, columns }]) => ({ field, chain, columns })),
   );
   return [...safetensorsChunks(tensors, { ...facts, format: QUANTIZER_FORMAT, [QUANTIZATION_KEY]: quantization })];
 }

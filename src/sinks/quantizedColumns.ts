@@ -4,7 +4,7 @@ import type { TensorData } from '../formats/safetensors/write.ts';
 import {
   chainName,
   isSignal,
-  partTensor,
+  learnedTensors,
   partTensors,
   QUANTIZATION_KEY,
   quantizationText,
@@ -101,11 +101,11 @@ export function quantizedTensors(
     const parts = specs.map((spec, i): TensorData => {
       return { ...spec, chunks: chained(kept.map(({ quantized }) => quantized[c]?.encoded[i] ?? [])) };
     });
-    const learned = file === undefined ? quantizer.trained : [];
-    const trained = learned.map(({ name, shape, values }): TensorData => {
-      return { name: partTensor(field, name), dtype: 'F32', shape, chunks: [littleEndianBytes(values)] };
-    });
-    return [...parts, ...trained];
+    const learned = file === undefined ? learnedTensors(field, quantizer) : [];
+    return [
+      ...parts,
+      ...learned.map(({ values, ...spec }): TensorData => ({ ...spec, chunks: [littleEndianBytes(values)] })),
+    ];
   });
 }
 
