@@ -29,7 +29,10 @@ export type OpenQuantizers = (path: string) => Promise<{ readonly quantizers: Qu
 
 /** For files that stand by themselves. */
 export const noQuantizers: OpenQuantizers = async (path) => {
-  throw new SluiceError(`names ${path}, and there is no output to look for it in`, { code: 'QUANTIZER_FILE' });
+  throw new SluiceError(`names ${path}, and there is no output to look for it in`, {
+    code: 'QUANTIZER_FILE',
+    hint: 'check the output folder that the file lies in',
+  });
 };
 
 /** Those of an output folder; each is read once. */

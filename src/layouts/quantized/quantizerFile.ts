@@ -70,7 +70,11 @@ function keyOf(file: string, stats: Stats): string {
 }
 
 function noQuantizer(file: string, what: string): SluiceError {
-  return new SluiceError(`'${file}' is no quantizer: ${what}`, { code: 'QUANTIZER_FILE', path: file });
+  return new SluiceError(`'${file}' is no quantizer: ${what}`, {
+    code: 'QUANTIZER_FILE',
+    path: file,
+    hint: 'give the quantizer/quantizer.safetensors of the run that wrote the file',
+  });
 }
 
 /** @throws SluiceError as {@link quantizerPath}, `QUANTIZER_FILE` for what is no file, or larger than any */

@@ -59,7 +59,10 @@ export async function drawText(paths: readonly string[], options: CalibrationOpt
     });
   }
   if (!Number.isSafeInteger(seed)) {
-    throw new PipelineError(`The seed ${seed} is no whole number.`, { code: 'BAD_OPTION' });
+    throw new PipelineError(`The seed ${seed} is no whole number.`, {
+      code: 'BAD_OPTION',
+      hint: 'such as 0, the default',
+    });
   }
   const most = Math.floor(tokens / WINDOW_TOKENS);
   const files: TextFile[] = [];
