@@ -1,9 +1,9 @@
 import { SluiceError } from '../../errors.ts';
 import { powerBelow } from '../../kernels/rounding.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { once } from '../once.ts';
 import { componentsOf, countOrAuto, wholeNumber } from '../options.ts';
 import { type TrainedTensor, type TrainingSample, transformScheme } from '../scheme.ts';
-import { once } from '../training/once.ts';
 import { principalAxes } from '../training/principal.ts';
 import { Random } from '../training/random.ts';
 import { type Half, trainAutoencoder } from '../training/residualAutoencoder.ts';

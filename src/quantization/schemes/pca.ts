@@ -1,7 +1,7 @@
 import { requireOptions } from '../../knownOptions.ts';
+import { once } from '../once.ts';
 import { badOption, componentsOf, countOrAuto } from '../options.ts';
 import { type TrainedTensor, transformScheme } from '../scheme.ts';
-import { once } from '../training/once.ts';
 import { principalAxes } from '../training/principal.ts';
 import { LinearMap } from '../vectors/linearMap.ts';
 import { transposed } from '../vectors/memory.ts';

@@ -1,9 +1,9 @@
 import { PipelineError, SluiceError } from '../../errors.ts';
 import { requireOptions } from '../../knownOptions.ts';
+import { once } from '../once.ts';
 import { countOrAuto, wholeNumber } from '../options.ts';
 import { type Coder, coderScheme, type TrainingSample } from '../scheme.ts';
 import { kMeans } from '../training/kMeans.ts';
-import { once } from '../training/once.ts';
 import { Codebooks } from '../vectors/codebooks.ts';
 
 export interface PqOptions {
