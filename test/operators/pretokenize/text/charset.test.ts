@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { guessCharset } from '../../../../src/operators/pretokenize/text/charset.ts';
+import { decoder, decodes, guessCharset } from '../../../../src/operators/pretokenize/text/charset.ts';
 
-/** Encodes into a charset of single bytes, by the inverse of what TextDecoder decodes. */
+/** Encodes into a charset of single bytes, by the inverse of what is decoded. */
 function encode(text: string, charset: string): Buffer {
-  const decoder = new TextDecoder(charset);
-  const table = new Map(Array.from({ length: 256 }, (_, byte) => [decoder.decode(new Uint8Array([byte])), byte]));
+  const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)).filter((one) => decodes(one, charset));
+  const table = new Map(bytes.map((one) => [decoder(charset).decode(one, true), one[0] ?? 0]));
   return Buffer.from(
     [...text].map((char) => {
       const byte = table.get(char);
