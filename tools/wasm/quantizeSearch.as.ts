@@ -105,6 +105,8 @@ export function searchSteps(
           if (shrunk === 32 && wrong < 0) wrong = group as i32;
           break;
         }
+        // a step that is too small to be kept makes zeros of all, and no error in steps
+        if (chosenInverse === 0 && shrunk < 32) break;
         const zero = zeros === 0 ? 0 : zeroOf(least * part, low, high);
         const error = errorOf(source, length, low - zero, high - zero);
         if (error >= best) continue;

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.ts';
 import { roundEven } from '../../kernels/rounding.ts';
 import { nearestRank } from '../nearestRank.ts';
-import { SMALLEST_NORMAL } from './linear.ts';
+import { stepOf } from './steps.ts';
 
 const { fround } = Math;
 
@@ -94,8 +94,9 @@ function leastError(values: Float32Array, isSymmetric: boolean, steps: number, w
 }
 
 function errorOf(values: Float32Array, isSymmetric: boolean, steps: number, { least, most }: ValueRange): number {
+  // such a step is not kept: all values become 0
+  if (stepOf(most - least, steps) === 0) return values.reduce((sum, value) => sum + value * value, 0);
   const step = (most - least) / steps;
-  if (step < SMALLEST_NORMAL) return 0;
   // a symmetric range has codes to both sides of 0; the other has them from that of its least value on
   const low = isSymmetric ? -steps / 2 : roundEven(least / step);
   const high = low + steps;

@@ -59,7 +59,7 @@ function groupOf({ form, steps = 'f32', zeros }: LinearSpec, values: readonly nu
   let leastError = Number.POSITIVE_INFINITY;
   for (let part = 32; part > 20; part--) {
     const found = groupOver(fround((least * part) / 32), fround((most * part) / 32));
-    if (found === null) break;
+    if (found === null || (part < 32 && found.inverse === 0)) break;
     const error = errorOf(form, values, found, steps);
     if (error >= leastError) continue;
     leastError = error;

@@ -111,6 +111,14 @@ describe('int4', () => {
     expect(errorOf('mse')).toBeLessThan(errorOf('minmax') / 4);
   });
 
+  it.each(['symmetric', 'asymmetric'] as const)('takes no step that cannot be kept for the best one: %s', (mode) => {
+    // the widest step is 1.2 times the least one that is kept, 2^-125
+    const rows = [8.4, -8.4, 4, -2.5, 1].map((value) => value * 2 ** -125);
+    const int4 = open({ scheme: 'int4', calibrate: 'mse', mode, scales: 'f32' }, 5);
+    const values = decoded(int4, rows);
+    for (const [i, value] of values.entries()) expect(Math.abs(value - rows[i]!)).toBeLessThan(1.5 * 2 ** -125);
+  });
+
   it('decodes nothing that encoding never gives', () => {
     const int4 = open('int4', 3);
     const scale = Uint8Array.of(0, 0x3c);

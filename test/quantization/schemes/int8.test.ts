@@ -158,6 +158,10 @@ describe('int8 with learned scales', () => {
     const bell = Array.from({ length: 4000 }, (_, i) => Math.sin(i) ** 9 * Math.cos(i * i) ** 9);
     const range = learned({ scheme: 'int8', scale: 'tensor', calibrate: 'mse' }, 1, bell).trained[0]?.values[0] ?? 0;
     expect(range).toBeLessThanOrEqual(Math.max(...bell.map(Math.abs)) / 127);
+    // the widest step is 2^-124: half of it would not be kept, and all would be zeros
+    const tiny = [127, -100, 3, 1].map((value) => value * 2 ** -124);
+    const least = learned({ scheme: 'int8', scale: 'tensor', calibrate: 'mse' }, 1, tiny).trained[0]?.values[0];
+    expect(least).toBe(2 ** -124);
   });
 
   it('has no step for a column of zeros', () => {
