@@ -36,6 +36,7 @@ import {
   WEBDATASET_INDEX_FORMAT,
 } from '../formats/names.ts';
 import type { SidecarEnds } from '../formats/sidecarWalk.ts';
+import { QUANTIZER_FORMAT } from '../quantization/quantizerFile.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 import { partOf } from '../sinks/hypergraph/corpusStage.ts';
 
@@ -177,6 +178,9 @@ export async function checkContent(
         await checkJax(file, { ...sizes, quantized }, complain);
         return undefined;
       }
+      case QUANTIZER_FORMAT:
+        await around.quantizers(artefact.path);
+        return undefined;
       case SPHERE_FORMAT:
         await checkSphere(file, { patches: number('patches'), dim: number('dim') }, complain);
         return undefined;

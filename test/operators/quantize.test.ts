@@ -63,7 +63,7 @@ describe('quantize in a flow of somebody else', () => {
     const interval = [0, 8] as const;
     const signal = { scheme: 'variable', bits: 8, interval } as const;
     const [value] = await quantized(patchesOf(documents, 8), {
-      to: 'pca:4+int8'.replace('pca:4+', ''),
+      to: 'int8',
       signals: { norms: signal, entropy: signal },
       keep: true,
     });

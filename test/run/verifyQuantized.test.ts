@@ -330,6 +330,27 @@ describe('verify of quantized outputs', () => {
       expect(first).toContain('quantizer.safetensors: pca.mean holds NaN, number 0');
     });
 
+    it('finds numbers that are not finite in one that no file names', async () => {
+      const root = await temporaryFolder();
+      await cp(original, root, { recursive: true });
+      const own = 'quantizer/00000.safetensors';
+      const file = path.join(root, own);
+      await mkdir(path.dirname(file));
+      await writeQuantizers(file, new Map([['embeddings', trained]]));
+      const artefact = { path: own, bytes: 0, sha256: '0'.repeat(64), info: { format: 'sluice_quantizer_v1' } };
+      await seal(root, ({ artefacts, ...commit }) => ({
+        ...commit,
+        artefacts: commit.split === '00000' ? [artefact, ...artefacts] : artefacts,
+      }));
+      await seal(root);
+      expect(await findings(root)).toEqual([]);
+      await rewrite(file, (content) => bytesOf(content, 'embeddings.pca.mean').writeFloatLE(Number.NaN));
+      await seal(root);
+      expect(await findings(root)).toEqual([
+        expect.stringMatching(/00000\.safetensors QUANTIZER_TENSOR .*pca\.mean holds NaN/),
+      ]);
+    });
+
     it('finds that it is not there', async () => {
       const root = await referring();
       await rm(path.join(root, 'quantizer'), { recursive: true });
