@@ -1,5 +1,6 @@
 import { describeVariant, Gpu } from '../src/gpu/index.ts';
-import { type GpuCoder, openGpuCoder } from '../src/quantization/gpu/gpuCoder.ts';
+import { openGpuCoder } from '../src/quantization/gpu/gpuCoder.ts';
+import type { GpuCoder } from '../src/quantization/gpu/piecewiseCoder.ts';
 import {
   openQuantizer,
   type Quantizer,

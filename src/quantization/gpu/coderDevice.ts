@@ -4,8 +4,8 @@ import type { Quantizer } from '../quantizer.ts';
 import type { Encoded } from '../scheme.ts';
 import { CoderProcess, type CoderProcessOptions } from './coderProcess.ts';
 import type { CoderReply, CoderRequest } from './coderProtocol.ts';
-import { type GpuCoder, hasGpuPath } from './gpuCoder.ts';
-import { type PieceCoder, PiecewiseCoder, Undecided } from './piecewiseCoder.ts';
+import { hasGpuPath } from './gpuCoder.ts';
+import { type GpuCoder, type PieceCoder, PiecewiseCoder, Undecided } from './piecewiseCoder.ts';
 
 /** A quantizer on GPUs that have processes of their own. */
 export interface CoderDevice extends GpuCoder {

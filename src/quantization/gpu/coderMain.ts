@@ -6,7 +6,8 @@ import { DeviceError, SluiceError } from '../../errors.ts';
 import { Gpu } from '../../gpu/index.ts';
 import { openQuantizer } from '../quantizer.ts';
 import type { CoderFailure, CoderMessage, CoderReply } from './coderProtocol.ts';
-import { type GpuCoder, openGpuCoder } from './gpuCoder.ts';
+import { openGpuCoder } from './gpuCoder.ts';
+import type { GpuCoder } from './piecewiseCoder.ts';
 
 const coders = new Map<number, GpuCoder>();
 let gpu: Promise<Gpu> | undefined;

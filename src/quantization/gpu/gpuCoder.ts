@@ -2,32 +2,12 @@ import { DeviceError } from '../../errors.ts';
 import type { Gpu } from '../../gpu/index.ts';
 import { linearCoderOf } from '../codes/linear.ts';
 import type { Quantizer } from '../quantizer.ts';
-import type { Encoded } from '../scheme.ts';
 import { schemeOf } from '../schemes.ts';
 import { centroidCoder } from './centroidCoder.ts';
 import { LinearDecoder } from './linearDecoder.ts';
 import { LinearEncoder } from './linearEncoder.ts';
-import { type PieceCoder, PiecewiseCoder } from './piecewiseCoder.ts';
+import { type GpuCoder, type PieceCoder, PiecewiseCoder } from './piecewiseCoder.ts';
 import { probeRows } from './probe.ts';
-
-/** A quantizer on a device. */
-export interface GpuCoder {
-  /**
-   * Byte for byte what `quantizer.encode` gives.
-   * @param rows f32[rows, columns], not to be changed before the promise is settled
-   * @throws SluiceError `QUANTIZE_VALUE`, as `quantizer.encode`
-   * @throws DeviceError `DEVICE_LOST`, `GPU_MEMORY`, `GPU_FAILED`
-   */
-  encode(rows: Float32Array): Promise<Encoded>;
-  /**
-   * Bit for bit what `quantizer.decode` gives.
-   * @throws SluiceError `QUANTIZE_CODE`, as `quantizer.decode`
-   * @throws DeviceError as `encode`
-   */
-  decode(encoded: readonly Uint8Array[]): Promise<Float32Array<ArrayBuffer>>;
-  /** Gives back what it holds on the device; nothing is encoded or decoded after that. */
-  close(): void | Promise<void>;
-}
 
 export interface GpuCoderOptions {
   /** Bytes of float32 rows that are worked on at once; three such pieces are under way. Default: 8 MiB. */

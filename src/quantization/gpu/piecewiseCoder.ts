@@ -1,10 +1,28 @@
 import { DeviceError, SluiceError } from '../../errors.ts';
 import type { Quantizer } from '../quantizer.ts';
 import type { Encoded } from '../scheme.ts';
-import type { GpuCoder } from './gpuCoder.ts';
 import { inPieces, type Piece } from './pieces.ts';
 
 const PIECE_BYTES = 8 << 20;
+
+/** A quantizer on a device. */
+export interface GpuCoder {
+  /**
+   * Byte for byte what `quantizer.encode` gives.
+   * @param rows f32[rows, columns], not to be changed before the promise is settled
+   * @throws SluiceError `QUANTIZE_VALUE`, as `quantizer.encode`
+   * @throws DeviceError `DEVICE_LOST`, `GPU_MEMORY`, `GPU_FAILED`
+   */
+  encode(rows: Float32Array): Promise<Encoded>;
+  /**
+   * Bit for bit what `quantizer.decode` gives.
+   * @throws SluiceError `QUANTIZE_CODE`, as `quantizer.decode`
+   * @throws DeviceError as `encode`
+   */
+  decode(encoded: readonly Uint8Array[]): Promise<Float32Array<ArrayBuffer>>;
+  /** Gives back what it holds on the device; nothing is encoded or decoded after that. */
+  close(): void | Promise<void>;
+}
 
 /** What a device does not go on with: the CPU has the last word on it. */
 export class Undecided extends Error {

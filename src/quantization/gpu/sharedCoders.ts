@@ -1,5 +1,5 @@
 import { DeviceError } from '../../errors.ts';
-import { canonicalJson, type JsonValue } from '../../json.ts';
+import { canonicalJson } from '../../json.ts';
 import type { Quantizer } from '../quantizer.ts';
 import type { Encoded } from '../scheme.ts';
 import type { CoderDevice } from './coderDevice.ts';
@@ -18,7 +18,7 @@ const coders = new Map<string, { readonly opening: Promise<CoderDevice | undefin
  */
 export function sharedCoder(device: string, quantizer: Quantizer, learned: string, isAsked: boolean): SharedCoder {
   const { chain, columns } = quantizer;
-  const key = canonicalJson([device, columns, learned, chain as unknown as JsonValue]);
+  const key = canonicalJson([device, columns, learned, chain]);
   let shared = coders.get(key);
   if (shared === undefined) {
     shared = { opening: open(device, quantizer), isLost: false };

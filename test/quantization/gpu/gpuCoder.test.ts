@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { type GpuCoder, openGpuCoder } from '../../../src/quantization/gpu/gpuCoder.ts';
+import { openGpuCoder } from '../../../src/quantization/gpu/gpuCoder.ts';
+import type { GpuCoder } from '../../../src/quantization/gpu/piecewiseCoder.ts';
 import {
   openQuantizer,
   type Quantizer,
