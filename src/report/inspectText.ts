@@ -1,6 +1,7 @@
 import { bytes, count, plural } from '../cli/format.ts';
 import type { Quality } from '../quantization/quality.ts';
 import type { Inspection } from './inspect.ts';
+import type { QuantizationInspection } from './quantizationReport.ts';
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const levels = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -184,11 +185,18 @@ function quantization({ quantization: fields = [] }: Inspection): string[] {
   if (fields.length === 0) return [];
   return [
     'quantized',
-    ...fields.flatMap(({ tensor, schemes, bytes: size, float_bytes: before, ratio, quality }) => [
-      `  ${tensor.padEnd(16)}${schemes}: ${bytes(size)}, ${ratio.toFixed(2)} times smaller than ${bytes(before)} of float32`,
-      ...losses(quality).map((line) => `  ${' '.repeat(16)}${line}`),
+    ...fields.flatMap((field) => [
+      `  ${field.tensor.padEnd(16)}${field.schemes}: ${smaller(field)}`,
+      ...losses(field.quality).map((line) => `  ${' '.repeat(16)}${line}`),
     ]),
   ];
+}
+
+function smaller({ bytes: size, float_bytes: before, ratio, quality }: QuantizationInspection): string {
+  if (size === undefined || before === undefined || ratio === undefined) {
+    return quality === undefined ? 'not measured' : `rows ${quality.ratio.toFixed(2)} times smaller than float32`;
+  }
+  return `${bytes(size)}, ${ratio.toFixed(2)} times smaller than ${bytes(before)} of float32`;
 }
 
 function losses(quality: Quality | undefined): string[] {

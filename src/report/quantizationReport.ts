@@ -8,14 +8,19 @@ import {
   SIGNALS_FORMAT,
 } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
+import type { Chain } from '../quantization/chain.ts';
 import {
   chainName,
+  fieldTensor,
+  PATCH_FIELDS,
   parseQuantization,
   partTensor,
   QUANTIZATION_KEY,
+  SIGNAL_FIELDS,
   type StoredQuantization,
 } from '../quantization/fieldTensors.ts';
 import type { Quality } from '../quantization/quality.ts';
+import type { QuantizedFieldName } from '../records.ts';
 import type { Artefact } from '../sinks/artefact.ts';
 
 /** What an output says of a field that was quantized. */
@@ -27,11 +32,13 @@ export interface QuantizationInspection {
   /** Numbers in a row, and rows in files. */
   readonly columns: number;
   readonly rows: number;
-  /** Bytes that its parts take in all files, with everything that was learned and lies in them; as float32. */
-  readonly bytes: number;
-  readonly float_bytes: number;
-  /** `float_bytes / bytes`. */
-  readonly ratio: number;
+  /**
+   * Bytes that its parts take in all safetensors files, with everything that was learned and lies in them; as float32; and
+   * `float_bytes / bytes`. All three are absent where other files alone hold the field: archives, tables, lines.
+   */
+  readonly bytes?: number;
+  readonly float_bytes?: number;
+  readonly ratio?: number;
   /** What was measured over a sample behind the run; absent before it has come to its end, and where that was not asked for. */
   readonly quality?: Quality;
 }
@@ -39,7 +46,7 @@ export interface QuantizationInspection {
 const PATCH_FILES: readonly unknown[] = [PATCHES_FORMAT, QUANTIZED_PATCHES_FORMAT];
 const SIGNAL_FILES: readonly unknown[] = [SIGNALS_FORMAT, QUANTIZED_SIGNALS_FORMAT];
 
-/** Reads what a run has measured, and how many bytes each field takes in safetensors files. */
+/** Reads what a run has measured, and how many bytes each field takes in safetensors files, where these hold it. */
 export async function quantizationOf(
   root: string,
   artefacts: readonly Artefact[],
@@ -50,18 +57,28 @@ export async function quantizationOf(
       await addSizes(fields, path.join(root, file));
     }
   }
-  if (fields.size === 0) return {};
-  const measured = await qualities(root, artefacts);
-  return {
-    quantization: [...fields.values()].map(({ stored: { tensor, field, chain, columns }, rows, bytes }) => {
-      const float_bytes = 4 * columns * rows;
-      const quality = measured.get(field);
-      return {
-        ...{ tensor, schemes: chainName(chain), columns, rows, bytes, float_bytes, ratio: float_bytes / bytes },
-        ...(quality === undefined ? {} : { quality }),
-      };
-    }),
-  };
+  const measured = await measurements(root, artefacts);
+  const stored = [...fields.values()].map(({ stored: { tensor, field, chain, columns }, rows, bytes }) => {
+    const float_bytes = 4 * columns * rows;
+    const quality = measured.get(field)?.quality;
+    measured.delete(field);
+    return {
+      ...{ tensor, schemes: chainName(chain), columns, rows, bytes, float_bytes, ratio: float_bytes / bytes },
+      ...(quality === undefined ? {} : { quality }),
+    };
+  });
+  const others = [...measured].map(([field, { chain, columns, rows_seen: rows, quality }]) => {
+    return { tensor: fieldTensor(field), schemes: chainName(chain), columns, rows, quality };
+  });
+  return stored.length + others.length === 0 ? {} : { quantization: [...stored, ...others] };
+}
+
+/** What a run says of a field of which it has seen rows. */
+interface Measurement {
+  readonly chain: Chain;
+  readonly columns: number;
+  readonly rows_seen: number;
+  readonly quality: Quality;
 }
 
 interface Sizes {
@@ -82,13 +99,19 @@ async function addSizes(fields: Map<string, Sizes>, file: string): Promise<void>
   }
 }
 
-async function qualities(root: string, artefacts: readonly Artefact[]): Promise<Map<string, Quality>> {
-  const measured = new Map<string, Quality>();
+async function measurements(
+  root: string,
+  artefacts: readonly Artefact[],
+): Promise<Map<QuantizedFieldName, Measurement>> {
+  const measured = new Map<QuantizedFieldName, Measurement>();
   for (const { path: file } of artefacts.filter(({ info }) => info.format === QUANTIZATION_QUALITY_FORMAT)) {
     const { fields } = JSON.parse(await readFile(path.join(root, file), 'utf8')) as {
-      fields: Record<string, { quality?: Quality }>;
+      fields: Partial<Record<QuantizedFieldName, Measurement | { quality?: never }>>;
     };
-    for (const [field, { quality }] of Object.entries(fields)) if (quality !== undefined) measured.set(field, quality);
+    for (const field of [...PATCH_FIELDS, ...SIGNAL_FIELDS]) {
+      const measurement = fields[field];
+      if (measurement?.quality !== undefined) measured.set(field, measurement);
+    }
   }
   return measured;
 }

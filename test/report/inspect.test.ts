@@ -172,6 +172,7 @@ describe('inspect of quantized fields', () => {
           quality: { ...quality, cosine: { mean: 0.99992, least: 0.9997 }, recall_at_10: 0.983 },
         },
         { tensor: 'patch_entropies', ...field, columns: 1 },
+        { tensor: 'prominence', schemes: 'int4', columns: 1, rows: 100, quality },
       ],
     });
     expect(text).toContain(
@@ -181,6 +182,8 @@ describe('inspect of quantized fields', () => {
         '                  cosine 0.99992 (least 0.99970), recall@10 0.983',
         '                  error 1.25 %: mean square 0.400, largest 3.57; 2 048 rows',
         '  patch_entropies int8: 13.0 kB, 3.94 times smaller than 51.2 kB of float32',
+        '  prominence      int4: rows 3.94 times smaller than float32',
+        '                  error 1.25 %: mean square 0.400, largest 3.57; 2 048 rows',
       ].join('\n'),
     );
     expect(renderInspection(inspection)).not.toContain('quantized');
