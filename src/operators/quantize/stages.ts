@@ -48,6 +48,8 @@ function trainStage(settings: QuantizeSettings, pass: string): JobStage {
     name: training,
     // rows as they are read, drawn, in order, and as each scheme hands them on
     holds: 6 * sample.bytes,
+    // of wide rows mostly moments: as they are read, added up, as a matrix, and as its components are sought
+    holdsFor: (job) => Math.max(6 * sample.bytes, 9 * largestFile(job, pass)),
     files: [file],
     tasks: async () => ['0'],
     async run(context) {
@@ -115,6 +117,10 @@ function qualityStage(settings: QuantizeSettings): JobStage {
       return {};
     },
   };
+}
+
+function largestFile(job: JobView, pass: string): number {
+  return job.commitsOf(pass).reduce((most, { artefacts }) => Math.max(most, ...artefacts.map(({ bytes }) => bytes)), 0);
 }
 
 /** Files of a pass, in the order of its splits. */
