@@ -51,7 +51,11 @@ function linkOf(spec: SchemeSpec | string): Link {
     if (value === undefined) return { scheme: name, options: scheme.resolve({}) };
     const { shorthand } = scheme;
     if (shorthand === undefined || more.length > 0 || !/^\d+$/.test(value)) {
-      throw badChain(`${spec} is not ${name}${shorthand === undefined ? '' : ` or ${name}:<${shorthand}>`}`);
+      throw badChain(
+        shorthand === undefined
+          ? `${spec} has a number, and ${name} takes none`
+          : `${spec} is neither ${name} nor ${name}:<${shorthand}>`,
+      );
     }
     return { scheme: name, options: scheme.resolve({ [shorthand]: Number(value) }) };
   }

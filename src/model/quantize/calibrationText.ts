@@ -87,21 +87,23 @@ async function describe(path: string): Promise<TextFile> {
   const hash = createHash('sha256');
   let bytes = 0;
   try {
-    if ((await stat(path)).isDirectory()) throw nothing(`${path} is a folder`, path);
+    if ((await stat(path)).isDirectory()) throw nothing(`${path} is a folder, no file of text`, path);
     for await (const chunk of fileChunks(path)) {
       hash.update(chunk);
       bytes += chunk.length;
     }
   } catch (cause) {
-    throw cause instanceof SourceError ? cause : nothing(`${path} cannot be read`, path, cause);
+    throw cause instanceof SourceError
+      ? cause
+      : nothing(`${path} cannot be read: ${(cause as Error).message}`, path, cause);
   }
-  if (bytes === 0) throw nothing(`${path} is empty`, path);
+  if (bytes === 0) throw nothing(`${path} is empty: there is no text in it`, path);
   const windows = Math.max(1, Math.floor(bytes / WINDOW_BYTES));
   return { path, bytes, sha256: hash.digest('hex'), windows, calibrated: windows - Math.floor(windows / HELD_BACK) };
 }
 
 function nothing(what: string, path: string, cause?: unknown): SourceError {
-  return new SourceError(`${what}: there is no text in it to calibrate on.`, {
+  return new SourceError(`${what}.`, {
     code: 'NOTHING_TO_READ',
     path,
     cause,

@@ -45,11 +45,19 @@ export function chosenMethod(
 ): ChosenMethod {
   if (isGgufTarget(target)) {
     if (asked === undefined) return 'ggml';
-    throw refused(asked, target, 'leave --method out: its encoder searches scales of least squared error');
+    const why =
+      target.endsWith('16') || target === 'f32'
+        ? 'weights are rounded to the nearest'
+        : 'its encoder searches scales of least squared error';
+    throw refused(asked, target, `leave --method out: ${why}`);
   }
   const method = asked ?? (hasText ? calibratedMethod(target) : 'mse');
   if (method === 'gptq' && !isBlocked(target)) {
-    throw refused(method, target, 'gptq rounds to int4 and int4-64; take --method awq or mse');
+    throw refused(
+      method,
+      target,
+      `gptq rounds to int4 and int4-64; take --method ${target === 'ternary' ? 'mse' : 'awq or mse'}`,
+    );
   }
   if ((method === 'awq' || method === 'gptq') && !hasText) {
     throw new UsageError(`--method ${method} looks at what the weights are multiplied with, so it needs text`, {

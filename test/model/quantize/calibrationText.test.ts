@@ -85,8 +85,8 @@ describe('text to calibrate on', () => {
 
   it.each([
     ['empty', 'is empty'],
-    ['nowhere', 'cannot be read'],
-    ['.', 'is a folder'],
+    ['nowhere', 'cannot be read: ENOENT'],
+    ['.', 'is a folder, no file of text'],
   ])('refuses %s', async (name, message) => {
     await expect(drawText([file('100'), file(name)])).rejects.toMatchObject({
       code: 'NOTHING_TO_READ',

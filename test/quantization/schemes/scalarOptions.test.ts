@@ -28,4 +28,14 @@ describe('options of scalar schemes', () => {
     const [{ scheme, options }] = resolveChain(to);
     expect(schemeOf(scheme).resolve(JSON.parse(JSON.stringify(options)))).toEqual(options);
   });
+
+  it.each([
+    ['int8:4', 'int8:4 has a number, and int8 takes none'],
+    ['int4:a', 'int4:a is neither int4 nor int4:<block>'],
+    ['pca:8:4+int8', 'pca:8:4 is neither pca nor pca:<components>'],
+  ])('%s is refused, and what may stand there is told', (text, message) => {
+    expect(() => resolveChain(text)).toThrow(
+      expect.objectContaining({ code: 'BAD_OPTION', message: `quantization: ${message}` }),
+    );
+  });
 });
