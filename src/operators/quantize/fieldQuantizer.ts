@@ -6,7 +6,7 @@ import { schemeOf } from '../../quantization/schemes.ts';
 import type { Patches, QuantizedField } from '../../records.ts';
 import { sharedPool, workerModule } from '../../run/pool.ts';
 import type { EncodeTask } from './encodeWorker.ts';
-import { rowsOf } from './fieldRows.ts';
+import { ofDocument, rowsOf } from './fieldRows.ts';
 import type { FieldSettings } from './settings.ts';
 import { quantizerFor, type TrainedFile } from './trained.ts';
 
@@ -58,11 +58,7 @@ export class FieldQuantizer {
     try {
       return { field, quantizer, keep: this.#keep, encoded: await this.#encode(quantizer, rows) };
     } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
-      const { id, source } = value.segment.document;
-      const { code, hint } = error;
-      const details = { code, hint, path: source.uri, position: source.position, cause: error };
-      throw new SluiceError(`${field} of document '${id}': ${error.message}`, details);
+      throw ofDocument(error, field, value);
     }
   }
 

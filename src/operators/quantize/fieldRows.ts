@@ -1,4 +1,4 @@
-import { PipelineError } from '../../errors.ts';
+import { PipelineError, SluiceError } from '../../errors.ts';
 import { isSignal } from '../../quantization/fieldTensors.ts';
 import type { Patches, QuantizedFieldName } from '../../records.ts';
 
@@ -25,4 +25,13 @@ export function rowsOf(value: Patches, field: QuantizedFieldName): FieldRows {
         ? 'embed({ preNorm: false }) leaves them out'
         : 'patch({ keepSignals: false }) leaves them out',
   });
+}
+
+/** What is wrong with the rows of a document, told with its name and place; other errors as they are. */
+export function ofDocument(error: unknown, field: QuantizedFieldName, { segment }: Patches): unknown {
+  if (!(error instanceof SluiceError)) return error;
+  const { id, source } = segment.document;
+  const { code, hint } = error;
+  const details = { code, hint, path: source.uri, position: source.position, cause: error };
+  return new SluiceError(`${field} of document '${id}': ${error.message}`, details);
 }

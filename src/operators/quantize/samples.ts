@@ -3,12 +3,13 @@ import { readSafetensorsHeader } from '../../formats/safetensors/read.ts';
 import { readTensor } from '../../formats/safetensors/readTensor.ts';
 import { safetensorsChunks, type TensorData } from '../../formats/safetensors/write.ts';
 import type { Link } from '../../quantization/chain.ts';
+import { requireFinite } from '../../quantization/codes/finite.ts';
 import { type DrawnRows, Reservoir, streamKey } from '../../quantization/sample/reservoir.ts';
 import type { Moments as SampleMoments } from '../../quantization/scheme.ts';
 import { schemeOf } from '../../quantization/schemes.ts';
 import { Moments } from '../../quantization/training/moments.ts';
 import type { Patches, QuantizedFieldName } from '../../records.ts';
-import { rowsOf } from './fieldRows.ts';
+import { type FieldRows, ofDocument, rowsOf } from './fieldRows.ts';
 
 export const SAMPLE_FORMAT = 'sluice_quantizer_sample_v1';
 
@@ -42,7 +43,12 @@ export class SplitSamples {
     this.#key = streamKey(seed, name);
   }
 
-  /** @throws PipelineError `BAD_OPTION` where a scheme does not suit the columns */
+  /**
+   * Rows with other columns than those before them are left out: quantizing them fails, and tells of which document they are.
+   *
+   * @throws PipelineError `BAD_OPTION` where a scheme does not suit the columns
+   * @throws SluiceError `QUANTIZE_VALUE` naming the document, where something shall be learned from a number that is not finite
+   */
   add(value: Patches): void {
     for (const { field, first, moments } of this.#drawings) {
       const { columns, rows } = rowsOf(value, field);
@@ -54,6 +60,8 @@ export class SplitSamples {
         this.#reservoirs.set(field, reservoir);
         if (moments) this.#moments.set(field, new Moments(columns));
       }
+      if (reservoir.columns !== columns) continue;
+      if (first !== undefined) requireNumbers(value, field, { columns, rows });
       reservoir.add(rows);
       this.#moments.get(field)?.add(rows);
     }
@@ -75,6 +83,14 @@ export class SplitSamples {
   }
 }
 
+function requireNumbers(value: Patches, field: QuantizedFieldName, { columns, rows }: FieldRows): void {
+  try {
+    requireFinite(rows, columns);
+  } catch (error) {
+    throw ofDocument(error, field, value);
+  }
+}
+
 const tensor = (name: string, dtype: TensorData['dtype'], shape: number[], bytes: Uint8Array): TensorData => ({
   name,
   dtype,
@@ -90,7 +106,10 @@ export interface MergedSample extends DrawnRows {
   readonly moments?: SampleMoments | undefined;
 }
 
-/** Puts the samples of splits together, one file after the other; undefined where none has a row of the field. */
+/**
+ * Puts the samples of splits together, one file after the other, those with as many columns as the first; undefined where none
+ * has a row of the field.
+ */
 export async function mergedSample(
   files: readonly string[],
   field: QuantizedFieldName,
@@ -102,7 +121,7 @@ export async function mergedSample(
     const header = await readSafetensorsHeader(file);
     const read = (name: string): Promise<Uint8Array> => readTensor(file, header, `${field}.${name}`);
     const columns = header.tensors.get(`${field}.rows`)?.shape[1];
-    if (columns === undefined) continue;
+    if (columns === undefined || (reservoir !== undefined && columns !== reservoir.columns)) continue;
     reservoir ??= new Reservoir(columns, capacityOf(limits, columns));
     const [seen = 0] = float64From(await read('seen'));
     reservoir.merge({
