@@ -9,6 +9,10 @@ export interface SharedCoder {
   encode(rows: Float32Array): Promise<Encoded | undefined>;
 }
 
+/** Coders that stay open: those of many quantizers come and go in a process that runs for long. */
+const MOST_CODERS = 16;
+
+/** The oldest first. */
 const coders = new Map<string, { readonly opening: Promise<CoderDevice | undefined>; isLost: boolean }>();
 
 /**
@@ -25,6 +29,7 @@ export function sharedCoder(device: string, quantizer: Quantizer, learned: strin
     // whoever encodes hears of it
     shared.opening.catch(() => {});
     coders.set(key, shared);
+    closeOldest();
   }
   const own = shared;
   return {
@@ -40,6 +45,16 @@ export function sharedCoder(device: string, quantizer: Quantizer, learned: strin
       }
     },
   };
+}
+
+/** A flow that still has it goes on with the CPU, to the same codes. */
+function closeOldest(): void {
+  const [oldest] = coders;
+  if (coders.size <= MOST_CODERS || oldest === undefined) return;
+  const [key, shared] = oldest;
+  coders.delete(key);
+  shared.isLost = true;
+  shared.opening.then((coder) => coder?.close()).catch(() => {});
 }
 
 async function open(device: string, quantizer: Quantizer): Promise<CoderDevice | undefined> {

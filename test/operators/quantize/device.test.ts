@@ -66,6 +66,19 @@ describe('quantize on a device', { timeout: 60_000 }, () => {
     expect(codes).toEqual(await quantized({ to: 'int8', device: 'cpu' }));
   });
 
+  it('keeps a few quantizers on the device, and gives the same codes with many', async () => {
+    await closeSharedCoders();
+    for (let bits = 1; bits <= 16; bits++) {
+      const to = `variable:${bits}`;
+      expect(await quantized({ to, device: gpu.device })).toEqual(await quantized({ to, device: 'cpu' }));
+    }
+    const early = await quantized({ to: 'int4', device: gpu.device });
+    expect(early).toEqual(await quantized({ to: 'int4', device: 'cpu' }));
+    expect(await quantized({ to: 'variable:1', device: gpu.device })).toEqual(
+      await quantized({ to: 'variable:1', device: 'cpu' }),
+    );
+  });
+
   it('fails where the device that it was asked for is not there', async () => {
     await expect(quantized({ to: 'int8', device: 'webgpu:no such adapter' })).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
