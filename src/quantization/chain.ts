@@ -70,3 +70,13 @@ function badChain(what: string): PipelineError {
     hint: `give a scheme, or transforms and a scheme behind them: ['pca', 'int8']; schemes are ${schemeNames.join(', ')}`,
   });
 }
+
+/** A chain as {@link resolveChain} reads it, but for options that have no short form: `pca:64+int8`. */
+export function chainText(chain: Chain): string {
+  return chain
+    .map(({ scheme, options }) => {
+      const value = options[schemeOf(scheme).shorthand ?? ''];
+      return typeof value === 'number' ? `${scheme}:${value}` : scheme;
+    })
+    .join('+');
+}

@@ -8,9 +8,8 @@ import {
   SIGNALS_FORMAT,
 } from '../formats/names.ts';
 import { readSafetensorsHeader } from '../formats/safetensors/read.ts';
-import type { Chain } from '../quantization/chain.ts';
+import { type Chain, chainText } from '../quantization/chain.ts';
 import {
-  chainName,
   fieldTensor,
   PATCH_FIELDS,
   parseQuantization,
@@ -27,7 +26,7 @@ import type { Artefact } from '../sinks/artefact.ts';
 export interface QuantizationInspection {
   /** Name of its tensor: `embeddings`, `patch_entropies` ... */
   readonly tensor: string;
-  /** `pca+int8`, for instance. */
+  /** `pca:64+int8`, for instance. */
   readonly schemes: string;
   /** Numbers in a row, and rows in files. */
   readonly columns: number;
@@ -63,12 +62,12 @@ export async function quantizationOf(
     const quality = measured.get(field)?.quality;
     measured.delete(field);
     return {
-      ...{ tensor, schemes: chainName(chain), columns, rows, bytes, float_bytes, ratio: float_bytes / bytes },
+      ...{ tensor, schemes: chainText(chain), columns, rows, bytes, float_bytes, ratio: float_bytes / bytes },
       ...(quality === undefined ? {} : { quality }),
     };
   });
   const others = [...measured].map(([field, { chain, columns, rows_seen: rows, quality }]) => {
-    return { tensor: fieldTensor(field), schemes: chainName(chain), columns, rows, quality };
+    return { tensor: fieldTensor(field), schemes: chainText(chain), columns, rows, quality };
   });
   return stored.length + others.length === 0 ? {} : { quantization: [...stored, ...others] };
 }

@@ -15,7 +15,7 @@ describe('what inspect tells of quantized fields', () => {
     await writeFile(path.join(root, 'quality.json'), JSON.stringify({ format: QUANTIZATION_QUALITY_FORMAT, fields }));
     const artefact = { path: 'quality.json', bytes: 1, sha256: '', info: { format: QUANTIZATION_QUALITY_FORMAT } };
     expect(await quantizationOf(root, [artefact])).toEqual({
-      quantization: [{ tensor: 'embeddings', schemes: 'pca+int8', columns: 128, rows: 9, quality }],
+      quantization: [{ tensor: 'embeddings', schemes: 'pca:64+int8', columns: 128, rows: 9, quality }],
     });
     expect(await quantizationOf(root, [])).toEqual({});
   });
