@@ -9,7 +9,7 @@ export interface MeanOptions {
   readonly scales?: 'f16' | 'f32' | undefined;
 }
 
-interface Resolved {
+export interface Resolved {
   readonly [name: string]: string;
   readonly scales: 'f16' | 'f32';
 }
