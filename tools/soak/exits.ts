@@ -26,6 +26,8 @@ export interface ExitOptions {
   readonly env: Record<string, string>;
   /** Processes at a time. Default: 2. */
   readonly parallel?: number | undefined;
+  /** Ways to end. Default: all. */
+  readonly scenarios?: readonly ExitScenario[] | undefined;
 }
 
 /** What became of all processes of one scenario. */
@@ -44,17 +46,18 @@ export interface ExitCounts {
 
 /** Starts that many processes, each scenario in its turn, and counts how they end. */
 export async function soakExits(runs: number, options: ExitOptions): Promise<ExitCounts[]> {
-  const endings = EXIT_SCENARIOS.map((): Outcome[] => []);
+  const { scenarios = EXIT_SCENARIOS } = options;
+  const endings = scenarios.map((): Outcome[] => []);
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < runs) {
-      const turn = next++ % EXIT_SCENARIOS.length;
-      const scenario = EXIT_SCENARIOS[turn];
+      const turn = next++ % scenarios.length;
+      const scenario = scenarios[turn];
       if (scenario !== undefined) endings[turn]?.push(await run(scenario, options));
     }
   };
   await Promise.all(Array.from({ length: options.parallel ?? 2 }, work));
-  return EXIT_SCENARIOS.map((scenario, i) => countsOf(scenario, endings[i] ?? []));
+  return scenarios.map((scenario, i) => countsOf(scenario, endings[i] ?? []));
 }
 
 interface Outcome {
