@@ -9,7 +9,7 @@ import { currentRun, type SplitOutput } from '../run/context.ts';
 import { commitName } from '../run/jobStage.ts';
 import { withTraits } from '../run/stages.ts';
 import { requireValues } from '../run/valueKinds.ts';
-import { type EncodeDevice, FieldQuantizer } from './quantize/fieldQuantizer.ts';
+import { type EncodeDevice, FieldQuantizer, isWorthTheWay } from './quantize/fieldQuantizer.ts';
 import { QUALITY_BYTES } from './quantize/qualityWorker.ts';
 import { SAMPLE_FORMAT, SplitSamples } from './quantize/samples.ts';
 import { filesOf, type QuantizeOptions, type QuantizeSettings, quantizeSettings } from './quantize/settings.ts';
@@ -50,7 +50,7 @@ export function quantize<M extends Meta = Meta>(options: QuantizeOptions): Opera
   const operator = (source: Parameters<OperatorFunction<Patches<M>, Patches<M>>>[0]) =>
     defer(() => {
       const { output, rehearsal = false, model } = currentRun() ?? {};
-      const flow = rehearsal ? undefined : new QuantizeFlow(settings, output, deviceOf(settings.device, model));
+      const flow = rehearsal ? undefined : new QuantizeFlow(settings, output, deviceOf(settings, model));
       return source.pipe(
         transduce(() => ({
           next(value: Patches<M>) {
@@ -82,8 +82,13 @@ function together(before: readonly QuantizedField[], own: readonly QuantizedFiel
 }
 
 /** A GPU that encodes; undefined for the CPU. */
-function deviceOf(asked: string, model: ModelSettings | undefined): EncodeDevice | undefined {
+function deviceOf(
+  { device: asked, fields }: QuantizeSettings,
+  model: ModelSettings | undefined,
+): EncodeDevice | undefined {
   const isAsked = asked !== 'auto';
+  // to look for a GPU takes a process
+  if (!isAsked && !fields.some(isWorthTheWay)) return undefined;
   const { device = 'cpu' } = openOptions({ device: isAsked ? asked : model?.device });
   return device.startsWith('webgpu') ? { name: device, isAsked } : undefined;
 }

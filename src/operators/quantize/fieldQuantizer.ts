@@ -16,7 +16,7 @@ const encodeModule = workerModule(import.meta.url, './encodeWorker');
 const MUCH_TO_MULTIPLY = 4096;
 
 /** Whether rows are worth the way to a device and back, which takes several times as long as codes at the speed of memory. */
-function isWorthTheWay({ chain }: Quantizer): boolean {
+export function isWorthTheWay({ chain }: Pick<Quantizer, 'chain'>): boolean {
   return chain.some(({ scheme: name }) => {
     const scheme = schemeOf(name);
     return scheme.kind === 'coder' && scheme.isSlow === true;
